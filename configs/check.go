@@ -1,0 +1,141 @@
+package configs
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	maxItems = 1000 // in each list
+	maxKey   = 256  // bytes of the API key
+	maxMatch = 255  // bytes of a pattern, as of a channel's name
+)
+
+// Check returns a [Faults] with everything in c that is not accepted, or nil.
+func (c Config) Check() error {
+	k := checker{from: c.from}
+	k.address("http.addr", c.HTTP.Addr)
+	if c.Policy.Addr != "" {
+		k.address("policy.addr", c.Policy.Addr)
+	}
+	k.grants(c.Policy.Allow)
+	k.redisURL(c.Redis.URL)
+	k.apiKey(c.API.Key)
+	k.origins(c.Origins)
+	k.channels(c.Channels)
+	k.limits(c.Limits)
+	return k.faults.err()
+}
+
+// checker collects faults. Each of its methods looks at one key.
+type checker struct {
+	from   places
+	faults Faults
+}
+
+func (k *checker) fault(key, format string, args ...any) {
+	k.faults = append(k.faults, Fault{k.from.of(key), key, fmt.Sprintf(format, args...)})
+}
+
+func (k *checker) address(key, addr string) {
+	host, port, err := net.SplitHostPort(addr)
+	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || !hostname.MatchString(host) {
+		k.fault(key, `%q: want :port or host:port, with a port from 0 to 65535, 0 for any free one`, addr)
+	}
+}
+
+// hostname matches an IP address, a name or nothing.
+var hostname = regexp.MustCompile(`^[a-zA-Z0-9._:%-]*$`)
+
+// items reports whether a list is short enough to be looked at.
+func (k *checker) items(key string, n int) bool {
+	if n > maxItems {
+		k.fault(key, "has %d items; want at most %d", n, maxItems)
+	}
+	return n <= maxItems
+}
+
+func (k *checker) redisURL(u URL) {
+	if u == "" {
+		return
+	}
+	text := u.Reveal()
+	_, err := redis.ParseURL(text)
+	if err != nil || !strings.HasPrefix(text, "redis://") && !strings.HasPrefix(text, "rediss://") {
+		// The library's error may quote a part of the password.
+		k.fault("redis.url", "%v: want redis://[[user]:password@]host[:port][/database][?option=value], rediss:// for TLS; "+
+			"special characters in the password are written as %%XX", u)
+	}
+}
+
+func (k *checker) apiKey(s Secret) {
+	bad := func(r rune) bool { return r <= ' ' || r > '~' }
+	switch {
+	case s == hidden:
+		k.fault("api.key", "is what is printed in place of a key; want the key itself")
+	case len(s) > maxKey || strings.ContainsFunc(s.Reveal(), bad):
+		k.fault("api.key", "%v: want at most %d letters, digits and signs of ASCII, without spaces", s, maxKey)
+	}
+}
+
+func (k *checker) channels(rules []Channel) {
+	if len(rules) == 0 {
+		k.fault("channels", "is empty; want at least one rule, or nothing can be published")
+	}
+	if !k.items("channels", len(rules)) {
+		return
+	}
+	for i, rule := range rules {
+		key := index("channels", i)
+		k.match(key+".match", rule.Match)
+		k.publish(key+".publish", rule.Publish)
+		covers := func(earlier Channel) bool { return earlier.Match == "*" || earlier.Match == rule.Match }
+		if first := slices.IndexFunc(rules[:i], covers); first >= 0 {
+			k.fault(key+".match", "%.300q: never applies, because %s comes first and matches the same", rule.Match, index("channels", first))
+		}
+	}
+}
+
+func (k *checker) match(key, pattern string) {
+	ok := utf8.ValidString(pattern) && !strings.ContainsFunc(pattern, unicode.IsControl)
+	if pattern == "" || len(pattern) > maxMatch || !ok {
+		k.fault(key, "%.300q: want 1 to %d bytes of UTF-8 without control characters, * for any run of characters", pattern, maxMatch)
+	}
+}
+
+func (k *checker) publish(key string, who []string) {
+	for i, name := range who {
+		if name != Server && name != Client || slices.Contains(who[:i], name) {
+			k.fault(index(key, i), "%q: want %s or %s, each once", name, Server, Client)
+		}
+	}
+	if len(who) == 0 {
+		k.fault(key, "is empty; want a list of %s, %s or both", Server, Client)
+	}
+}
+
+func (k *checker) limits(l Limits) {
+	within(k, "limits.body", l.Body, 1<<10, 64<<20)
+	within(k, "limits.message", l.Message, 256, 16<<20)
+	within(k, "limits.buffer", l.Buffer, 64<<10, 256<<20)
+	within(k, "limits.subscriptions", l.Subscriptions, 1, 10_000)
+	if most := max(l.Body, l.Message); l.Buffer < most {
+		k.fault("limits.buffer", "%v: want at least %v, the larger of limits.body and limits.message, "+
+			"or one message could evict every client", l.Buffer, most)
+	}
+}
+
+func within[T cmp.Ordered](k *checker, key string, value, low, high T) {
+	if value < low || value > high {
+		k.fault(key, "%v: want %v to %v", value, low, high)
+	}
+}

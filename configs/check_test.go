@@ -1,0 +1,213 @@
+package configs
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestDefaultsPass(t *testing.T) {
+	if err := Default().Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	long := strings.Repeat("x", 256)
+	const (
+		wantAddr    = ": want :port or host:port, with a port from 0 to 65535, 0 for any free one"
+		wantRedis   = ": want redis://[[user]:password@]host[:port][/database][?option=value], rediss:// for TLS; special characters in the password are written as %XX"
+		wantKey     = "api.key: (hidden): want at most 256 letters, digits and signs of ASCII, without spaces"
+		wantMatch   = ": want 1 to 255 bytes of UTF-8 without control characters, * for any run of characters"
+		wantPublish = ": want server or client, each once"
+	)
+	tests := []struct {
+		name   string
+		change func(*Config)
+		want   []string
+	}{
+		{"no port", func(c *Config) { c.HTTP.Addr = "localhost" }, []string{`http.addr: "localhost"` + wantAddr}},
+		{"empty address", func(c *Config) { c.HTTP.Addr = "" }, []string{`http.addr: ""` + wantAddr}},
+		{"port out of range", func(c *Config) { c.Policy.Addr = ":65536" }, []string{`policy.addr: ":65536"` + wantAddr}},
+		{"port by name", func(c *Config) { c.HTTP.Addr = ":http" }, []string{`http.addr: ":http"` + wantAddr}},
+		{"no host", func(c *Config) { c.HTTP.Addr = "http://h:1" }, []string{`http.addr: "http://h:1"` + wantAddr}},
+		{"good addresses", func(c *Config) { c.HTTP.Addr, c.Policy.Addr = "[::1]:0", "" }, nil},
+
+		{"not Redis", func(c *Config) { c.Redis.URL = "http://h" }, []string{"redis.url: http://h" + wantRedis}},
+		{"Redis by a socket", func(c *Config) { c.Redis.URL = "unix:///s" }, []string{"redis.url: (hidden)" + wantRedis}},
+		{"Redis database", func(c *Config) { c.Redis.URL = "redis://:pw@h/one" }, []string{"redis.url: redis://:(hidden)@h/one" + wantRedis}},
+		{"Redis password that breaks the URL", func(c *Config) { c.Redis.URL = "redis://u:p/w%@h" }, []string{"redis.url: (hidden)" + wantRedis}},
+		{"good Redis", func(c *Config) { c.Redis.URL = "rediss://u:p%2Fw@h:1/2?dial_timeout=1s" }, nil},
+
+		{"key with a space", func(c *Config) { c.API.Key = "a b" }, []string{wantKey}},
+		{"long key", func(c *Config) { c.API.Key = Secret(long + "x") }, []string{wantKey}},
+		{"key that was printed", func(c *Config) { c.API.Key = hidden }, []string{"api.key: is what is printed in place of a key; want the key itself"}},
+		{"good key", func(c *Config) { c.API.Key = Secret(long) }, nil},
+
+		{"no rules", func(c *Config) { c.Channels = nil }, []string{"channels: is empty; want at least one rule, or nothing can be published"}},
+		{"empty rule", func(c *Config) { c.Channels[0] = Channel{} }, []string{
+			`channels[0].match: ""` + wantMatch, "channels[0].publish: is empty; want a list of server, client or both"}},
+		{"control character", func(c *Config) { c.Channels[0].Match = "a\n" }, []string{`channels[0].match: "a\n"` + wantMatch}},
+		{"not UTF-8", func(c *Config) { c.Channels[0].Match = "\xff" }, []string{`channels[0].match: "\xff"` + wantMatch}},
+		{"long pattern", func(c *Config) { c.Channels[0].Match = long }, []string{`channels[0].match: "` + long + `"` + wantMatch}},
+		{"who may publish", func(c *Config) { c.Channels[1].Publish = []string{"server", "anybody", "server"} }, []string{
+			`channels[1].publish[1]: "anybody"` + wantPublish, `channels[1].publish[2]: "server"` + wantPublish}},
+		{"rule that never applies", func(c *Config) { c.Channels = append(c.Channels, Channel{"late", []string{Server}}) }, []string{
+			`channels[3].match: "late": never applies, because channels[2] comes first and matches the same`}},
+		{"same rule again", func(c *Config) { c.Channels[1].Match = "date" }, []string{
+			`channels[1].match: "date": never applies, because channels[0] comes first and matches the same`}},
+		{"too many rules", func(c *Config) { c.Channels = slices.Repeat(c.Channels[:1], 1001) }, []string{"channels: has 1001 items; want at most 1000"}},
+		{"too many origins", func(c *Config) { c.Origins = slices.Repeat(Origins{"*"}, 1001) }, []string{"origins: has 1001 items; want at most 1000"}},
+		{"too many grants", func(c *Config) { c.Policy.Allow = make(Grants, 1001) }, []string{"policy.allow: has 1001 items; want at most 1000"}},
+
+		{"lower bounds", func(c *Config) { c.Limits = Limits{1 << 10, 256, 64 << 10, 1} }, nil},
+		{"upper bounds", func(c *Config) { c.Limits = Limits{64 << 20, 16 << 20, 256 << 20, 10_000} }, nil},
+		{"below", func(c *Config) { c.Limits = Limits{1<<10 - 1, 255, 64<<10 - 1, 0} }, []string{
+			"limits.body: 1023B: want 1KiB to 64MiB", "limits.message: 255B: want 256B to 16MiB",
+			"limits.buffer: 65535B: want 64KiB to 256MiB", "limits.subscriptions: 0: want 1 to 10000"}},
+		{"above", func(c *Config) { c.Limits = Limits{64<<20 + 1, 16<<20 + 1, 256<<20 + 1, 10_001} }, []string{
+			"limits.body: 67108865B: want 1KiB to 64MiB", "limits.message: 16777217B: want 256B to 16MiB",
+			"limits.buffer: 268435457B: want 64KiB to 256MiB", "limits.subscriptions: 10001: want 1 to 10000"}},
+		{"buffer below a message", func(c *Config) { c.Limits.Buffer = 512 << 10 }, []string{
+			"limits.buffer: 512KiB: want at least 1MiB, the larger of limits.body and limits.message, or one message could evict every client"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := Default()
+			test.change(&c)
+			if diff := cmp.Diff(test.want, texts(t, c.Check())); diff != "" {
+				t.Errorf("Check -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCheckOrigins(t *testing.T) {
+	tests := []struct {
+		origin string
+		ok     bool
+	}{
+		{"https://example.com", true},
+		{"http://localhost:3000", true},
+		{"http://127.0.0.1:8080", true},
+		{"http://[::1]:8080", true},
+		{"https://*.example.com", true},
+		{"https://*.example.com:8443", true},
+		{"capacitor://localhost", true},
+		{"*.example.com", true},
+		{"*.localhost", true},
+		{"*", true},
+		{"", false},
+		{"null", false},
+		{"example.com", false},
+		{"https://", false},
+		{"https://Example.com", false},
+		{"https://example.com/", false},
+		{"https://example.com/path", false},
+		{"https://user@example.com", false},
+		{"https://example.com:443", false},
+		{"http://example.com:80", false},
+		{"https://example.com:0", false},
+		{"https://example.com:65536", false},
+		{"https://exa*mple.com", false},
+		{"https://www.*.com", false},
+		{"https://*", false},
+		{"*example.com", false},
+		{"*.", false},
+		{"*.example.com:80", false},
+		{"*://example.com", false},
+		{"http://[:::1]", false},
+		{"https://a..b", false},
+		{" https://example.com", false},
+		{"https://example.com\n", false},
+		{"https://" + strings.Repeat("a", 400), false},
+	}
+	for _, test := range tests {
+		t.Run(test.origin, func(t *testing.T) {
+			c := Default()
+			c.Origins = Origins{test.origin}
+			if err := c.Check(); (err == nil) != test.ok {
+				t.Errorf("origin %q: got %v, want accepted: %v", test.origin, err, test.ok)
+			}
+		})
+	}
+}
+
+func TestCheckGrants(t *testing.T) {
+	tests := []struct {
+		domain, ports string
+		faults        []string // keys
+	}{
+		{"example.com", "40132", nil},
+		{"*.example.com", "843,40000-40200", nil},
+		{"*", "*", nil},
+		{"192.0.2.1", "1-65535", nil},
+		{"2001:db8::1", "80", nil},
+		{":::", "80", []string{"domain"}},
+		{"", "", []string{"domain", "ports"}},
+		{"https://example.com", "80", []string{"domain"}},
+		{`a"/>`, "80", []string{"domain"}},
+		{"a*", "80", []string{"domain"}},
+		{"a", "0", []string{"ports"}},
+		{"a", "65536", []string{"ports"}},
+		{"a", "90-80", []string{"ports"}},
+		{"a", "80,", []string{"ports"}},
+		{"a", "80, 81", []string{"ports"}},
+		{"a", "+80", []string{"ports"}},
+		{"a", "80-*", []string{"ports"}},
+		{"a", "80,*", []string{"ports"}},
+		{"a", strings.Repeat("80,", 400) + "80", []string{"ports"}},
+	}
+	for _, test := range tests {
+		t.Run(test.domain+":"+test.ports, func(t *testing.T) {
+			c := Default()
+			c.Policy.Allow = Grants{{test.domain, Ports(test.ports)}}
+			var got []string
+			if faults, ok := c.Check().(Faults); ok {
+				for _, f := range faults {
+					got = append(got, strings.TrimPrefix(f.Key, "policy.allow[0]."))
+				}
+			}
+			if diff := cmp.Diff(test.faults, got); diff != "" {
+				t.Errorf("%q %q: faults -want +got:\n%s", test.domain, test.ports, diff)
+			}
+		})
+	}
+}
+
+// A fault names where its value came from, and only that.
+func TestCheckPlaces(t *testing.T) {
+	file := write(t, "http:\n  addr: h\norigins:\n- https://a\n- b\nlimits: {body: 1}\nchannels:\n- match: a\n  publish: [x]\n")
+	c, err := Load(file, []string{"BELFRY_LIMITS_MESSAGE=2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := func() string {
+		var all []string
+		for _, text := range texts(t, c.Check()) {
+			place, _, _ := strings.Cut(text, ": ")
+			all = append(all, place)
+		}
+		return strings.Join(all, " ")
+	}
+	if got, want := places(), "b.yaml:2 b.yaml:5 b.yaml:9 b.yaml:6 BELFRY_LIMITS_MESSAGE"; got != want {
+		t.Errorf("places: got %s, want %s", got, want)
+	}
+	before := c
+	c.HTTP.Addr, c.Origins = "i", Origins{"x", "y"}
+	c.From("http.addr", "--addr")
+	c.From("origins", "--origins")
+	if got, want := places(), "--addr --origins --origins b.yaml:9 b.yaml:6 BELFRY_LIMITS_MESSAGE"; got != want {
+		t.Errorf("places after flags: got %s, want %s", got, want)
+	}
+	if got := before.Check().Error(); strings.Contains(got, "--") {
+		t.Errorf("From changed a copy of the Config: %s", got)
+	}
+	c = Config{}
+	c.From("http.addr", "--addr")
+	if got := c.Check().Error(); !strings.HasPrefix(got, `--addr: http.addr: ""`) {
+		t.Errorf("From on a Config that was not loaded: %s", got)
+	}
+}

@@ -1,0 +1,100 @@
+package configs
+
+// Config is everything that can be configured. A field's json tag is its key
+// in the YAML file, its env tag, after the prefixes around it and BELFRY_, its
+// environment variable. It may be copied, and read from several goroutines.
+type Config struct {
+	HTTP   HTTP   `json:"http" envPrefix:"HTTP_"`
+	Policy Policy `json:"policy" envPrefix:"POLICY_"`
+	Redis  Redis  `json:"redis" envPrefix:"REDIS_"`
+	API    API    `json:"api" envPrefix:"API_"`
+
+	// Origins are the pages whose scripts may connect, besides those of the
+	// same host and, on one machine, of localhost. See [Origins] for the forms.
+	Origins Origins `json:"origins" env:"ORIGINS"`
+
+	// Channels are the rules of channels; the first that matches applies. A
+	// channel that matches none does not exist.
+	Channels []Channel `json:"channels" env:"-"`
+
+	Limits Limits `json:"limits" envPrefix:"LIMITS_"`
+
+	from places
+}
+
+// HTTP configures the listener of pages, API, WebSocket and health checks.
+type HTTP struct {
+	// Addr is host:port; without a host all addresses of the machine. Port 0
+	// takes a free one.
+	Addr string `json:"addr" env:"ADDR"`
+}
+
+// Policy configures the server of Flash socket policy files.
+type Policy struct {
+	// Addr is host:port, like [HTTP.Addr]. Empty switches the server off.
+	Addr string `json:"addr" env:"ADDR"`
+	// Allow lists who may open a socket, and to which ports. Empty stands for
+	// the hosts of the configured origins and the HTTP port.
+	Allow Grants `json:"allow" env:"ALLOW"`
+}
+
+// Redis configures the broker that joins several nodes.
+type Redis struct {
+	// URL is redis:// or, with TLS, rediss://. Empty means one node alone.
+	URL URL `json:"url" env:"URL"`
+}
+
+// API configures the HTTP API of backends.
+type API struct {
+	// Key is what a backend must show. Empty: one is made at each start.
+	Key Secret `json:"key" env:"KEY"`
+}
+
+// Channel is the rule of the channels whose names match a pattern.
+type Channel struct {
+	// Match is a channel's name, in which each * stands for any run of
+	// characters, also an empty one; 1 to 255 bytes, no control characters.
+	Match string `json:"match"`
+	// Publish lists who may: [Server], [Client] or both.
+	Publish []string `json:"publish"`
+}
+
+// Who may publish.
+const (
+	Server = "server" // a backend, with the API key
+	Client = "client" // any session
+)
+
+// Limits bounds what comes from outside. Every range is inclusive.
+type Limits struct {
+	// Body is the most that the body of an HTTP API request may have, 1KiB to 64MiB.
+	Body Size `json:"body" env:"BODY"`
+	// Message is the most that one message of a session may have, 256B to 16MiB.
+	Message Size `json:"message" env:"MESSAGE"`
+	// Buffer is how far a slow client may be behind before it is evicted,
+	// 64KiB to 256MiB and not below the other two.
+	Buffer Size `json:"buffer" env:"BUFFER"`
+	// Subscriptions is how many channels one session may have, 1 to 10,000.
+	Subscriptions int `json:"subscriptions" env:"SUBSCRIPTIONS"`
+}
+
+// Default returns the configuration of a Belfry that was told nothing. The
+// caller may change it.
+func Default() Config {
+	return Config{
+		HTTP:    HTTP{Addr: ":40132"},
+		Policy:  Policy{Addr: ":843", Allow: Grants{}},
+		Origins: Origins{},
+		Channels: []Channel{
+			{Match: "date", Publish: []string{Server}},
+			{Match: "chat*", Publish: []string{Server, Client}},
+			{Match: "*", Publish: []string{Server}},
+		},
+		Limits: Limits{
+			Body:          1 << 20,
+			Message:       64 << 10,
+			Buffer:        1 << 20,
+			Subscriptions: 128,
+		},
+	}
+}

@@ -1,0 +1,141 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+)
+
+// decoder walks the tree of a file along the Config type.
+type decoder struct {
+	file   string
+	from   places
+	faults Faults
+}
+
+func (d *decoder) place(line int) string { return d.file + ":" + strconv.Itoa(line) }
+
+func (d *decoder) fault(line int, key, problem string) {
+	d.faults = append(d.faults, Fault{d.place(line), key, problem})
+}
+
+func (d *decoder) syntax(err error) {
+	var at yaml.Error
+	if !errors.As(err, &at) || at.GetToken() == nil {
+		d.faults = append(d.faults, Fault{Place: d.file, Problem: "not YAML"})
+		return
+	}
+	d.fault(at.GetToken().Position.Line, "", "not YAML: "+at.GetMessage())
+}
+
+func (d *decoder) document(tree *ast.File, c reflect.Value) {
+	docs := slices.DeleteFunc(tree.Docs, func(doc *ast.DocumentNode) bool { return doc.Body == nil })
+	if len(docs) > 1 {
+		d.fault(line(docs[1].Body), "", "a second document begins; want one")
+		return
+	}
+	if len(docs) == 1 {
+		d.value("", docs[0].Body, c)
+	}
+}
+
+// value sets v, which has the key path, from a node.
+func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
+	switch n.(type) {
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
+		d.fault(line(n), path, "has an anchor, an alias or a tag; write the value itself")
+	case *ast.CommentGroupNode: // nothing was said
+	default:
+		d.plain(path, n, v)
+	}
+}
+
+func (d *decoder) plain(path string, n ast.Node, v reflect.Value) {
+	switch {
+	case isSection(v):
+		d.section(path, n, v)
+	case v.Kind() == reflect.Slice:
+		d.list(path, n, v)
+	default:
+		d.scalar(path, n, v)
+	}
+}
+
+// section sets a struct from a mapping. One that has nothing in it, perhaps
+// because all its keys are comments, changes nothing.
+func (d *decoder) section(path string, n ast.Node, v reflect.Value) {
+	if n.Type() == ast.NullType {
+		return
+	}
+	entries, ok := n.(ast.MapNode)
+	if !ok {
+		d.fault(line(n), path, fmt.Sprintf("is %s; want a mapping with %s", kind(n), list(fieldNames(v.Type()))))
+		return
+	}
+	seen := map[string]bool{}
+	for iter := entries.MapRange(); iter.Next(); {
+		name, at := iter.Key().GetToken().Value, line(iter.Key())
+		inner, known := field(v, name)
+		switch {
+		case !known:
+			d.fault(at, path, fmt.Sprintf("unknown key%s; there are %s", keyName(name), list(fieldNames(v.Type()))))
+		case seen[name]:
+			d.fault(at, join(path, name), "is set a second time")
+		default:
+			d.value(join(path, name), iter.Value(), inner)
+		}
+		seen[name] = true
+	}
+}
+
+// list sets a slice from a sequence: all of it, or nothing after a fault, so
+// that Check does not stumble over the gap.
+func (d *decoder) list(path string, n ast.Node, v reflect.Value) {
+	sequence, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.fault(line(n), path, fmt.Sprintf("is %s; want a list, [] for an empty one", kind(n)))
+		return
+	}
+	d.from.set(path, d.place(line(n)))
+	faults := len(d.faults)
+	all := reflect.MakeSlice(v.Type(), len(sequence.Values), len(sequence.Values))
+	for i, item := range sequence.Values {
+		d.from.set(index(path, i), d.place(line(item)))
+		d.value(index(path, i), item, all.Index(i))
+	}
+	if len(d.faults) == faults {
+		v.Set(all)
+	}
+}
+
+// plainKey is a name that somebody might give to a key, and no secret in the
+// wrong place.
+var plainKey = regexp.MustCompile(`^[a-zA-Z][a-z_-]{0,23}$`)
+
+func keyName(name string) string {
+	if !plainKey.MatchString(name) {
+		return ""
+	}
+	return " " + name
+}
+
+func join(path, name string) string { return strings.TrimPrefix(path+"."+name, ".") }
+
+func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+func line(n ast.Node) int {
+	if entries, ok := n.(*ast.MappingNode); ok && len(entries.Values) > 0 {
+		n = entries.Values[0].Key
+	}
+	if tk := n.GetToken(); tk != nil {
+		return tk.Position.Line
+	}
+	return 0
+}

@@ -1,0 +1,75 @@
+package configs
+
+import (
+	"encoding"
+	"reflect"
+	"strings"
+)
+
+// setting is one value of a Config that a file or a variable can set.
+type setting struct {
+	key   string        // in the file: http.addr
+	env   string        // environment variable; empty if there is none
+	value reflect.Value // can be set
+}
+
+// settings returns every setting of c, in the order of the type.
+func settings(c *Config) []setting {
+	return appendSettings(nil, reflect.ValueOf(c).Elem(), "", prefix)
+}
+
+func appendSettings(all []setting, section reflect.Value, key, env string) []setting {
+	for i := range section.NumField() {
+		field := section.Type().Field(i)
+		if !field.IsExported() {
+			continue
+		}
+		name, value := key+field.Tag.Get("json"), section.Field(i)
+		if isSection(value) {
+			all = appendSettings(all, value, name+".", env+field.Tag.Get("envPrefix"))
+			continue
+		}
+		s := setting{key: name, value: value}
+		if variable := field.Tag.Get("env"); variable != "-" {
+			s.env = env + variable
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// isSection reports whether v has keys of its own and no text.
+func isSection(v reflect.Value) bool {
+	_, text := v.Addr().Interface().(encoding.TextUnmarshaler)
+	return v.Kind() == reflect.Struct && !text
+}
+
+// fieldNames returns the keys of a section.
+func fieldNames(section reflect.Type) []string {
+	var names []string
+	for i := range section.NumField() {
+		if f := section.Field(i); f.IsExported() {
+			names = append(names, f.Tag.Get("json"))
+		}
+	}
+	return names
+}
+
+// field returns the field of a section that has the key name.
+func field(section reflect.Value, name string) (reflect.Value, bool) {
+	for i := range section.NumField() {
+		if f := section.Type().Field(i); f.IsExported() && f.Tag.Get("json") == name {
+			return section.Field(i), true
+		}
+	}
+	return reflect.Value{}, false
+}
+
+// list writes names for a sentence: a, b and c.
+func list(names []string) string {
+	last := len(names) - 1
+	if last < 1 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}

@@ -1,0 +1,59 @@
+package configs
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// YAML returns c as YAML, with secrets hidden. [encoding/json] does the same
+// for JSON.
+func (c Config) YAML() ([]byte, error) {
+	return yaml.MarshalWithOptions(c, yaml.IndentSequence(true))
+}
+
+// loadYAML sets what a YAML file says. The library parses; the tree is walked
+// here, because its decoder stops at the first fault and shows lines around
+// it, which may hold a secret.
+func loadYAML(c *Config, file string, text []byte) Faults {
+	d := decoder{file: file, from: c.from}
+	tokens := lexer.Tokenize(string(text))
+	if line := tooDeep(tokens); line > 0 {
+		d.fault(line, "", fmt.Sprintf("is nested deeper than %d levels or has a line over %v", maxNesting, Size(maxColumn)))
+		return d.faults
+	}
+	tree, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		d.syntax(err)
+		return d.faults
+	}
+	d.document(tree, reflect.ValueOf(c).Elem())
+	return d.faults
+}
+
+// The parser's time and stack grow with the square of the nesting.
+const (
+	maxNesting = 32       // of [ and {
+	maxColumn  = 16 << 10 // bytes in a line
+)
+
+// tooDeep returns the line on which the nesting passes its bound, or 0.
+func tooDeep(tokens token.Tokens) int {
+	depth := 0
+	for _, tk := range tokens {
+		switch tk.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			depth++
+		case token.SequenceEndType, token.MappingEndType:
+			depth--
+		}
+		if depth > maxNesting || tk.Position.Column > maxColumn {
+			return tk.Position.Line
+		}
+	}
+	return 0
+}
