@@ -1,0 +1,106 @@
+package hub
+
+import (
+	"context"
+	_ "embed" // for the scripts
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// brokerTimeout bounds every question to Redis, so that a publisher hears
+// within two seconds that it is away.
+const brokerTimeout = 1500 * time.Millisecond
+
+//go:embed publish.lua
+var publishSource string
+
+var publishScript = redis.NewScript(publishSource)
+
+// RedisOptions say which Redis carries the messages. Every node of a cluster
+// needs the same.
+type RedisOptions struct {
+	// URL is redis:// or rediss:// (TLS) with user, password, host, port and
+	// database, as [redis.ParseURL] reads it.
+	URL string
+	// Prefix stands before every key and Pub/Sub channel. Empty: "belfry:".
+	Prefix string
+	// Logger hears of Redis going and coming. Nil: discards.
+	Logger *slog.Logger
+}
+
+// RedisBroker is the broker of several nodes: messages travel by Redis
+// Pub/Sub, over one connection for each node.
+type RedisBroker struct {
+	client  *redis.Client
+	prefix  string
+	logger  *slog.Logger
+	handler Handler
+	wanted  interests
+}
+
+// NewRedisBroker returns a broker that connects when it runs. The error names
+// what is wrong with the URL, and does not show it, because of the password.
+func NewRedisBroker(o RedisOptions) (*RedisBroker, error) {
+	ro, err := redis.ParseURL(o.URL)
+	if err != nil {
+		return nil, errors.New("redis URL: redis://[user:password@]host:port[/database] or rediss://… is accepted")
+	}
+	ro.DialTimeout, ro.ReadTimeout, ro.WriteTimeout, ro.PoolTimeout = brokerTimeout, brokerTimeout, brokerTimeout, brokerTimeout
+	ro.ContextTimeoutEnabled = true
+	ro.MaxRetries = -1 // a publish that timed out may have been done: repeating is for the publisher
+	ro.DialerRetries = 1
+	b := &RedisBroker{client: redis.NewClient(ro), prefix: o.Prefix, logger: o.Logger, wanted: newInterests()}
+	if b.prefix == "" {
+		b.prefix = "belfry:"
+	}
+	if b.logger == nil {
+		b.logger = slog.New(slog.DiscardHandler)
+	}
+	return b, nil
+}
+
+// Attach implements [Broker].
+func (b *RedisBroker) Attach(h Handler) { b.handler = h }
+
+// Publish implements [Broker].
+func (b *RedisBroker) Publish(ctx context.Context, channel string, m *Message, o PublishOptions) (PublishResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	defer cancel()
+	envelope := appendEnvelope(make([]byte, 0, len(m.Data)+64), m)
+	if o.IdempotencyKey == "" {
+		return PublishResult{}, unavailable("publish", b.client.Publish(ctx, b.topic(channel), envelope).Err())
+	}
+	done, err := publishScript.Run(ctx, b.client, []string{b.idempotencyKey(channel, o.IdempotencyKey)},
+		o.ttl().Milliseconds(), b.topic(channel), envelope).Int()
+	return PublishResult{Duplicate: done == 0 && err == nil}, unavailable("publish", err)
+}
+
+// Ready implements [Broker].
+func (b *RedisBroker) Ready(ctx context.Context) error {
+	if !b.wanted.connected() {
+		return fmt.Errorf("%w: no Pub/Sub connection to Redis", ErrUnavailable)
+	}
+	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	defer cancel()
+	return unavailable("ping", b.client.Ping(ctx).Err())
+}
+
+// topic is the Pub/Sub channel of a channel. The braces make Redis Cluster
+// keep it and the channel's keys in one slot.
+func (b *RedisBroker) topic(channel string) string { return b.prefix + "{" + channel + "}" }
+
+func (b *RedisBroker) idempotencyKey(channel, key string) string {
+	return b.topic(channel) + ":once:" + key
+}
+
+// unavailable wraps what Redis or the way to it says.
+func unavailable(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %w", ErrUnavailable, operation, err)
+}

@@ -1,0 +1,158 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// interests are the channels that a node wants from Redis, and how far the
+// current Pub/Sub connection has got with them.
+type interests struct {
+	mu       sync.Mutex // guards what follows
+	up       bool       // there is a connection
+	channels map[string]*interest
+	changed  map[string]struct{} // channels to subscribe to or to let go of
+	wake     chan struct{}       // holds one token when changed is not empty
+}
+
+type interest struct {
+	refs      int
+	asked     bool          // SUBSCRIBE was sent on this connection
+	confirmed chan struct{} // closed when Redis confirmed it, or the connection is gone
+}
+
+func newInterests() interests {
+	return interests{
+		channels: make(map[string]*interest),
+		changed:  make(map[string]struct{}),
+		wake:     make(chan struct{}, 1),
+	}
+}
+
+func (w *interests) connected() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.up
+}
+
+// want adds one reference. The returned Go channel is closed when Redis has
+// confirmed the subscription or the connection is gone; it is nil when there
+// is no connection.
+func (w *interests) want(channel string) <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	in := w.channels[channel]
+	if in == nil {
+		in = &interest{confirmed: make(chan struct{})}
+		w.channels[channel] = in
+	}
+	in.refs++
+	w.note(channel)
+	if !w.up {
+		return nil
+	}
+	return in.confirmed
+}
+
+// unwant takes one reference back.
+func (w *interests) unwant(channel string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if in := w.channels[channel]; in != nil {
+		in.refs--
+		w.note(channel)
+	}
+}
+
+// note marks a channel for the next call of work. It runs under the lock.
+func (w *interests) note(channel string) {
+	w.changed[channel] = struct{}{}
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// work returns what to send to Redis, at most n channels in all.
+func (w *interests) work(n int) (subscribe, unsubscribe []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for channel := range w.changed {
+		if len(subscribe)+len(unsubscribe) == n {
+			break
+		}
+		delete(w.changed, channel)
+		in := w.channels[channel]
+		switch {
+		case in == nil:
+		case in.refs > 0 && !in.asked:
+			in.asked = true
+			subscribe = append(subscribe, channel)
+		case in.refs == 0:
+			delete(w.channels, channel)
+			if in.asked {
+				unsubscribe = append(unsubscribe, channel)
+			}
+		}
+	}
+	return subscribe, unsubscribe
+}
+
+// confirm notes that Redis has confirmed a subscription.
+func (w *interests) confirm(channel string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if in := w.channels[channel]; in != nil && in.asked {
+		in.open()
+	}
+}
+
+// open closes confirmed once.
+func (in *interest) open() {
+	select {
+	case <-in.confirmed:
+	default:
+		close(in.confirmed)
+	}
+}
+
+// connect notes a new connection, on which nothing has been asked for yet.
+func (w *interests) connect() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.up = true
+	for channel := range w.channels {
+		w.note(channel)
+	}
+}
+
+// disconnect notes that the connection is gone and lets go of all who wait.
+func (w *interests) disconnect() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.up = false
+	for _, in := range w.channels {
+		in.open()
+		in.asked, in.confirmed = false, make(chan struct{})
+	}
+}
+
+// Subscribe implements [Broker].
+func (b *RedisBroker) Subscribe(ctx context.Context, channel string) error {
+	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	defer cancel()
+	confirmed := b.wanted.want(channel)
+	if confirmed == nil {
+		return fmt.Errorf("%w: no Pub/Sub connection to Redis", ErrUnavailable)
+	}
+	select {
+	case <-confirmed:
+		return nil
+	case <-ctx.Done():
+		return unavailable("subscribe", ctx.Err())
+	}
+}
+
+// Unsubscribe implements [Broker].
+func (b *RedisBroker) Unsubscribe(channel string) { b.wanted.unwant(channel) }

@@ -1,0 +1,148 @@
+package hub
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// Limits of a channel's queue on one node. The hub takes messages as fast as
+// it can encode and write them, so the queue is short unless publishers are
+// faster than that for a while; then they wait.
+const (
+	maxQueued = 16 << 20 // bytes of messages that may wait for a round, and one message more
+	maxRound  = 64 << 10 // bytes of messages that one round takes, at least one message
+	overhead  = 128      // bytes that a message counts beside its data
+)
+
+// size is what a message counts in the queue. Small ones cost more memory than
+// their data, and their frames more than that.
+func (m *Message) size() int {
+	size := overhead + len(m.Data)
+	for key, value := range m.Tags {
+		size += len(key) + len(value)
+	}
+	return size
+}
+
+// channel is one channel on this node: the messages that wait for the next
+// round, and the subscribers.
+type channel struct {
+	name  string
+	hub   *Hub
+	ready chan struct{} // closed once the broker has been asked for the channel
+
+	// refs and idle are guarded by the hub's lock.
+	refs int       // subscriptions and calls that hold the channel
+	idle time.Time // when refs became zero
+
+	mu       sync.Mutex // guards what follows
+	room     sync.Cond  // on mu: the queue got shorter
+	queue    []*Message
+	queued   int    // bytes in queue
+	seq      uint64 // of the last message queued, counted on this node
+	tick     int64  // the newest tick queued
+	draining bool
+	formats  []format
+	sections []*section
+}
+
+// format is a wire format in use on a channel. Its place in the channel's list
+// is its number; a number is given again when nobody uses it.
+type format struct {
+	encoder     Encoder
+	subscribers int
+}
+
+func newChannel(h *Hub, name string) *channel {
+	c := &channel{name: name, hub: h, ready: make(chan struct{})}
+	c.room.L = &c.mu
+	return c
+}
+
+// enqueue puts a message behind those that wait for a round and sees to it
+// that a round is coming. It blocks while the queue is full.
+func (c *channel) enqueue(m *Message) {
+	c.mu.Lock()
+	for c.queued > maxQueued {
+		c.room.Wait()
+	}
+	if c.passed(m.Tick) {
+		c.mu.Unlock()
+		return
+	}
+	c.seq++
+	c.queue = append(c.queue, m)
+	c.queued += m.size()
+	start := !c.draining
+	c.draining = true
+	c.mu.Unlock()
+	if start {
+		c.hub.drains.Go(c.drain)
+	}
+}
+
+// passed reports whether a tick has been struck already, and notes it if not.
+// A tick is late when the node struck the second by itself and the broker
+// brings it after all. One that is older by more than a minute is taken: the
+// clock was set back.
+func (c *channel) passed(tick int64) bool {
+	if tick == 0 {
+		return false
+	}
+	if late := c.tick - tick; late >= 0 && late < 60 {
+		return true
+	}
+	c.tick = tick
+	return false
+}
+
+// take returns the next round's batch, or nil after noting that the drain
+// ends.
+func (c *channel) take() *batch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, size := 0, 0
+	for n < len(c.queue) && (n == 0 || size+c.queue[n].size() <= maxRound) {
+		size += c.queue[n].size()
+		n++
+	}
+	if n == 0 {
+		c.draining, c.queue = false, nil
+		return nil
+	}
+	b := &batch{messages: c.queue[:n:n], first: c.seq - uint64(len(c.queue)) + 1}
+	c.queue = c.queue[n:]
+	c.queued -= size
+	c.room.Broadcast()
+	b.formats = slices.Clone(c.formats)
+	return b
+}
+
+// useFormat returns the number of an encoder's format, for one more subscriber.
+func (c *channel) useFormat(e Encoder) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	free := len(c.formats)
+	for i, f := range c.formats {
+		if f.encoder == e {
+			c.formats[i].subscribers++
+			return i
+		}
+		if f.subscribers == 0 {
+			free = i
+		}
+	}
+	if free == len(c.formats) {
+		c.formats = append(c.formats, format{})
+	}
+	c.formats[free] = format{encoder: e, subscribers: 1}
+	return free
+}
+
+// leaveFormat ends one subscriber's use of a format.
+func (c *channel) leaveFormat(number int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.formats[number].subscribers--
+}

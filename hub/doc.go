@@ -1,0 +1,26 @@
+// Package hub carries messages from publishers to subscribers.
+//
+// A message has one path: [Hub.Publish] hands it to the [Broker], the broker
+// brings it to the hub of every node, and each hub fans it out to its own
+// subscribers. Publishing never writes to a subscriber, and writing to a
+// subscriber never blocks: a [Subscriber] takes the frames or says no, and one
+// that says no is evicted.
+//
+// # The promise
+//
+// In one channel every subscriber sees messages in the order in which the
+// broker accepted them, none twice and none missing, from the moment
+// [Hub.Subscribe] returns until the subscription is cancelled or the
+// subscriber is evicted. A publish that returns without error has been
+// accepted by the broker; one that returns [ErrUnavailable] has not been
+// delivered to anybody by this node.
+//
+// What can be lost today: channels keep no history, so messages published
+// while a subscriber is away, or while a node has lost Redis and has not
+// subscribed again, do not reach it. A publish that Redis took but whose
+// answer did not arrive in time is reported as [ErrUnavailable] although it may
+// be delivered; an idempotency key makes repeating it safe.
+//
+// The package knows neither HTTP nor any client protocol: an [Encoder] turns
+// messages into frames, once per wire format and not once per subscriber.
+package hub

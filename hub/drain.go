@@ -1,0 +1,54 @@
+package hub
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// drain runs the channel's rounds, one after the other, until its queue is
+// empty. At most one drain of a channel runs at a time; the hub waits for it.
+func (c *channel) drain() {
+	for b := c.take(); b != nil; b = c.take() {
+		b.encode(c.name)
+		c.deliver(b)
+	}
+}
+
+// deliver writes one round to every subscriber. Sections are shared out among
+// as many goroutines as there are cores; a small channel has one section and
+// needs no other goroutine.
+func (c *channel) deliver(b *batch) {
+	sections := c.snapshot()
+	var next atomic.Int64
+	work := func() {
+		for i := next.Add(1) - 1; int(i) < len(sections); i = next.Add(1) - 1 {
+			sections[i].deliver(b)
+		}
+	}
+	var helpers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(sections)) - 1 {
+		helpers.Go(work)
+	}
+	work()
+	helpers.Wait()
+}
+
+// deliver writes one round to the section's subscribers and evicts those that
+// do not take it, after the lock is released.
+func (s *section) deliver(b *batch) {
+	for _, slow := range s.send(b) {
+		slow.Evict()
+	}
+}
+
+func (s *section) send(b *batch) (slow []Subscriber) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sub := range s.subscriptions {
+		if d := b.delivery(sub); len(d.Messages) > 0 && !sub.send(d) {
+			slow = append(slow, sub.subscriber)
+		}
+	}
+	return slow
+}

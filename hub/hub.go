@@ -1,0 +1,226 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// idleAfter is how long a channel without subscribers stays subscribed at the
+// broker, so that a client that comes back at once costs nothing.
+const idleAfter = 3 * time.Second
+
+// ErrUnknownChannel is wrapped by errors about a channel that no rule matches.
+var ErrUnknownChannel = errors.New("unknown channel")
+
+// Options are the parts that a hub is made of.
+type Options struct {
+	Broker Broker       // nil: a new memory broker
+	Rules  Rules        // nil: DefaultRules
+	Logger *slog.Logger // nil: discards
+}
+
+// Hub is the registry of channels and subscribers of one node. Its methods are
+// safe for several goroutines.
+type Hub struct {
+	broker Broker
+	rules  Rules
+	logger *slog.Logger
+	drains sync.WaitGroup // rounds under way, and messages on their way to them
+
+	mu       sync.RWMutex // guards what follows, and the refs and idle of channels
+	channels map[string]*channel
+	stopped  bool // nothing is added to drains any more
+}
+
+// New makes a hub and attaches it to its broker.
+func New(o Options) *Hub {
+	h := &Hub{broker: o.Broker, rules: o.Rules, logger: o.Logger, channels: make(map[string]*channel)}
+	if h.broker == nil {
+		h.broker = NewMemoryBroker()
+	}
+	if h.rules == nil {
+		h.rules = DefaultRules()
+	}
+	if h.logger == nil {
+		h.logger = slog.New(slog.DiscardHandler)
+	}
+	h.broker.Attach(h)
+	return h
+}
+
+// Run runs the broker, the date ticker and the care of idle channels until the
+// context ends, waits for the deliveries under way and returns nil, or returns
+// the broker's error. It is called once.
+func (h *Hub) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return h.broker.Run(ctx) })
+	g.Go(func() error { h.strike(ctx); return nil })
+	g.Go(func() error { h.sweep(ctx); return nil })
+	err := g.Wait()
+	h.stop()
+	h.drains.Wait()
+	return err
+}
+
+// stop refuses messages from now on, so that the drains come to an end.
+func (h *Hub) stop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stopped = true
+}
+
+// Ready returns nil when the broker works, and otherwise an error wrapping
+// [ErrUnavailable]. It takes at most two seconds.
+func (h *Hub) Ready(ctx context.Context) error { return h.broker.Ready(ctx) }
+
+// Rule returns the rule of a channel, or an error wrapping [ErrChannelName] or
+// [ErrUnknownChannel].
+func (h *Hub) Rule(channel string) (Rule, error) {
+	if err := CheckChannel(channel); err != nil {
+		return Rule{}, err
+	}
+	rule, ok := h.rules.For(channel)
+	if !ok {
+		return Rule{}, fmt.Errorf("%w: no rule of the configuration matches %q", ErrUnknownChannel, channel)
+	}
+	return rule, nil
+}
+
+// Publish hands a message to the broker. The message must not be changed
+// afterwards. Errors wrap [ErrChannelName], [ErrUnknownChannel] or
+// [ErrUnavailable]; who may publish is for the caller to check by [Hub.Rule].
+func (h *Hub) Publish(ctx context.Context, channel string, m *Message, o PublishOptions) (PublishResult, error) {
+	if _, err := h.Rule(channel); err != nil {
+		return PublishResult{}, err
+	}
+	if m.Time == 0 {
+		m.Time = time.Now().UnixMilli()
+	}
+	return h.broker.Publish(ctx, channel, m, o)
+}
+
+// HandleMessage implements [Handler]. Once Run has returned it does nothing.
+func (h *Hub) HandleMessage(channel string, m *Message) {
+	if c := h.receiver(channel); c != nil {
+		defer h.drains.Done()
+		c.enqueue(m)
+	}
+}
+
+// receiver returns the channel that a message is for, counted among the drains,
+// or nil when nobody is interested.
+func (h *Hub) receiver(name string) *channel {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	c := h.channels[name]
+	if c == nil || h.stopped {
+		return nil
+	}
+	h.drains.Add(1)
+	return c
+}
+
+// Subscribe adds a subscriber to a channel. Deliveries are held until
+// [Subscription.Start]; the caller must Start or Cancel what it gets. When the
+// broker is away the subscription is made all the same and comes alive with the
+// broker. Errors wrap [ErrChannelName] or [ErrUnknownChannel], or are the
+// context's.
+func (h *Hub) Subscribe(ctx context.Context, channel string, s Subscriber, e Encoder) (*Subscription, error) {
+	if _, err := h.Rule(channel); err != nil {
+		return nil, err
+	}
+	c, err := h.acquire(ctx, channel)
+	if err != nil {
+		return nil, err
+	}
+	sub := &Subscription{subscriber: s, channel: c, format: c.useFormat(e), section: c.seat(), hold: &hold{}}
+	sub.section.join(sub)
+	return sub, nil
+}
+
+// NumSubscribers returns how many subscriptions a channel has on this node.
+func (h *Hub) NumSubscribers(channel string) int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if c := h.channels[channel]; c != nil {
+		return c.refs
+	}
+	return 0
+}
+
+// acquire returns the channel after the broker was asked for it, and holds it
+// until release.
+func (h *Hub) acquire(ctx context.Context, name string) (*channel, error) {
+	c, first := h.hold(name)
+	if first {
+		// Others may wait for this call, so it outlives the one who made it.
+		if err := h.broker.Subscribe(context.WithoutCancel(ctx), name); err != nil {
+			h.logger.Debug("channel waits for the broker", "channel", name, "err", err)
+		}
+		close(c.ready)
+	}
+	select {
+	case <-c.ready:
+		return c, nil
+	case <-ctx.Done():
+		h.release(c)
+		return nil, fmt.Errorf("subscribe to %q: %w", name, ctx.Err())
+	}
+}
+
+// hold returns the channel, made if need be, with one more reference.
+func (h *Hub) hold(name string) (c *channel, first bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c = h.channels[name]
+	if c == nil {
+		c, first = newChannel(h, name), true
+		h.channels[name] = c
+	}
+	c.refs++
+	return c, first
+}
+
+// release gives back one reference.
+func (h *Hub) release(c *channel) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c.refs--
+	if c.refs == 0 {
+		c.idle = time.Now()
+	}
+}
+
+// sweep lets go of channels that have been idle, until the context ends.
+func (h *Hub) sweep(ctx context.Context) {
+	tick := time.NewTicker(idleAfter / 2)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			for _, name := range h.dropIdle(now) {
+				h.broker.Unsubscribe(name)
+			}
+		}
+	}
+}
+
+func (h *Hub) dropIdle(now time.Time) (names []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name, c := range h.channels {
+		if c.refs == 0 && now.Sub(c.idle) >= idleAfter {
+			delete(h.channels, name)
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,66 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxChannelName is the longest channel name in bytes, inclusive.
+const MaxChannelName = 255
+
+// ErrChannelName is wrapped by the errors of [CheckChannel].
+var ErrChannelName = errors.New("bad channel name")
+
+// Message is what is published. It is shared by every subscriber and every
+// encoder and so never changed once it has been published.
+type Message struct {
+	// Data is one JSON value in compact form.
+	Data []byte
+	// Tags are the publisher's own labels. Nil when there are none.
+	Tags map[string]string
+	// Info tells who published. Nil when the backend did.
+	Info *ClientInfo
+	// Time is when the publish was accepted, in Unix milliseconds.
+	Time int64
+	// Tick is the Unix second that a message of the date ticker strikes, zero
+	// for all others. A channel drops a tick that it has already passed.
+	Tick int64
+	// Exclude is the ID of a subscriber that does not get this message.
+	Exclude string
+	// Offset is the message's position in the channel's history, from 1.
+	// Zero: the channel keeps none.
+	Offset uint64
+}
+
+// ClientInfo tells who is behind a message.
+type ClientInfo struct {
+	User   string // empty when anonymous
+	Client string // the public ID of the session
+}
+
+// Position is a place in a channel's history. The zero Position belongs to
+// channels without history.
+type Position struct {
+	Epoch  string // which run of numbering; changes when the numbering is lost
+	Offset uint64 // of the newest message, zero before the first
+}
+
+// CheckChannel returns an error wrapping [ErrChannelName] that names the rule
+// which a channel name breaks: 1 to [MaxChannelName] bytes of valid UTF-8
+// without control characters.
+func CheckChannel(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%w: it is empty", ErrChannelName)
+	case len(name) > MaxChannelName:
+		return fmt.Errorf("%w: it has %d bytes, at most %d are accepted", ErrChannelName, len(name), MaxChannelName)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("%w: it is not valid UTF-8", ErrChannelName)
+	case strings.IndexFunc(name, unicode.IsControl) >= 0:
+		return fmt.Errorf("%w: it holds a control character", ErrChannelName)
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+package hub
+
+import "strings"
+
+// Rule says what may happen on the channels that its pattern matches.
+type Rule struct {
+	// Match is a pattern in which each * stands for any run of characters,
+	// also an empty one. There are no other special characters.
+	Match string
+	// ServerPublish lets the HTTP API publish.
+	ServerPublish bool
+	// ClientPublish lets sessions publish.
+	ClientPublish bool
+}
+
+// Rules is an ordered list; the first rule that matches a channel applies.
+type Rules []Rule
+
+// DefaultRules lets anybody chat and only the backend publish elsewhere.
+func DefaultRules() Rules {
+	return Rules{
+		{Match: "date", ServerPublish: true},
+		{Match: "chat*", ServerPublish: true, ClientPublish: true},
+		{Match: "*", ServerPublish: true},
+	}
+}
+
+// For returns the rule of a channel, and false when none matches: such a
+// channel does not exist.
+func (rs Rules) For(channel string) (Rule, bool) {
+	for _, r := range rs {
+		if matches(r.Match, channel) {
+			return r, true
+		}
+	}
+	return Rule{}, false
+}
+
+// matches compares a pattern with a name, in a time that grows with the
+// product of their lengths at worst.
+func matches(pattern, name string) bool {
+	first, rest, star := strings.Cut(pattern, "*")
+	if !star {
+		return pattern == name
+	}
+	name, ok := strings.CutPrefix(name, first)
+	if !ok {
+		return false
+	}
+	for {
+		part, after, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(name, part)
+		}
+		i := strings.Index(name, part)
+		if i < 0 {
+			return false
+		}
+		name, rest = name[i+len(part):], after
+	}
+}

@@ -1,0 +1,37 @@
+package hub
+
+// Subscriber is anything the hub can send frames to. Its methods may be called
+// from several goroutines.
+type Subscriber interface {
+	// ID names the subscriber in the cluster; see [Message.Exclude].
+	ID() string
+	// Deliver takes what one round of a channel brings and returns false when
+	// it cannot, which evicts the subscriber. It runs under a lock of the hub:
+	// it must not block and must not call the hub. It may keep the delivery's
+	// slices and must not change them.
+	Deliver(*Subscription, Delivery) bool
+	// Evict is called after Deliver returned false, outside every lock, once
+	// for each subscription that was refused, which gets nothing more. The
+	// subscriber closes itself and cancels its subscriptions; until it has
+	// done so, others of them may bring deliveries. It must not block: others
+	// of the channel wait for it.
+	Evict()
+}
+
+// Delivery is what one round of a channel brings to one subscriber.
+type Delivery struct {
+	// Messages are in the order of the channel.
+	Messages []*Message
+	// Frames are the messages' frames in the subscriber's wire format, one
+	// behind the other.
+	Frames []byte
+}
+
+// Encoder makes frames of one wire format. Subscribers whose encoders compare
+// equal with == share their frames, so an Encoder must be comparable and hold
+// nothing that belongs to one subscriber.
+type Encoder interface {
+	// AppendFrame appends the frame of a message to dst, header and all, and
+	// returns the extended slice. It is called once per message and format.
+	AppendFrame(dst []byte, channel string, m *Message) []byte
+}

@@ -1,0 +1,63 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// DateChannel is the channel on which the date is struck, once a second, as a
+// JSON string in the form of [net/http.TimeFormat].
+const DateChannel = "date"
+
+const (
+	// tickWait is how long a tick may take through the broker before the node
+	// strikes it for its own subscribers.
+	tickWait = 400 * time.Millisecond
+	// tickTTL is how long the cluster remembers that a second was struck. It
+	// has to be longer than the clocks of the nodes are apart.
+	tickTTL = time.Minute
+)
+
+// strike publishes each second's tick until the context ends. Every node
+// does, under an idempotency key that is the second, so the cluster sees each
+// tick once without electing anybody.
+func (h *Hub) strike(ctx context.Context) {
+	timer := time.NewTimer(untilNextSecond(time.Now()))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			h.strikeOnce(ctx, time.Now())
+			timer.Reset(untilNextSecond(time.Now()))
+		}
+	}
+}
+
+// strikeOnce publishes one tick. A node that cannot publish it delivers it to
+// its own subscribers, so that the clock never stops; should the broker bring
+// the same tick later, the channel drops it.
+func (h *Hub) strikeOnce(ctx context.Context, now time.Time) {
+	m := tickMessage(now)
+	ctx, cancel := context.WithTimeout(ctx, tickWait)
+	defer cancel()
+	key := strconv.FormatInt(m.Tick, 10)
+	if _, err := h.Publish(ctx, DateChannel, m, PublishOptions{IdempotencyKey: key, IdempotencyTTL: tickTTL}); err != nil {
+		h.logger.Debug("struck the second without the broker", "err", err)
+		h.HandleMessage(DateChannel, m)
+	}
+}
+
+func tickMessage(now time.Time) *Message {
+	now = now.Truncate(time.Second).UTC()
+	data, _ := json.Marshal(now.Format(http.TimeFormat))
+	return &Message{Data: data, Time: now.UnixMilli(), Tick: now.Unix()}
+}
+
+func untilNextSecond(now time.Time) time.Duration {
+	return now.Truncate(time.Second).Add(time.Second).Sub(now)
+}
