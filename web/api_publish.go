@@ -1,0 +1,176 @@
+package web
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+
+	"golang.org/x/sync/errgroup"
+
+	"belfry/hub"
+)
+
+const (
+	// maxBroadcast is how many channels one broadcast may name.
+	maxBroadcast = 1000
+	// broadcastAtOnce is how many of them are published to at the same time.
+	broadcastAtOnce = 64
+	// maxIdempotencyKey is the longest idempotency key in bytes.
+	maxIdempotencyKey = 255
+	// maxTags bounds a message's tags: their number, and the bytes of each name
+	// and value.
+	maxTags, maxTag = 32, 255
+)
+
+// publication is what publish and broadcast have in common.
+type publication struct {
+	Data           json.RawMessage   `json:"data"`
+	B64Data        string            `json:"b64data"` // JSON in base64, in place of data
+	Tags           map[string]string `json:"tags"`
+	IdempotencyKey string            `json:"idempotency_key"`
+	SkipHistory    bool              `json:"skip_history"` // true of every channel so far
+}
+
+type publishRequest struct {
+	Channel string `json:"channel"`
+	publication
+}
+
+type broadcastRequest struct {
+	Channels []string `json:"channels"`
+	publication
+}
+
+// publishResult is empty for a channel without history.
+type publishResult struct {
+	Offset uint64 `json:"offset,omitempty"`
+	Epoch  string `json:"epoch,omitempty"`
+}
+
+// broadcastReply is the fate of one channel of a broadcast.
+type broadcastReply struct {
+	Result *publishResult `json:"result,omitempty"`
+	Error  *apiError      `json:"error,omitempty"`
+}
+
+func (s *Server) publish(r *http.Request, body []byte) (any, error) {
+	var req publishRequest
+	if err := decode(body, &req); err != nil {
+		return nil, err
+	}
+	m, err := req.message()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), apiWait)
+	defer cancel()
+	return s.publishTo(ctx, req.Channel, m, req.IdempotencyKey)
+}
+
+// broadcast publishes to many channels. Channels fail one by one; only when the
+// broker is away for all of them does the whole call fail, so that the
+// publisher can repeat it.
+func (s *Server) broadcast(r *http.Request, body []byte) (any, error) {
+	var req broadcastRequest
+	if err := decode(body, &req); err != nil {
+		return nil, err
+	}
+	if n := len(req.Channels); n == 0 || n > maxBroadcast {
+		return nil, badRequest("channels", "1 to 1000 channel names are accepted")
+	}
+	m, err := req.message()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), apiWait)
+	defer cancel()
+	replies := s.publishToAll(ctx, req.Channels, m, req.IdempotencyKey)
+	if allUnavailable(replies) {
+		return nil, errUnavailable
+	}
+	return map[string]any{"responses": replies}, nil
+}
+
+func (s *Server) publishToAll(ctx context.Context, channels []string, m hub.Message, key string) []broadcastReply {
+	replies := make([]broadcastReply, len(channels))
+	var g errgroup.Group
+	g.SetLimit(broadcastAtOnce)
+	for i, channel := range channels {
+		g.Go(func() error {
+			result, err := s.publishTo(ctx, channel, m, key)
+			if err != nil {
+				replies[i].Error = publicError(err)
+				return nil
+			}
+			replies[i].Result = result
+			return nil
+		})
+	}
+	_ = g.Wait() // the errors are in the replies
+	return replies
+}
+
+func allUnavailable(replies []broadcastReply) bool {
+	for _, r := range replies {
+		if r.Error != errUnavailable {
+			return false
+		}
+	}
+	return true
+}
+
+// publishTo publishes for the backend to one channel.
+func (s *Server) publishTo(ctx context.Context, channel string, m hub.Message, key string) (*publishResult, error) {
+	rule, err := s.hub.Rule(channel)
+	if err != nil {
+		return nil, err
+	}
+	if !rule.ServerPublish {
+		return nil, errServerDenied
+	}
+	result, err := s.hub.Publish(ctx, channel, &m, hub.PublishOptions{IdempotencyKey: key})
+	if err != nil {
+		return nil, err
+	}
+	return &publishResult{result.Position.Offset, result.Position.Epoch}, nil
+}
+
+// message checks a publication and returns it as the hub wants it.
+func (p *publication) message() (hub.Message, error) {
+	if err := p.check(); err != nil {
+		return hub.Message{}, err
+	}
+	data := []byte(p.Data)
+	if p.B64Data != "" {
+		decoded, err := base64.StdEncoding.DecodeString(p.B64Data)
+		if err != nil {
+			return hub.Message{}, badRequest("b64data", "standard base64 with padding is expected")
+		}
+		data = decoded
+	}
+	data, err := compact(data)
+	if err != nil {
+		return hub.Message{}, badRequest("data", "one JSON value in valid UTF-8 is expected")
+	}
+	return hub.Message{Data: data, Tags: p.Tags}, nil
+}
+
+func (p *publication) check() error {
+	switch {
+	case len(p.Data) == 0 && p.B64Data == "":
+		return badRequest("data", "is missing: any JSON value is accepted")
+	case len(p.Data) > 0 && p.B64Data != "":
+		return badRequest("b64data", "stands in place of data, not beside it")
+	case len(p.IdempotencyKey) > maxIdempotencyKey:
+		return badRequest("idempotency_key", "at most 255 bytes are accepted")
+	case len(p.Tags) > maxTags:
+		return badRequest("tags", "at most 32 are accepted")
+	}
+	for name, value := range p.Tags {
+		if len(name) > maxTag || len(value) > maxTag {
+			return badRequest("tags", "names and values of at most 255 bytes are accepted")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package web
+
+import "encoding/json"
+
+// command is what a client of the Centrifuge protocol sends, in JSON: an ID and
+// one method (centrifugal/protocol, definitions/client.proto). Fields that are
+// not known are ignored, as its clients expect.
+type command struct {
+	ID            uint32            `json:"id"`
+	Connect       *connectRequest   `json:"connect"`
+	Subscribe     *subscribeRequest `json:"subscribe"`
+	Unsubscribe   *channelRequest   `json:"unsubscribe"`
+	Publish       *pubRequest       `json:"publish"`
+	Presence      *channelRequest   `json:"presence"`
+	PresenceStats *channelRequest   `json:"presence_stats"`
+	History       *channelRequest   `json:"history"`
+	Ping          *struct{}         `json:"ping"`
+	Send          *struct{}         `json:"send"`
+	RPC           *struct{}         `json:"rpc"`
+	Refresh       *struct{}         `json:"refresh"`
+	SubRefresh    *channelRequest   `json:"sub_refresh"`
+}
+
+type connectRequest struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+type channelRequest struct {
+	Channel string `json:"channel"`
+}
+
+type subscribeRequest struct {
+	Channel string `json:"channel"`
+}
+
+type pubRequest struct {
+	Channel string          `json:"channel"`
+	Data    json.RawMessage `json:"data"`
+}
+
+// reply answers one command: a result under the method's name, or an error.
+type reply struct {
+	ID            uint32               `json:"id"`
+	Error         *apiError            `json:"error,omitempty"`
+	Connect       *connectResult       `json:"connect,omitempty"`
+	Subscribe     *subscribeResult     `json:"subscribe,omitempty"`
+	Unsubscribe   *struct{}            `json:"unsubscribe,omitempty"`
+	Publish       *struct{}            `json:"publish,omitempty"`
+	PresenceStats *presenceStatsResult `json:"presence_stats,omitempty"`
+	Ping          *struct{}            `json:"ping,omitempty"`
+}
+
+type connectResult struct {
+	Client  string `json:"client"`
+	Version string `json:"version,omitempty"`
+	Ping    int    `json:"ping,omitempty"` // seconds
+	Pong    bool   `json:"pong,omitempty"`
+	Session string `json:"session,omitempty"`
+	Node    string `json:"node,omitempty"`
+	Time    int64  `json:"time,omitempty"` // Unix milliseconds
+}
+
+type subscribeResult struct {
+	Recoverable bool   `json:"recoverable,omitempty"`
+	Epoch       string `json:"epoch,omitempty"`
+	Offset      uint64 `json:"offset,omitempty"`
+	Positioned  bool   `json:"positioned,omitempty"`
+}
+
+type presenceStatsResult struct {
+	NumClients int `json:"num_clients"`
+	NumUsers   int `json:"num_users"`
+}

@@ -1,0 +1,35 @@
+package web
+
+import (
+	"strconv"
+
+	"belfry/hub"
+)
+
+// clientInfo is how the Centrifuge protocol says who published.
+type clientInfo struct {
+	User   string `json:"user"`
+	Client string `json:"client"`
+}
+
+// appendPublication appends the push of a message. It is written by hand: it is
+// made once for every message, and the data is JSON already.
+func appendPublication(dst []byte, channel string, m *hub.Message) []byte {
+	dst = append(dst, `{"push":{"channel":`...)
+	dst = appendString(dst, channel)
+	dst = append(dst, `,"pub":{"data":`...)
+	dst = append(dst, m.Data...)
+	if m.Info != nil {
+		dst = append(dst, `,"info":`...)
+		dst = appendJSON(dst, clientInfo(*m.Info))
+	}
+	if len(m.Tags) > 0 {
+		dst = append(dst, `,"tags":`...)
+		dst = appendJSON(dst, m.Tags)
+	}
+	if m.Offset > 0 {
+		dst = append(dst, `,"offset":`...)
+		dst = strconv.AppendUint(dst, m.Offset, 10)
+	}
+	return append(dst, `}}}`...)
+}

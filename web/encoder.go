@@ -1,0 +1,64 @@
+package web
+
+import (
+	"encoding/json"
+
+	"belfry/hub"
+	"belfry/web/wire"
+)
+
+// framing is how a transport wraps one text message.
+type framing uint8
+
+// framingWebSocket is a text frame of RFC 6455.
+const framingWebSocket framing = iota
+
+// appendFrame appends the payload, wrapped.
+func (f framing) appendFrame(dst, payload []byte) []byte {
+	return wire.AppendText(dst, payload)
+}
+
+// payload writes a message as one protocol says it. An empty result means that
+// the protocol has no word for the message.
+type payload uint8
+
+const (
+	payloadRaw        payload = iota // the text alone
+	payloadCentrifuge                // a publication push in JSON
+)
+
+// encoder is the wire format of a protocol on a transport. It is a
+// [hub.Encoder]: equal encoders share frames.
+type encoder struct {
+	payload payload
+	framing framing
+}
+
+// AppendFrame implements [hub.Encoder].
+func (e encoder) AppendFrame(dst []byte, channel string, m *hub.Message) []byte {
+	if e.payload == payloadRaw {
+		return e.framing.appendFrame(dst, rawText(m.Data))
+	}
+	return e.framing.appendFrame(dst, appendPublication(nil, channel, m))
+}
+
+// rawText is what a raw stream says of a message's data: the text of a JSON
+// string, and any other JSON as it is.
+func rawText(data []byte) []byte {
+	var text string
+	if len(data) > 0 && data[0] == '"' && json.Unmarshal(data, &text) == nil {
+		return []byte(text)
+	}
+	return data
+}
+
+// rawData is the message that a raw client's text stands for: a JSON object or
+// array is published as such, any other text as a JSON string.
+func rawData(text []byte) []byte {
+	if len(text) > 0 && (text[0] == '{' || text[0] == '[') {
+		if data, err := compact(text); err == nil {
+			return data
+		}
+	}
+	return appendString(nil, string(text))
+}

@@ -1,0 +1,124 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"belfry/hub"
+)
+
+// apiError is an error as a client hears it: a code of the Centrifuge protocol
+// and a public text. The HTTP status that goes with it is decided here too, and
+// nowhere else.
+type apiError struct {
+	Code      int    `json:"code"`
+	Message   string `json:"message"`
+	Temporary bool   `json:"temporary,omitempty"`
+
+	status int
+	header [2]string // one more response header
+}
+
+func (e *apiError) Error() string { return e.Message }
+
+// Codes of the Centrifuge protocol.
+const (
+	codeInternal          = 100
+	codeUnauthorized      = 101
+	codeUnknownChannel    = 102
+	codeDenied            = 103
+	codeMethodNotFound    = 104
+	codeAlreadySubscribed = 105
+	codeLimit             = 106
+	codeBadRequest        = 107
+	codeNotAvailable      = 108
+)
+
+var (
+	errInternal          = &apiError{Code: codeInternal, Message: "internal server error", Temporary: true, status: 500}
+	errUnavailable       = &apiError{Code: codeInternal, Message: "the broker is away; nothing was published, try again", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
+	errDraining          = &apiError{Code: codeInternal, Message: "the server is going down", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
+	errUnauthorized      = &apiError{Code: codeUnauthorized, Message: "a valid API key is needed: send the header X-API-Key: KEY or Authorization: apikey KEY", status: 401}
+	errServerDenied      = &apiError{Code: codeDenied, Message: "the rule of this channel does not let the server publish: add server to its publish list", status: 403}
+	errClientDenied      = &apiError{Code: codeDenied, Message: "permission denied", status: 403}
+	errMethodNotFound    = &apiError{Code: codeMethodNotFound, Message: "method not found", status: 404}
+	errNotFound          = &apiError{Code: codeMethodNotFound, Message: "there is nothing here; / says what there is", status: 404}
+	errNotAvailable      = &apiError{Code: codeNotAvailable, Message: "not available", status: 400}
+	errAlreadySubscribed = &apiError{Code: codeAlreadySubscribed, Message: "already subscribed", status: 400}
+	errSubscriptionLimit = &apiError{Code: codeLimit, Message: "limit exceeded: limits.subscriptions", status: 400}
+	errOrigin            = &apiError{Code: codeDenied, Message: "origin not allowed: add it to origins in the configuration (BELFRY_ORIGINS)", status: 403}
+	errNotWebSocket      = &apiError{Code: codeBadRequest, Message: "this is a WebSocket endpoint: send Connection: Upgrade and Upgrade: websocket", status: 426, header: [2]string{"Upgrade", "websocket"}}
+	errWebSocketVersion  = &apiError{Code: codeBadRequest, Message: "Sec-WebSocket-Version: 13 is spoken here", status: 426, header: [2]string{"Sec-Websocket-Version", "13"}}
+	errWebSocketKey      = &apiError{Code: codeBadRequest, Message: "Sec-WebSocket-Key: 16 bytes in base64 are expected", status: 400}
+)
+
+// badRequest says which field breaks which rule.
+func badRequest(field, rule string) *apiError {
+	return &apiError{Code: codeBadRequest, Message: field + ": " + rule, status: 400}
+}
+
+// tooLarge names the limit that a body broke.
+func tooLarge(limit int64) *apiError {
+	return &apiError{Code: codeLimit, status: 413,
+		Message: fmt.Sprintf("body: at most %d bytes are accepted (limits.body, BELFRY_LIMITS_BODY)", limit)}
+}
+
+// publicError is what the world hears of an error.
+func publicError(err error) *apiError {
+	var public *apiError
+	switch {
+	case errors.As(err, &public):
+		return public
+	case errors.Is(err, hub.ErrChannelName):
+		return badRequest("channel", strings.TrimPrefix(err.Error(), hub.ErrChannelName.Error()+": "))
+	case errors.Is(err, hub.ErrUnknownChannel):
+		return &apiError{Code: codeUnknownChannel, Message: err.Error(), status: 404}
+	case errors.Is(err, hub.ErrUnavailable):
+		return errUnavailable
+	}
+	return errInternal
+}
+
+// answerError writes an error as JSON and logs what the public text leaves out.
+func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) {
+	e := publicError(err)
+	switch {
+	case e == errInternal:
+		s.logger.Error("request", "path", r.URL.Path, "err", err)
+	case e == errUnavailable:
+		s.logger.Warn("request", "path", r.URL.Path, "err", err)
+	case e == errOrigin:
+		s.logger.Warn("origin not allowed", "origin", r.Header.Get("Origin"), "path", r.URL.Path, "remote", r.RemoteAddr)
+	case e == errNotFound:
+		s.logger.Info("not found", "path", r.URL.Path, "remote", r.RemoteAddr)
+	}
+	if e.header[0] != "" {
+		w.Header().Set(e.header[0], e.header[1])
+	}
+	writeJSON(w, e.status, struct {
+		Error *apiError `json:"error"`
+	}{e})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // a type of ours that JSON cannot express
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Length", strconv.Itoa(len(body)+1))
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}
+
+func (s *Server) notFound(w http.ResponseWriter, r *http.Request) { s.answerError(w, r, errNotFound) }
+
+func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	s.answerError(w, r, &apiError{Code: codeMethodNotFound, Message: r.Method + " is not answered at " + r.URL.Path, status: 405})
+}

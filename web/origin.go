@@ -1,0 +1,81 @@
+package web
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// origins is the list of origins that may open sessions beside the page's own.
+type origins []originPattern
+
+// originPattern is one entry of the list. An empty part matches anything.
+type originPattern struct {
+	scheme string
+	host   string // host with port, or the part behind the star
+	star   bool   // any subdomain of host, not host itself
+	any    bool
+}
+
+// newOrigins reads entries of the forms `https://example.com`, `example.com`,
+// `*.example.com`, `https://*.example.com` and `*`. Case does not matter.
+func newOrigins(list []string) origins {
+	o := make(origins, 0, len(list))
+	for _, entry := range list {
+		var p originPattern
+		entry = strings.ToLower(entry)
+		if scheme, host, ok := strings.Cut(entry, "://"); ok {
+			p.scheme, entry = scheme, host
+		}
+		p.any = entry == "*"
+		p.host, p.star = strings.CutPrefix(entry, "*.")
+		o = append(o, p)
+	}
+	return o
+}
+
+func (p originPattern) matches(u *url.URL) bool {
+	if p.scheme != "" && p.scheme != u.Scheme {
+		return false
+	}
+	if p.star {
+		return strings.HasSuffix(u.Host, "."+p.host) || strings.HasSuffix(u.Hostname(), "."+p.host)
+	}
+	return p.any || p.host == u.Host
+}
+
+// allowed reports whether a request comes from a page that may open sessions
+// here: one of this host, of localhost, or of the list. A request without
+// Origin does not come from a browser and passes.
+func (s *Server) allowed(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(strings.ToLower(origin))
+	if err != nil || u.Host == "" {
+		return false
+	}
+	return u.Host == strings.ToLower(r.Host) || isLocal(u.Hostname()) && isLocal(hostname(r.Host)) || s.origins.match(u)
+}
+
+func (o origins) match(u *url.URL) bool {
+	for _, p := range o {
+		if p.matches(u) {
+			return true
+		}
+	}
+	return false
+}
+
+// isLocal reports whether a host name means this machine.
+func isLocal(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// hostname is the host of a Host header without its port.
+func hostname(host string) string {
+	return (&url.URL{Host: host}).Hostname()
+}

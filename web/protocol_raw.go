@@ -1,0 +1,88 @@
+package web
+
+import (
+	"belfry/hub"
+)
+
+// echoChannel is where the echo says who left.
+const echoChannel = "echo"
+
+// raw is the protocol of plain text: a channel's messages come as they are, and
+// what the client says is published.
+type raw struct {
+	session *session
+	channel string
+}
+
+func (p *raw) opened() { p.session.listen(p.channel) }
+
+// listen subscribes a raw session. A session that cannot have its channel is of
+// no use and ends.
+func (c *session) listen(channel string) {
+	sub, err := c.subscribe(channel, encoder{payloadRaw, c.transport.framing()})
+	if err != nil {
+		c.server.logger.Warn("raw session cannot subscribe", "channel", channel, "err", err)
+		c.close(closeUnavailable)
+		return
+	}
+	sub.Start()
+}
+
+func (p *raw) message(text []byte) {
+	c := p.session
+	if rule, err := c.server.hub.Rule(p.channel); err != nil || !rule.ClientPublish {
+		c.close(closeDenied)
+		return
+	}
+	ctx, cancel := callContext()
+	defer cancel()
+	m := &hub.Message{Data: rawData(text), Info: &hub.ClientInfo{Client: c.id}}
+	if _, err := c.server.hub.Publish(ctx, p.channel, m, hub.PublishOptions{}); err != nil {
+		c.server.logger.Warn("raw publish", "channel", p.channel, "err", err)
+		c.close(closeUnavailable)
+	}
+}
+
+func (p *raw) gone() {}
+func (p *raw) ping() {}
+
+func (p *raw) closeCode(why closeReason) (int, string) {
+	c := rawCodes[why]
+	return c.code, c.reason
+}
+
+// echo is the protocol of the echo: the date each second, every message back to
+// its sender, and a line when somebody leaves.
+type echo struct {
+	raw
+}
+
+func newEcho(c *session) protocol { return &echo{raw{session: c}} }
+
+func (p *echo) opened() {
+	p.session.listen(hub.DateChannel)
+	p.session.listen(echoChannel)
+}
+
+// message answers its own session: the one message that takes no path through
+// the hub.
+func (p *echo) message(text []byte) {
+	if string(text) == "quit" {
+		p.session.close(closeNormal)
+		return
+	}
+	p.session.send(p.session.transport.framing().appendFrame(nil, text))
+}
+
+func (p *echo) gone() {
+	c := p.session
+	if c.server.isDraining() {
+		return // everybody leaves
+	}
+	ctx, cancel := callContext()
+	defer cancel()
+	m := &hub.Message{Data: appendString(nil, guestName(c.id)+" left")}
+	if _, err := c.server.hub.Publish(ctx, echoChannel, m, hub.PublishOptions{}); err != nil {
+		c.server.logger.Debug("echo could not say who left", "session", c.id, "err", err)
+	}
+}

@@ -1,0 +1,107 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// routes is the table of everything the server answers.
+func (s *Server) routes() http.Handler {
+	r := chi.NewRouter()
+	r.NotFound(s.notFound)
+	r.MethodNotAllowed(s.methodNotAllowed)
+
+	r.Get("/", page("index.html"))
+	r.Get("/socketexample", page("socketexample.html"))
+	r.Get("/belfry.js", page("belfry.js"))
+	r.Get("/belfry.mjs", page("belfry.mjs"))
+	r.Get("/favicon.ico", page("favicon.svg"))
+	r.Get("/static/{file}", s.handle(s.static))
+
+	r.Get("/echo", s.handle(s.echo))
+	r.Get("/ws/{channel}", s.handle(s.channel))
+	r.Get("/connection/websocket", s.handle(s.centrifuge))
+
+	r.Post("/api/publish", s.api(s.publish))
+	r.Post("/api/broadcast", s.api(s.broadcast))
+
+	r.Get("/healthz", s.healthz)
+	r.Get("/readyz", s.handle(s.readyz))
+	r.Get("/crossdomain.xml", s.handle(s.crossdomain))
+	return r
+}
+
+// handle turns a handler that returns an error into one that answers it.
+func (s *Server) handle(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := f(w, r); err != nil {
+			s.answerError(w, r, err)
+		}
+	}
+}
+
+func (s *Server) echo(w http.ResponseWriter, r *http.Request) error {
+	return s.serveWebSocket(w, r, newEcho)
+}
+
+func (s *Server) channel(w http.ResponseWriter, r *http.Request) error {
+	channel, err := pathValue(r, "channel")
+	if err != nil {
+		return err
+	}
+	if _, err := s.hub.Rule(channel); err != nil {
+		return err
+	}
+	return s.serveWebSocket(w, r, func(c *session) protocol { return &raw{c, channel} })
+}
+
+func (s *Server) centrifuge(w http.ResponseWriter, r *http.Request) error {
+	return s.serveWebSocket(w, r, newCentrifuge)
+}
+
+// pathValue returns a parameter of the route, unescaped: chi matches the
+// escaped path when the two differ.
+func pathValue(r *http.Request, name string) (string, error) {
+	value := chi.URLParam(r, name)
+	if r.URL.RawPath == "" {
+		return value, nil
+	}
+	value, err := url.PathUnescape(value)
+	if err != nil {
+		return "", badRequest(name, "is not a valid escaped path segment")
+	}
+	return value, nil
+}
+
+// guestName is what others call an anonymous session.
+func guestName(id string) string { return "guest-" + strings.ToLower(id[:5]) }
+
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	_, _ = w.Write([]byte("alive\n"))
+}
+
+// readyz answers 200 when the server can serve, and 503 with the reason when
+// it is going down or the broker is away.
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
+	if s.isDraining() {
+		return errDraining
+	}
+	if err := s.hub.Ready(r.Context()); err != nil {
+		return err
+	}
+	_, err := w.Write([]byte("ready\n"))
+	return err
+}
+
+// crossdomain answers with the policy file that Flash asks for over HTTP.
+func (s *Server) crossdomain(w http.ResponseWriter, r *http.Request) error {
+	if s.crossDomain == nil {
+		return errNotFound
+	}
+	w.Header().Set("Content-Type", "text/x-cross-domain-policy")
+	_, err := w.Write(s.crossDomain)
+	return err
+}

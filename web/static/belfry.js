@@ -1,0 +1,457 @@
+/**
+ * belfry.js: the channels of a Belfry server, live in the browser.
+ *
+ *   const belfry = new Belfry();                       // this page's host
+ *   belfry.on('state', ({ state }) => console.log(state));
+ *   belfry.subscribe('date', ({ data }) => console.log(data));
+ *   await belfry.publish('chat', { name: 'Ada', text: 'Hello' });
+ *
+ * A classic <script src="/belfry.js"> and `import '/belfry.js'` both set
+ * globalThis.Belfry; `import { Belfry } from '/belfry.mjs'` imports it by name.
+ *
+ * What it speaks is the Centrifuge protocol in JSON: a command per line with an
+ * `id`, a reply per line with the same `id`, and pushes without one. What it
+ * speaks over is a transport, which knows nothing of the protocol: see
+ * openWebSocket below.
+ */
+(() => {
+  'use strict';
+
+  const ENDPOINT = '/connection/websocket';
+  const NAME = 'belfry.js';
+
+  // All times are in milliseconds.
+  const OPEN_TIMEOUT = 10_000;
+  const REPLY_TIMEOUT = 5_000;
+  const PING_GRACE = 10_000;
+  const BACKOFF_MIN = 500;
+  const BACKOFF_MAX = 20_000;
+
+  // Characters in one frame of several commands. A character is at most three
+  // bytes of UTF-8, so a frame stays under 48 KiB; the server takes 64 KiB.
+  const FRAME_MAX = 16 * 1024;
+
+  // Codes of our own lie below 100, where neither the server's errors (100 and
+  // up) nor WebSocket close codes (1000 and up) can be.
+  const CODE_CLIENT = 0; // this client did it: the reason says what
+  const CODE_TIMEOUT = 1; // no reply in time
+  const CODE_MESSAGE_TOO_BIG = 1009;
+
+  /** What a refused or unanswered command rejects with. */
+  class BelfryError extends Error {
+    /**
+     * @param {number} code the server's error code, or one below 100 from this client
+     * @param {string} message
+     * @param {boolean} [temporary] whether the same command may succeed later; always so for codes below 100
+     */
+    constructor(code, message, temporary = false) {
+      super(message);
+      this.name = 'BelfryError';
+      this.code = code;
+      this.temporary = temporary || code < 100;
+    }
+  }
+
+  /**
+   * Opens a WebSocket as a transport. A transport is an object with
+   * `send(text)` and `close()`, and reports to `on`:
+   *
+   * - `on.opened()` once, when frames may be sent;
+   * - `on.frame(text)` for each frame;
+   * - `on.closed(code, reason)` once, when it is over by itself.
+   *
+   * After `close()` it reports nothing more.
+   */
+  function openWebSocket(url, on) {
+    const socket = new WebSocket(url);
+    socket.onopen = () => on.opened();
+    socket.onmessage = event => on.frame(event.data);
+    socket.onclose = event => on.closed(event.code, event.reason);
+    return {
+      send: text => socket.send(text),
+      close() {
+        socket.onopen = socket.onmessage = socket.onclose = null;
+        socket.close();
+      },
+    };
+  }
+
+  /** The full WebSocket address of a server given as a URL, a path or nothing. */
+  function endpoint(url = ENDPOINT) {
+    const address = new URL(url, globalThis.location?.href);
+    address.protocol = address.protocol.replace(/^http/, 'ws');
+    if (!/^wss?:$/.test(address.protocol)) {
+      throw new TypeError(`Belfry: "${url}" is no address of a server; want ws://, wss://, http://, https:// or a path`);
+    }
+    if (address.pathname === '/') address.pathname = ENDPOINT;
+    address.hash = '';
+    return address.href;
+  }
+
+  /** How long to wait after so many failures: exponential, with full jitter, so that a crowd does not come back at once. */
+  function backoff(failures) {
+    const ceiling = Math.min(BACKOFF_MAX, BACKOFF_MIN * 2 ** failures);
+    return Math.min(BACKOFF_MAX, BACKOFF_MIN + Math.random() * ceiling);
+  }
+
+  /** Whether a close code says that coming back is of no use. */
+  function isFinal(code) {
+    return (code >= 3500 && code < 4000) || (code >= 4500 && code < 5000) || code === CODE_MESSAGE_TOO_BIG;
+  }
+
+  /** Calls a listener of the page; what it throws is the page's and must not stop us. */
+  function tell(listener, value) {
+    try {
+      listener(value);
+    } catch (error) {
+      queueMicrotask(() => { throw error; });
+    }
+  }
+
+  /**
+   * A message of a channel, as a subscription's listener gets it.
+   * @typedef {object} Message
+   * @property {string} channel
+   * @property {*} data what was published
+   * @property {object} [info] who published it, when a client did and the server tells
+   * @property {number} [offset] its position, in channels that have history
+   */
+
+  /**
+   * What became of the connection.
+   * @typedef {object} State
+   * @property {'connecting'|'connected'|'disconnected'} state
+   * @property {number} [code] disconnected: the close code; 0 when this client ended it
+   * @property {string} [reason] disconnected: the close reason, possibly empty
+   * @property {?number} [retryIn] disconnected: milliseconds to the next try; null when there will be none
+   * @property {number} [attempt] connecting: 1 for the first try since the last success
+   * @property {string} [client] connected: this connection's id
+   */
+
+  /** A connection to a Belfry server that comes back by itself, with all its subscriptions. */
+  class Belfry {
+    #url;
+    #state = 'disconnected';
+    #listeners = new Map(); // event → Set of functions
+    #channels = new Map(); // channel → {channel, subscriptions, failures, retry}
+
+    #transport = null; // null while we wait for the next try, and after the end
+    #open = false; // the transport takes frames
+    #outbox = []; // lines for the next frame
+    #commands = new Map(); // id → {method, done, timer}, unanswered
+    #lastID = 0;
+
+    #failures = 0; // since the last success
+    #retry = null; // timer of the next try
+    #watchdog = null; // timer that ends a silent connection
+    #silence = 0; // milliseconds without a frame that are too many; 0: any number is fine
+    #pong = false; // the server wants its pings answered
+
+    /**
+     * Connects as soon as the present task is done.
+     * @param {string} [url] the server: `wss://host`, `https://host`, a full address
+     *   or a path. Default: this page's host.
+     * @throws {TypeError} when it is no such address
+     */
+    constructor(url) {
+      this.#url = endpoint(url);
+      this.#retry = setTimeout(() => this.connect());
+      globalThis.addEventListener?.('online', () => {
+        if (this.#retry !== null) this.connect();
+      });
+    }
+
+    /** The state as of now: 'connecting', 'connected' or 'disconnected'. */
+    get state() {
+      return this.#state;
+    }
+
+    /**
+     * Listens to an event:
+     *
+     * - `state`, with a {@link State}, at each change of the connection;
+     * - `subscribed`, with `{channel, …}`, each time the server confirms a
+     *   subscription, so again after every reconnect;
+     * - `unsubscribed`, with `{channel, code, reason}`, when the server refuses or
+     *   ends one for good. It is gone then: subscribe again if you mean to.
+     *
+     * @param {string} event
+     * @param {function(object)} listener
+     * @returns {function()} call it to listen no more
+     */
+    on(event, listener) {
+      if (!this.#listeners.has(event)) this.#listeners.set(event, new Set());
+      this.#listeners.get(event).add(listener);
+      return () => this.#listeners.get(event).delete(listener);
+    }
+
+    /**
+     * Subscribes to a channel, now or as soon as there is a connection, and again
+     * after each reconnect. Any number of subscriptions to one channel share one
+     * at the server.
+     * @param {string} channel
+     * @param {function(Message)} listener
+     * @returns {{channel: string, unsubscribe: function()}} a second unsubscribe is harmless
+     */
+    subscribe(channel, listener) {
+      let entry = this.#channels.get(channel);
+      if (!entry) {
+        entry = { channel, subscriptions: new Set(), failures: 0, retry: null };
+        this.#channels.set(channel, entry);
+        if (this.#open) this.#join(entry);
+      }
+      const subscription = { channel, listener, unsubscribe: () => this.#leave(entry, subscription) };
+      entry.subscriptions.add(subscription);
+      return subscription;
+    }
+
+    /**
+     * Publishes to a channel whose rules let clients do so.
+     * @param {string} channel
+     * @param {*} data anything that JSON can say
+     * @returns {Promise<object>} resolves when the server has it; rejects with a
+     *   {@link BelfryError} when it refuses, does not answer within 5 s, or when there
+     *   is no connection: nothing is kept for later
+     */
+    publish(channel, data) {
+      return this.call('publish', { channel, data });
+    }
+
+    /**
+     * Sends any command of the protocol: 'presence_stats', 'history', 'rpc' …
+     * @param {string} method
+     * @param {object} [params]
+     * @returns {Promise<object>} the result; rejects as publish does
+     */
+    call(method, params = {}) {
+      return new Promise((resolve, reject) => {
+        if (this.#state !== 'connected') {
+          throw new BelfryError(CODE_CLIENT, `cannot ${method}: not connected to the server (${this.#state})`);
+        }
+        this.#command(method, params, (error, result) => (error ? reject(error) : resolve(result)));
+      });
+    }
+
+    /** Tries at once: instead of waiting for the next try, or after the end. Harmless while connected or trying. */
+    connect() {
+      if (this.#transport) return;
+      this.#stopWaiting();
+      this.#tellState({ state: 'connecting', attempt: this.#failures + 1 });
+      this.#watch(OPEN_TIMEOUT, 'the server cannot be reached');
+      this.#transport = openWebSocket(this.#url, {
+        opened: () => this.#opened(),
+        frame: text => this.#frame(text),
+        closed: (code, reason) => this.#lost(code, reason),
+      });
+    }
+
+    /** Drops the connection and comes back as after any loss. */
+    reconnect() {
+      if (this.#transport) this.#lost(CODE_CLIENT, 'reconnect was asked for');
+    }
+
+    /** Ends the connection and does not come back until `connect`. Subscriptions are kept for then. */
+    disconnect() {
+      this.#end(CODE_CLIENT, 'disconnect was asked for');
+    }
+
+    // -- The connection ----------------------------------------------------
+
+    /** Greets, and subscribes to everything in the same frame. */
+    #opened() {
+      this.#open = true;
+      this.#command('connect', { name: NAME }, (error, result) => {
+        if (!error) this.#welcomed(result);
+        else if (error.temporary) this.#lost(error.code, error.message);
+        else this.#end(error.code, error.message);
+      });
+      for (const entry of this.#channels.values()) this.#join(entry);
+    }
+
+    #welcomed({ client, ping = 0, pong = false }) {
+      this.#failures = 0;
+      this.#pong = pong;
+      this.#silence = ping && ping * 1000 + PING_GRACE;
+      this.#listen();
+      this.#tellState({ state: 'connected', client });
+    }
+
+    #lost(code, reason) {
+      if (isFinal(code)) return this.#end(code, reason);
+      const retryIn = backoff(this.#failures++);
+      this.#drop();
+      this.#retry = setTimeout(() => this.connect(), retryIn);
+      this.#tellState({ state: 'disconnected', code, reason, retryIn });
+    }
+
+    #end(code, reason) {
+      this.#failures = 0;
+      this.#drop();
+      this.#tellState({ state: 'disconnected', code, reason, retryIn: null });
+    }
+
+    /** Lets go of the transport and of all that hung on it. */
+    #drop() {
+      this.#stopWaiting();
+      this.#transport?.close();
+      this.#transport = null;
+      this.#open = this.#pong = false;
+      this.#silence = 0;
+      this.#outbox = [];
+      for (const entry of this.#channels.values()) clearTimeout(entry.retry);
+
+      const unanswered = [...this.#commands.values()];
+      this.#commands.clear();
+      this.#state = 'disconnected'; // before the callbacks: they may look
+      for (const { method, timer, done } of unanswered) {
+        clearTimeout(timer);
+        done(new BelfryError(CODE_CLIENT, `connection lost before the answer to ${method}`));
+      }
+    }
+
+    #stopWaiting() {
+      clearTimeout(this.#retry);
+      clearTimeout(this.#watchdog);
+      this.#retry = this.#watchdog = null;
+    }
+
+    #watch(milliseconds, reason) {
+      clearTimeout(this.#watchdog);
+      this.#watchdog = setTimeout(() => this.#lost(CODE_TIMEOUT, reason), milliseconds);
+    }
+
+    /** Starts the ping watch anew: called for each frame. */
+    #listen() {
+      if (this.#silence) this.#watch(this.#silence, `nothing from the server for ${this.#silence / 1000} s`);
+      else clearTimeout(this.#watchdog);
+    }
+
+    #tellState(state) {
+      this.#state = state.state;
+      this.#emit('state', state);
+    }
+
+    #emit(event, value) {
+      for (const listener of [...this.#listeners.get(event) ?? []]) tell(listener, value);
+    }
+
+    // -- Commands up ---------------------------------------------------------
+
+    /** Sends a command; `done(error, result)` is called exactly once. */
+    #command(method, params, done) {
+      const id = ++this.#lastID;
+      const timer = setTimeout(() => {
+        this.#commands.delete(id);
+        done(new BelfryError(CODE_TIMEOUT, `no answer to ${method} within ${REPLY_TIMEOUT / 1000} s`));
+      }, REPLY_TIMEOUT);
+      this.#commands.set(id, { method, done, timer });
+      this.#send(JSON.stringify({ id, [method]: params }));
+    }
+
+    /** Queues a line; all lines of one task leave together. */
+    #send(line) {
+      this.#outbox.push(line);
+      if (this.#outbox.length === 1) queueMicrotask(() => this.#flush());
+    }
+
+    #flush() {
+      let frame = '';
+      for (const line of this.#outbox.splice(0)) {
+        if (frame && frame.length + line.length >= FRAME_MAX) {
+          this.#transport.send(frame);
+          frame = '';
+        }
+        frame += frame ? `\n${line}` : line;
+      }
+      if (frame) this.#transport.send(frame);
+    }
+
+    // -- Replies and pushes down -----------------------------------------------
+
+    #frame(text) {
+      const transport = this.#transport;
+      if (this.#state === 'connected') this.#listen();
+      for (const line of text.split('\n')) {
+        if (this.#transport !== transport) return; // a line before ended it
+        if (line) this.#line(line);
+      }
+    }
+
+    #line(line) {
+      let reply;
+      try {
+        reply = JSON.parse(line) ?? {};
+      } catch {
+        return this.#lost(CODE_CLIENT, 'the server sent something that is not JSON');
+      }
+      if (reply.push) this.#push(reply.push);
+      else if (reply.id) this.#answer(reply);
+      else if (this.#pong) this.#send('{}'); // an empty object is a ping
+    }
+
+    #answer(reply) {
+      const command = this.#commands.get(reply.id);
+      if (!command) return; // answered too late: it has been given up
+      this.#commands.delete(reply.id);
+      clearTimeout(command.timer);
+      const { error } = reply;
+      if (error) command.done(new BelfryError(error.code, error.message, error.temporary));
+      else command.done(null, reply[command.method] ?? {});
+    }
+
+    /** Pushes of unknown kinds are ignored: a newer server may send them. */
+    #push({ channel, pub, unsubscribe, disconnect }) {
+      const entry = this.#channels.get(channel);
+      if (pub && entry) {
+        for (const { listener } of [...entry.subscriptions]) tell(listener, { channel, ...pub });
+      } else if (unsubscribe && entry) {
+        if (unsubscribe.code >= 2500) this.#join(entry);
+        else this.#forget(entry, unsubscribe.code, unsubscribe.reason);
+      } else if (disconnect) {
+        this.#lost(disconnect.code, disconnect.reason);
+      }
+    }
+
+    // -- Subscriptions -----------------------------------------------------------
+
+    /** Asks the server for a channel. The position to recover from belongs here, once there is one. */
+    #join(entry) {
+      this.#command('subscribe', { channel: entry.channel }, (error, result) => {
+        if (!this.#open || this.#channels.get(entry.channel) !== entry) return;
+        if (!error) {
+          entry.failures = 0;
+          this.#emit('subscribed', { channel: entry.channel, ...result });
+        } else if (error.code === CODE_TIMEOUT) {
+          this.#lost(error.code, error.message);
+        } else if (error.temporary) {
+          entry.retry = setTimeout(() => this.#join(entry), backoff(entry.failures++));
+        } else {
+          this.#forget(entry, error.code, error.message);
+        }
+      });
+    }
+
+    /** Takes one subscription off a channel, and the channel off the server after the last. */
+    #leave(entry, subscription) {
+      entry.subscriptions.delete(subscription);
+      if (entry.subscriptions.size || this.#channels.get(entry.channel) !== entry) return;
+      clearTimeout(entry.retry);
+      this.#channels.delete(entry.channel);
+      if (!this.#open) return;
+      this.#command('unsubscribe', { channel: entry.channel }, error => {
+        // Only a new connection makes sure that the server knows, too.
+        if (error && this.#open) this.#lost(error.code, error.message);
+      });
+    }
+
+    #forget(entry, code, reason) {
+      clearTimeout(entry.retry);
+      this.#channels.delete(entry.channel);
+      this.#emit('unsubscribed', { channel: entry.channel, code, reason });
+    }
+  }
+
+  Belfry.Error = BelfryError;
+  // The first copy stays when a page loads it twice, as a script and as a module.
+  globalThis.Belfry ??= Belfry;
+})();

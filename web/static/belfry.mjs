@@ -1,0 +1,2 @@
+import './belfry.js';
+export const Belfry = globalThis.Belfry, BelfryError = Belfry.Error;

@@ -1,0 +1,16 @@
+// The page /socketexample: one connection for the clock and the chat, another for
+// the echo lab.
+
+import { Belfry } from '/belfry.mjs';
+import { showChat } from './chat.js';
+import { showClock } from './clock.js';
+import { showCurl } from './curl.js';
+import { showEcho } from './echo.js';
+import { showLine } from './line.js';
+
+const belfry = new Belfry();
+showLine(belfry);
+showClock(belfry);
+showChat(belfry);
+showEcho();
+showCurl();

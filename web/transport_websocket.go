@@ -1,0 +1,187 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"math"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gorilla/websocket"
+	"github.com/olahol/melody"
+
+	"belfry/web/wire"
+)
+
+const (
+	// writeWait is how long a client may take to accept a chunk of about 64 KiB.
+	writeWait = 10 * time.Second
+	// endWait is how long a client may take to answer a close frame.
+	endWait = 2 * time.Second
+	// callWait bounds what one message of a client may wait for the hub.
+	callWait = 2 * time.Second
+	// pongWait is how long a client may leave pings unanswered.
+	pongWait = 2*pingInterval + 10*time.Second
+	// readBuffer is the size of a session's read buffer in bytes. Longer
+	// messages are read past it. Gorilla keeps a reader of more than 256 bytes.
+	readBuffer = 320
+)
+
+// webSocket is the transport of RFC 6455. Melody reads, answers pings and ends
+// the connection; frames go straight to the connection below it.
+type webSocket struct {
+	conn *wire.Conn
+}
+
+func (t *webSocket) send(frames []byte) bool { return t.conn.Send(frames) }
+func (t *webSocket) framing() framing        { return framingWebSocket }
+func (t *webSocket) ping()                   { t.conn.Send(wire.Ping) }
+func (t *webSocket) abort()                  { _ = t.conn.Close() }
+func (t *webSocket) remote() string          { return t.conn.RemoteAddr().String() }
+
+func (t *webSocket) end(code int, reason string, drop bool) {
+	t.conn.End(wire.AppendClose(nil, code, reason), drop, endWait)
+}
+
+// sessionConn is how melody's callbacks find the session: melody knows the
+// connection, and the connection knows the session.
+type sessionConn struct {
+	*wire.Conn
+	session *session
+}
+
+func sessionOf(ms *melody.Session) *session {
+	return ms.WebsocketConnection().NetConn().(*sessionConn).session
+}
+
+// newMelody sets melody up. Its broadcast and its queue are not used: frames
+// are written by the hub's drain through [wire.Conn].
+func (s *Server) newMelody() *melody.Melody {
+	m := melody.New()
+	m.Config = &melody.Config{
+		WriteWait:         writeWait,
+		PongWait:          pongWait,
+		PingPeriod:        math.MaxInt64, // the wheel pings
+		MaxMessageSize:    s.limits.Message,
+		MessageBufferSize: 0, // nothing is sent through melody's queue
+	}
+	m.Upgrader = &websocket.Upgrader{
+		// Zero: the reader that the hijack returns is kept, and it is small.
+		ReadBufferSize: 0,
+		// Only control frames are written by gorilla.
+		WriteBufferSize: 256,
+		WriteBufferPool: &sync.Pool{},
+		// Origins were checked before the hijack.
+		CheckOrigin: func(*http.Request) bool { return true },
+	}
+	m.HandleConnect(func(ms *melody.Session) {
+		ms.Request = nil // the session outlives it
+		sessionOf(ms).protocol.opened()
+	})
+	m.HandleMessage(func(ms *melody.Session, text []byte) { sessionOf(ms).text(text) })
+	m.HandleMessageBinary(func(ms *melody.Session, _ []byte) { sessionOf(ms).close(closeNotText) })
+	return m
+}
+
+// text checks a text message for UTF-8, which gorilla leaves to its users (RFC
+// 6455, section 8.1), and hands it to the protocol.
+func (c *session) text(text []byte) {
+	if !utf8.Valid(text) {
+		c.close(closeInvalidUTF8)
+		return
+	}
+	c.protocol.message(text)
+}
+
+// serveWebSocket upgrades a request and runs the session on a goroutine of its
+// own, so that the request's stack and buffers are let go.
+func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, speak func(*session) protocol) error {
+	if err := checkHandshake(r); err != nil {
+		return err
+	}
+	if !s.allowed(r) {
+		return errOrigin
+	}
+	if s.isDraining() {
+		return errDraining
+	}
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return err
+	}
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	t := &webSocket{wire.NewConn(conn, append([]byte(nil), early...), s.conns)}
+	c := s.newSession(t, speak)
+	if !s.admit(c) {
+		return conn.Close()
+	}
+	up := &upgrade{conn: &sessionConn{t.conn, c}, header: make(http.Header)}
+	// The session is counted by admit, and Shutdown waits for it.
+	go s.runWebSocket(c, up, slimRequest(r))
+	return nil
+}
+
+func (s *Server) runWebSocket(c *session, up *upgrade, r *http.Request) {
+	defer s.dismiss(c)
+	if err := s.melody.HandleRequest(up, r); err != nil {
+		s.logger.Debug("upgrade", "remote", c.transport.remote(), "err", err)
+	}
+	up.conn.Conn.Close()
+	up.conn.Conn.Wait()
+}
+
+// checkHandshake refuses what gorilla would refuse, while there is still an
+// HTTP response to say it in (RFC 6455, section 4.2.1).
+func checkHandshake(r *http.Request) error {
+	if !websocket.IsWebSocketUpgrade(r) {
+		return errNotWebSocket
+	}
+	if r.Header.Get("Sec-Websocket-Version") != "13" {
+		return errWebSocketVersion
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(r.Header.Get("Sec-Websocket-Key")))
+	if err != nil || len(key) != 16 {
+		return errWebSocketKey
+	}
+	return nil
+}
+
+// slimRequest is the part of a request that the handshake needs.
+func slimRequest(r *http.Request) *http.Request {
+	slim := &http.Request{Method: r.Method, Header: make(http.Header, 4)}
+	for _, name := range []string{"Connection", "Upgrade", "Sec-Websocket-Version", "Sec-Websocket-Key"} {
+		slim.Header[name] = r.Header[name]
+	}
+	return slim
+}
+
+// upgrade hands a connection that was hijacked already to gorilla.
+type upgrade struct {
+	conn   *sessionConn
+	header http.Header
+}
+
+// Hijack implements [http.Hijacker].
+func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return u.conn, bufio.NewReadWriter(bufio.NewReaderSize(u.conn, readBuffer), bufio.NewWriterSize(u.conn, 16)), nil
+}
+
+// Header implements [http.ResponseWriter].
+func (u *upgrade) Header() http.Header { return u.header }
+
+// Write implements [http.ResponseWriter]. It is not reached: checkHandshake
+// refused what gorilla would refuse.
+func (u *upgrade) Write(p []byte) (int, error) { return len(p), nil }
+
+// WriteHeader implements [http.ResponseWriter].
+func (u *upgrade) WriteHeader(int) {}
+
+// callContext bounds one call of a session into the hub.
+func callContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), callWait)
+}

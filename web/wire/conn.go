@@ -1,0 +1,198 @@
+package wire
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// ErrSlow is returned by [Conn.Write] when the peer is too far behind.
+var ErrSlow = errors.New("peer is too slow: its buffer is full")
+
+// Options are the bounds of a [Conn]. Many connections may share them.
+type Options struct {
+	// Limit is how many bytes may wait for the peer. One chunk may always
+	// wait, whatever its size.
+	Limit int
+	// WriteWait is how long the peer may take to accept what one write of the
+	// flusher brings, about 64 KiB, before the connection is closed.
+	WriteWait time.Duration
+}
+
+// Conn wraps a connection so that writing never blocks. It tries the socket at
+// once, keeps what the socket did not take and flushes it from a goroutine that
+// runs only while something waits. Where there is no plain socket below (TLS,
+// memory) that goroutine does all the writing.
+//
+// Reading is for one goroutine; everything else is safe for several.
+type Conn struct {
+	net.Conn
+	options *Options
+	early   []byte // read from the connection before it came here
+	flusher sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	socket  socket
+	state   state
+	pending [][]byte // whole frames that the flusher has not taken yet
+	waiting int      // bytes in pending and in the flusher's hands
+}
+
+// state is what a Conn does with new frames.
+type state uint8
+
+const (
+	idle     state = iota // nothing waits: try the socket
+	flushing              // the flusher runs: put behind
+	ending                // the last frame is in: refuse
+	closed                // refuse
+)
+
+// NewConn wraps a connection and owns it from now on. The early bytes, which
+// may be nil, come before what is read from it.
+func NewConn(c net.Conn, early []byte, o *Options) *Conn {
+	w := &Conn{Conn: c, options: o, early: early}
+	w.socket.open(c)
+	return w
+}
+
+// Read implements [net.Conn].
+func (c *Conn) Read(p []byte) (int, error) {
+	if len(c.early) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.early)
+	c.early = c.early[n:]
+	return n, nil
+}
+
+// Send writes whole frames. It never blocks. It keeps the slice, which must not
+// be changed any more. It returns false, and drops the frames, when they would
+// put the peer over the limit, or when the connection is ending or broken.
+func (c *Conn) Send(frames []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.state {
+	case idle:
+		return c.try(frames)
+	case flushing:
+		return c.keep(frames)
+	}
+	return false
+}
+
+// try writes to the socket what it takes at once. It runs under the lock.
+func (c *Conn) try(frames []byte) bool {
+	n, err := c.socket.write(frames)
+	if err != nil {
+		c.state = closed
+		return false
+	}
+	if n < len(frames) {
+		c.state = flushing
+		c.flush(frames[n:])
+	}
+	return true
+}
+
+// keep puts frames behind those that wait. It runs under the lock.
+func (c *Conn) keep(frames []byte) bool {
+	if c.waiting > 0 && c.waiting+len(frames) > c.options.Limit {
+		return false
+	}
+	c.pending = append(c.pending, frames)
+	c.waiting += len(frames)
+	return true
+}
+
+// Write sends a copy of p, which must be whole frames. It implements [net.Conn]
+// for the library that answers pings and closes: its frames go between others
+// and never into one.
+func (c *Conn) Write(p []byte) (int, error) {
+	if c.Send(append([]byte(nil), p...)) {
+		return len(p), nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == flushing {
+		return 0, ErrSlow
+	}
+	return 0, net.ErrClosed
+}
+
+// End sends a last frame, refuses all others, and bounds the time that the
+// connection has left: the peer takes the frame and closes from its side, or
+// reading and writing fail when the time is over. With drop, frames that the
+// flusher has not begun to send are left out: for a peer that does not read. On
+// a connection that has ended or broken it only closes what is below.
+func (c *Conn) End(last []byte, drop bool, within time.Duration) {
+	if !c.end(last, drop, time.Now().Add(within)) {
+		_ = c.Conn.Close()
+	}
+}
+
+func (c *Conn) end(last []byte, drop bool, deadline time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == ending {
+		return true
+	}
+	if drop {
+		for _, frames := range c.pending {
+			c.waiting -= len(frames)
+		}
+		c.pending = nil
+	}
+	switch c.state {
+	case idle:
+		if !c.try(last) {
+			return false
+		}
+	case flushing:
+		c.pending = append(c.pending, last)
+	default:
+		return false
+	}
+	c.state = ending
+	_ = c.Conn.SetDeadline(deadline)
+	return true
+}
+
+// SetReadDeadline implements [net.Conn]. It does nothing once the end has a
+// deadline of its own.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == ending {
+		return nil
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetWriteDeadline does nothing: writing does not block, and the flusher sets
+// its own deadlines.
+func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
+
+// SetDeadline sets the deadline for reading.
+func (c *Conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
+
+// Close closes the connection at once, whatever waits. A second call returns
+// the error of the connection below.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	c.state = closed
+	c.pending, c.waiting = nil, 0
+	c.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// Wait returns when no flusher runs any more. It is called after Close.
+func (c *Conn) Wait() { c.flusher.Wait() }
+
+// Waiting returns how many bytes the peer is behind.
+func (c *Conn) Waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.waiting
+}
