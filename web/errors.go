@@ -41,6 +41,7 @@ const (
 var (
 	errInternal          = &apiError{Code: codeInternal, Message: "internal server error", Temporary: true, status: 500}
 	errUnavailable       = &apiError{Code: codeInternal, Message: "the broker is away; nothing was published, try again", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
+	errNotReady          = &apiError{Code: codeInternal, Message: "not ready: the broker is away", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
 	errDraining          = &apiError{Code: codeInternal, Message: "the server is going down", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
 	errUnauthorized      = &apiError{Code: codeUnauthorized, Message: "a valid API key is needed: send the header X-API-Key: KEY or Authorization: apikey KEY", status: 401}
 	errServerDenied      = &apiError{Code: codeDenied, Message: "the rule of this channel does not let the server publish: add server to its publish list", status: 403}

@@ -22,11 +22,13 @@ type centrifuge struct {
 
 func newCentrifuge(c *session) protocol { return &centrifuge{session: c} }
 
-func (p *centrifuge) opened() {
+func (p *centrifuge) prepare() error {
 	p.ponged.Store(true)
+	return nil
 }
 
-func (p *centrifuge) gone() {}
+func (p *centrifuge) opened() {}
+func (p *centrifuge) gone()   {}
 
 // ping sends the empty object, which a client has to answer with the same. A
 // client that has not said connect by its second ping is stale.
@@ -48,9 +50,18 @@ func (p *centrifuge) closeCode(why closeReason) (int, string) {
 	return c.code, c.reason
 }
 
-// message handles the commands of one frame and answers them in one frame.
-// Subscriptions start once the answer is on its way.
+// message handles one frame.
 func (p *centrifuge) message(text []byte) {
+	if string(text) == "{}" {
+		p.ponged.Store(true)
+		return
+	}
+	aside(func() { p.commands(text) })
+}
+
+// commands handles the commands of one frame and answers them in one frame.
+// Subscriptions start once the answer is on its way.
+func (p *centrifuge) commands(text []byte) {
 	var replies []byte
 	for line := range bytes.Lines(text) {
 		reply, ok := p.line(line)

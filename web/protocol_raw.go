@@ -12,23 +12,32 @@ const echoChannel = "echo"
 type raw struct {
 	session *session
 	channel string
+	waiting []*hub.Subscription // to be started when the client is connected
 }
 
-func (p *raw) opened() { p.session.listen(p.channel) }
+// prepare subscribes before the client hears that it is connected, because
+// nothing else would tell it from when on it misses nothing.
+func (p *raw) prepare() error { return p.listen(p.channel) }
 
-// listen subscribes a raw session. A session that cannot have its channel is of
-// no use and ends.
-func (c *session) listen(channel string) {
+func (p *raw) listen(channel string) error {
+	c := p.session
 	sub, err := c.subscribe(channel, encoder{payloadRaw, c.transport.framing()})
-	if err != nil {
-		c.server.logger.Warn("raw session cannot subscribe", "channel", channel, "err", err)
-		c.close(closeUnavailable)
-		return
+	if err == nil {
+		p.waiting = append(p.waiting, sub)
 	}
-	sub.Start()
+	return err
 }
 
-func (p *raw) message(text []byte) {
+func (p *raw) opened() {
+	for _, sub := range p.waiting {
+		sub.Start()
+	}
+	p.waiting = nil
+}
+
+func (p *raw) message(text []byte) { aside(func() { p.publish(text) }) }
+
+func (p *raw) publish(text []byte) {
 	c := p.session
 	if rule, err := c.server.hub.Rule(p.channel); err != nil || !rule.ClientPublish {
 		c.close(closeDenied)
@@ -59,9 +68,11 @@ type echo struct {
 
 func newEcho(c *session) protocol { return &echo{raw{session: c}} }
 
-func (p *echo) opened() {
-	p.session.listen(hub.DateChannel)
-	p.session.listen(echoChannel)
+func (p *echo) prepare() error {
+	if err := p.listen(hub.DateChannel); err != nil {
+		return err
+	}
+	return p.listen(echoChannel)
 }
 
 // message answers its own session: the one message that takes no path through

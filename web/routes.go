@@ -55,7 +55,7 @@ func (s *Server) channel(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.hub.Rule(channel); err != nil {
 		return err
 	}
-	return s.serveWebSocket(w, r, func(c *session) protocol { return &raw{c, channel} })
+	return s.serveWebSocket(w, r, func(c *session) protocol { return &raw{session: c, channel: channel} })
 }
 
 func (s *Server) centrifuge(w http.ResponseWriter, r *http.Request) error {
@@ -90,7 +90,8 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 		return errDraining
 	}
 	if err := s.hub.Ready(r.Context()); err != nil {
-		return err
+		s.logger.Debug("not ready", "err", err)
+		return errNotReady
 	}
 	_, err := w.Write([]byte("ready\n"))
 	return err

@@ -29,6 +29,9 @@ type transport interface {
 // protocol is what one session says. Its methods are called one at a time, by
 // the goroutine that reads from the transport, but for ping and closeCode.
 type protocol interface {
+	// prepare is called first, before the client hears that it is connected,
+	// on the goroutine of the request. An error refuses the client.
+	prepare() error
 	// opened is called once, when the client can be written to.
 	opened()
 	// message handles one text message.
@@ -106,6 +109,18 @@ func (c *session) send(frames []byte) {
 	if !c.transport.send(frames) {
 		c.Evict()
 	}
+}
+
+// aside runs f on a goroutine of its own and waits for it. What a message sets
+// off goes deep, and the stack of the goroutine that reads would grow for it and
+// stay large while it waits for the next: 4 KiB for each session.
+func aside(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
 }
 
 // close tells the client why, once, and ends the transport. It does not wait.

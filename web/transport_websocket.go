@@ -35,28 +35,22 @@ const (
 // webSocket is the transport of RFC 6455. Melody reads, answers pings and ends
 // the connection; frames go straight to the connection below it.
 type webSocket struct {
-	conn *wire.Conn
+	wire.Conn
+	session *session // how melody's callbacks find it
 }
 
-func (t *webSocket) send(frames []byte) bool { return t.conn.Send(frames) }
+func (t *webSocket) send(frames []byte) bool { return t.Send(frames) }
 func (t *webSocket) framing() framing        { return framingWebSocket }
-func (t *webSocket) ping()                   { t.conn.Send(wire.Ping) }
-func (t *webSocket) abort()                  { _ = t.conn.Close() }
-func (t *webSocket) remote() string          { return t.conn.RemoteAddr().String() }
+func (t *webSocket) ping()                   { t.Send(wire.Ping) }
+func (t *webSocket) abort()                  { _ = t.Close() }
+func (t *webSocket) remote() string          { return t.RemoteAddr().String() }
 
 func (t *webSocket) end(code int, reason string, drop bool) {
-	t.conn.End(wire.AppendClose(nil, code, reason), drop, endWait)
-}
-
-// sessionConn is how melody's callbacks find the session: melody knows the
-// connection, and the connection knows the session.
-type sessionConn struct {
-	*wire.Conn
-	session *session
+	t.End(wire.AppendClose(nil, code, reason), drop, endWait)
 }
 
 func sessionOf(ms *melody.Session) *session {
-	return ms.WebsocketConnection().NetConn().(*sessionConn).session
+	return ms.WebsocketConnection().NetConn().(*webSocket).session
 }
 
 // newMelody sets melody up. Its broadcast and its queue are not used: frames
@@ -110,29 +104,44 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, speak fu
 	if s.isDraining() {
 		return errDraining
 	}
+	t := &webSocket{}
+	c := s.newSession(t, speak)
+	t.session = c
+	err := c.protocol.prepare()
+	if err == nil {
+		err = t.hijack(w, s.conns)
+	}
+	if err != nil {
+		c.unsubscribeAll()
+		return err
+	}
+	if !s.admit(c) {
+		c.unsubscribeAll()
+		return t.Close()
+	}
+	// The session is counted by admit, and Shutdown waits for it.
+	go s.runWebSocket(t, slimRequest(r))
+	return nil
+}
+
+// hijack takes the connection over from the HTTP server.
+func (t *webSocket) hijack(w http.ResponseWriter, o *wire.Options) error {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return err
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	t := &webSocket{wire.NewConn(conn, append([]byte(nil), early...), s.conns)}
-	c := s.newSession(t, speak)
-	if !s.admit(c) {
-		return conn.Close()
-	}
-	up := &upgrade{conn: &sessionConn{t.conn, c}, header: make(http.Header)}
-	// The session is counted by admit, and Shutdown waits for it.
-	go s.runWebSocket(c, up, slimRequest(r))
+	t.Open(conn, append([]byte(nil), early...), o)
 	return nil
 }
 
-func (s *Server) runWebSocket(c *session, up *upgrade, r *http.Request) {
-	defer s.dismiss(c)
-	if err := s.melody.HandleRequest(up, r); err != nil {
-		s.logger.Debug("upgrade", "remote", c.transport.remote(), "err", err)
+func (s *Server) runWebSocket(t *webSocket, r *http.Request) {
+	defer s.dismiss(t.session)
+	if err := s.melody.HandleRequest(&upgrade{t, make(http.Header)}, r); err != nil {
+		s.logger.Debug("upgrade", "remote", t.remote(), "err", err)
 	}
-	up.conn.Conn.Close()
-	up.conn.Conn.Wait()
+	_ = t.Close()
+	t.Wait()
 }
 
 // checkHandshake refuses what gorilla would refuse, while there is still an
@@ -162,7 +171,7 @@ func slimRequest(r *http.Request) *http.Request {
 
 // upgrade hands a connection that was hijacked already to gorilla.
 type upgrade struct {
-	conn   *sessionConn
+	conn   *webSocket
 	header http.Header
 }
 

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -49,12 +50,20 @@ const (
 	closed                // refuse
 )
 
-// NewConn wraps a connection and owns it from now on. The early bytes, which
-// may be nil, come before what is read from it.
+// NewConn wraps a connection and owns it from now on: nobody else may close it.
+// The early bytes, which may be nil, come before what is read from it.
 func NewConn(c net.Conn, early []byte, o *Options) *Conn {
-	w := &Conn{Conn: c, options: o, early: early}
-	w.socket.open(c)
+	w := new(Conn)
+	w.Open(c, early, o)
 	return w
+}
+
+// Open does for a zero Conn what [NewConn] does for a new one, so that a Conn
+// can be part of a larger thing: on the way to the socket each hop in memory
+// costs as much as the arithmetic.
+func (c *Conn) Open(conn net.Conn, early []byte, o *Options) {
+	c.Conn, c.early, c.options = conn, early, o
+	c.socket.open(conn)
 }
 
 // Read implements [net.Conn].
@@ -63,7 +72,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return c.Conn.Read(p)
 	}
 	n := copy(p, c.early)
-	c.early = c.early[n:]
+	if c.early = c.early[n:]; len(c.early) == 0 {
+		c.early = nil // lets the memory go
+	}
 	return n, nil
 }
 
@@ -98,6 +109,9 @@ func (c *Conn) try(frames []byte) bool {
 
 // keep puts frames behind those that wait. It runs under the lock.
 func (c *Conn) keep(frames []byte) bool {
+	if len(frames) == 0 {
+		return true
+	}
 	if c.waiting > 0 && c.waiting+len(frames) > c.options.Limit {
 		return false
 	}
@@ -151,6 +165,7 @@ func (c *Conn) end(last []byte, drop bool, deadline time.Time) bool {
 		}
 	case flushing:
 		c.pending = append(c.pending, last)
+		c.waiting += len(last)
 	default:
 		return false
 	}
@@ -181,9 +196,13 @@ func (c *Conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 // the error of the connection below.
 func (c *Conn) Close() error {
 	c.mu.Lock()
+	stalled := c.waiting > 0
 	c.state = closed
 	c.pending, c.waiting = nil, 0
 	c.mu.Unlock()
+	if secure, ok := c.Conn.(*tls.Conn); ok && stalled {
+		return secure.NetConn().Close() // its own Close would wait five seconds to say goodbye
+	}
 	return c.Conn.Close()
 }
 

@@ -13,6 +13,7 @@ const flushSize = 64 << 10
 // runs under the lock, at most once until the flusher has ended.
 func (c *Conn) flush(rest []byte) {
 	c.waiting += len(rest)
+	c.extend() // before the flusher writes
 	c.flusher.Go(func() {
 		for chunks := (net.Buffers{rest}); chunks != nil; chunks = c.next() {
 			n, err := chunks.WriteTo(c.Conn)
@@ -23,7 +24,6 @@ func (c *Conn) flush(rest []byte) {
 			c.taken(int(n))
 		}
 	})
-	c.extend()
 }
 
 // next returns what to write next, or nil after noting that the flusher ends.
@@ -61,8 +61,9 @@ func (c *Conn) extend() {
 	}
 }
 
-// rest lets frames go to the socket directly again. A deadline in the past
-// would refuse them, so it is taken away. It runs under the lock.
+// rest lets frames go to the socket directly again. The deadline is taken away:
+// once it is in the past, TLS below could not answer a key update. It runs under
+// the lock.
 func (c *Conn) rest() {
 	if c.state == flushing {
 		c.state = idle

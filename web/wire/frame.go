@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // Opcodes of RFC 6455, section 5.2, with the FIN bit of section 5.2 set: Belfry
 // never sends fragments.
@@ -25,12 +28,25 @@ func AppendText(dst, payload []byte) []byte {
 }
 
 // AppendClose appends an unmasked WebSocket close frame (RFC 6455, section
-// 5.5.1). A reason over 123 bytes is cut.
+// 5.5.1). A reason over 123 bytes is cut before the rune that does not fit.
 func AppendClose(dst []byte, code int, reason string) []byte {
-	reason = reason[:min(len(reason), maxCloseReason)]
+	reason = cutReason(reason)
 	dst = appendHeader(dst, finClose, 2+len(reason))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(code))
 	return append(dst, reason...)
+}
+
+// cutReason keeps whole runes: a reason has to be UTF-8, or the peer fails the
+// connection with 1007 instead.
+func cutReason(reason string) string {
+	if len(reason) <= maxCloseReason {
+		return reason
+	}
+	n := maxCloseReason
+	for n > 0 && !utf8.RuneStart(reason[n]) {
+		n--
+	}
+	return reason[:n]
 }
 
 // appendHeader appends the header of an unmasked frame, with the shortest form

@@ -1,0 +1,115 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"belfry/web"
+)
+
+func TestShutdownTellsEveryClient(t *testing.T) {
+	s := newTestServer(t, nil)
+	plain, centrifuge := s.dial(t, "/ws/chat"), s.dialCentrifuge(t)
+	echo := s.dial(t, "/echo")
+	done := make(chan error)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		done <- s.web.Shutdown(ctx)
+	}()
+	for _, tc := range []struct {
+		client *client
+		code   int
+	}{{plain, 1001}, {centrifuge, 3001}, {echo, 1001}} {
+		if code, _ := tc.client.closed(); code != tc.code {
+			t.Errorf("close code %d, want %d", code, tc.code)
+		}
+	}
+	if err := <-done; err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+	response, err := http.Get(s.URL + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("readyz after shutdown: %d, want 503", response.StatusCode)
+	}
+}
+
+// TestShutdownDoesNotWaitForTheDeaf has a client that never answers a close.
+func TestShutdownDoesNotWaitForTheDeaf(t *testing.T) {
+	s := newTestServer(t, nil)
+	deaf(t, s, "/ws/chat")
+	eventually(t, func() bool { return s.web.NumSessions() == 1 }, "one session")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := s.web.Shutdown(ctx); err != context.DeadlineExceeded {
+		t.Errorf("got %v, want the deadline", err)
+	}
+	if n := s.web.NumSessions(); n != 0 {
+		t.Errorf("%d sessions left", n)
+	}
+}
+
+// deaf opens a session that never reads, with a small receive buffer.
+func deaf(t *testing.T, s *testServer, path string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", path)
+	return conn
+}
+
+// TestDeafClientIsEvicted stops reading on one of three clients, and sees it
+// evicted at its bound while the others miss nothing.
+func TestDeafClientIsEvicted(t *testing.T) {
+	s := newTestServer(t, func(o *web.Options) { o.Limits.Buffer = 256 << 10 })
+	a, b := s.dial(t, "/ws/news"), s.dialCentrifuge(t)
+	b.say(sub(2, "news"))
+	b.hear()
+	deaf(t, s, "/ws/news")
+	eventually(t, func() bool { return s.hub.NumSubscribers("news") == 3 }, "three subscribers")
+	text := strings.Repeat("x", 100<<10)
+	sent := 0
+	for ; s.web.NumEvicted() == 0 && sent < 200; sent++ {
+		s.publish(t, "news", fmt.Sprintf("%q", text))
+		a.hear()
+		b.hear()
+	}
+	if s.web.NumEvicted() != 1 {
+		t.Fatalf("not evicted after %d messages of 100 KiB", sent)
+	}
+	eventually(t, func() bool { return s.web.NumSessions() == 2 }, "the deaf session is gone")
+	s.publish(t, "news", `"after"`)
+	if got := a.hear(); got != "after" {
+		t.Errorf("after the eviction: %.50q", got)
+	}
+}
+
+func TestGoneSessionsLeaveNothingBehind(t *testing.T) {
+	s := newTestServer(t, nil)
+	for range 10 {
+		c := s.dialCentrifuge(t)
+		c.say(sub(2, "a") + sub(3, "b"))
+		c.hear()
+		c.Close()
+	}
+	eventually(t, func() bool { return s.web.NumSessions() == 0 }, "no sessions")
+	if a, b := s.hub.NumSubscribers("a"), s.hub.NumSubscribers("b"); a+b != 0 {
+		t.Errorf("%d and %d subscribers left", a, b)
+	}
+}
