@@ -119,6 +119,13 @@ func (c *channel) take() *batch {
 	return b
 }
 
+// busy reports whether messages wait for the next round.
+func (c *channel) busy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue) > 0
+}
+
 // useFormat returns the number of an encoder's format, for one more subscriber.
 func (c *channel) useFormat(e Encoder) int {
 	c.mu.Lock()
