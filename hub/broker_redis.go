@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // brokerTimeout bounds every question to Redis, so that a publisher hears
@@ -20,13 +23,19 @@ var publishSource string
 
 var publishScript = redis.NewScript(publishSource)
 
+// go-redis writes to standard error for each try to connect. All it has to say
+// comes back in errors as well.
+func init() { logging.Disable() }
+
 // RedisOptions say which Redis carries the messages. Every node of a cluster
 // needs the same.
 type RedisOptions struct {
 	// URL is redis:// or rediss:// (TLS) with user, password, host, port and
 	// database, as [redis.ParseURL] reads it.
 	URL string
-	// Prefix stands before every key and Pub/Sub channel. Empty: "belfry:".
+	// Prefix stands before every key and Pub/Sub channel. Empty: "belfry:". A
+	// database other than 0 is added to it, because to Redis the databases
+	// share their Pub/Sub channels.
 	Prefix string
 	// Logger hears of Redis going and coming. Nil: discards.
 	Logger *slog.Logger
@@ -42,8 +51,8 @@ type RedisBroker struct {
 	wanted  interests
 }
 
-// NewRedisBroker returns a broker that connects when it runs. The error names
-// what is wrong with the URL, and does not show it, because of the password.
+// NewRedisBroker returns a broker that connects when it runs. The error says
+// what URL is accepted, and does not show the one given, because of the password.
 func NewRedisBroker(o RedisOptions) (*RedisBroker, error) {
 	ro, err := redis.ParseURL(o.URL)
 	if err != nil {
@@ -53,9 +62,14 @@ func NewRedisBroker(o RedisOptions) (*RedisBroker, error) {
 	ro.ContextTimeoutEnabled = true
 	ro.MaxRetries = -1 // a publish that timed out may have been done: repeating is for the publisher
 	ro.DialerRetries = 1
+	// Otherwise go-redis may move a connection without telling.
+	ro.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	b := &RedisBroker{client: redis.NewClient(ro), prefix: o.Prefix, logger: o.Logger, wanted: newInterests()}
 	if b.prefix == "" {
 		b.prefix = "belfry:"
+	}
+	if ro.DB != 0 {
+		b.prefix += strconv.Itoa(ro.DB) + ":"
 	}
 	if b.logger == nil {
 		b.logger = slog.New(slog.DiscardHandler)
@@ -93,8 +107,10 @@ func (b *RedisBroker) Ready(ctx context.Context) error {
 // keep it and the channel's keys in one slot.
 func (b *RedisBroker) topic(channel string) string { return b.prefix + "{" + channel + "}" }
 
+// idempotencyKey holds the channel's length, because both names are free to look
+// like parts of it.
 func (b *RedisBroker) idempotencyKey(channel, key string) string {
-	return b.topic(channel) + ":once:" + key
+	return fmt.Sprintf("%sonce:%d:{%s}:%s", b.prefix, len(channel), channel, key)
 }
 
 // unavailable wraps what Redis or the way to it says.

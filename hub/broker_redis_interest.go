@@ -19,6 +19,7 @@ type interests struct {
 type interest struct {
 	refs      int
 	asked     bool          // SUBSCRIBE was sent on this connection
+	live      bool          // and Redis has confirmed it
 	confirmed chan struct{} // closed when Redis confirmed it, or the connection is gone
 }
 
@@ -55,14 +56,29 @@ func (w *interests) want(channel string) <-chan struct{} {
 	return in.confirmed
 }
 
-// unwant takes one reference back.
+// unwant takes one reference back. While there is no connection nothing has to
+// be told to Redis, and the channel is forgotten at once.
 func (w *interests) unwant(channel string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if in := w.channels[channel]; in != nil {
-		in.refs--
-		w.note(channel)
+	in := w.channels[channel]
+	if in == nil {
+		return
 	}
+	if in.refs--; in.refs == 0 && !w.up {
+		delete(w.channels, channel)
+		delete(w.changed, channel)
+		return
+	}
+	w.note(channel)
+}
+
+// live reports whether Redis sends the channel's messages on this connection.
+func (w *interests) live(channel string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	in := w.channels[channel]
+	return in != nil && in.live
 }
 
 // note marks a channel for the next call of work. It runs under the lock.
@@ -74,7 +90,9 @@ func (w *interests) note(channel string) {
 	}
 }
 
-// work returns what to send to Redis, at most n channels in all.
+// work returns what to send to Redis, at most n channels in all. A channel that
+// nobody wants any more is let go of only after its confirmation, which
+// otherwise could be taken for that of a later SUBSCRIBE.
 func (w *interests) work(n int) (subscribe, unsubscribe []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -89,11 +107,11 @@ func (w *interests) work(n int) (subscribe, unsubscribe []string) {
 		case in.refs > 0 && !in.asked:
 			in.asked = true
 			subscribe = append(subscribe, channel)
-		case in.refs == 0:
+		case in.refs == 0 && !in.asked:
 			delete(w.channels, channel)
-			if in.asked {
-				unsubscribe = append(unsubscribe, channel)
-			}
+		case in.refs == 0 && in.live:
+			delete(w.channels, channel)
+			unsubscribe = append(unsubscribe, channel)
 		}
 	}
 	return subscribe, unsubscribe
@@ -103,8 +121,14 @@ func (w *interests) work(n int) (subscribe, unsubscribe []string) {
 func (w *interests) confirm(channel string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if in := w.channels[channel]; in != nil && in.asked {
-		in.open()
+	in := w.channels[channel]
+	if in == nil || !in.asked {
+		return
+	}
+	in.live = true
+	in.open()
+	if in.refs == 0 {
+		w.note(channel)
 	}
 }
 
@@ -134,7 +158,7 @@ func (w *interests) disconnect() {
 	w.up = false
 	for _, in := range w.channels {
 		in.open()
-		in.asked, in.confirmed = false, make(chan struct{})
+		in.asked, in.live, in.confirmed = false, false, make(chan struct{})
 	}
 }
 
@@ -148,6 +172,9 @@ func (b *RedisBroker) Subscribe(ctx context.Context, channel string) error {
 	}
 	select {
 	case <-confirmed:
+		if !b.wanted.live(channel) {
+			return fmt.Errorf("%w: lost the Pub/Sub connection to Redis", ErrUnavailable)
+		}
 		return nil
 	case <-ctx.Done():
 		return unavailable("subscribe", ctx.Err())

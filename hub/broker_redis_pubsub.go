@@ -2,10 +2,10 @@ package hub
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
+	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -16,23 +16,30 @@ const (
 	// retryEvery is how long a node waits between tries to reach Redis.
 	retryEvery = 250 * time.Millisecond
 	// silence is how long the Pub/Sub connection may be quiet before Redis is
-	// asked whether it is still there, and how long it may take to answer.
-	silence = time.Second
+	// asked whether it is still there, and silenceLimit when it is given up.
+	// The largest message has to arrive within the limit: 1 MiB in three
+	// seconds is 3 Mbit/s.
+	silence      = time.Second
+	silenceLimit = 3 * time.Second
 	// subscribeBatch is how many channels one SUBSCRIBE names.
 	subscribeBatch = 500
 )
 
-// Run implements [Broker]: it keeps one Pub/Sub connection alive.
+// Run implements [Broker]: it keeps one Pub/Sub connection alive. The first
+// fault after a start or a connection is a warning, those that follow are noise.
 func (b *RedisBroker) Run(ctx context.Context) error {
 	defer b.client.Close()
+	level := slog.LevelWarn
 	for ctx.Err() == nil {
-		err := b.listen(ctx)
+		connected, err := b.listen(ctx)
 		if ctx.Err() != nil {
 			break
 		}
-		if err != nil {
-			b.logger.Debug("redis pub/sub", "err", err)
+		if connected {
+			level = slog.LevelWarn
 		}
+		b.logger.Log(ctx, level, "no Redis, trying again", "err", err)
+		level = slog.LevelDebug
 		pause(ctx, retryEvery)
 	}
 	return nil
@@ -46,26 +53,26 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// listen lives as long as one Pub/Sub connection. go-redis would reconnect by
-// itself without telling; here the connection is given up at the first fault,
-// so that the broker knows when there was a gap.
-func (b *RedisBroker) listen(ctx context.Context) error {
+// listen lives as long as one Pub/Sub connection, and reports whether there was
+// one and why it ended. go-redis would reconnect by itself without telling; here
+// the connection is given up at the first fault, so that the broker knows when
+// there was a gap.
+func (b *RedisBroker) listen(ctx context.Context) (connected bool, err error) {
 	if err := b.client.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("connect: %w", err)
+		return false, fmt.Errorf("connect: %w", err)
 	}
 	ps := b.client.Subscribe(ctx)
 	b.wanted.connect()
 	b.logger.Info("connected to Redis")
+	var w waiting
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return b.ask(ctx, ps) })
-	g.Go(func() error { return b.receive(ctx, ps) })
+	g.Go(func() error { return b.receive(ctx, ps, &w) })
+	g.Go(func() error { return watch(ctx, ps, &w) })
 	g.Go(func() error { <-ctx.Done(); return ps.Close() }) // ends a receive under way
-	err := g.Wait()
+	err = g.Wait()
 	b.wanted.disconnect()
-	if err != nil && !errors.Is(err, context.Canceled) {
-		b.logger.Warn("lost Redis, trying again", "err", err)
-	}
-	return err
+	return true, err
 }
 
 // ask sends what the node wants to subscribe to and to let go of, many
@@ -111,25 +118,53 @@ func (b *RedisBroker) topics(channels []string) []string {
 	return topics
 }
 
-// receive hands over what Redis sends. A quiet connection is pinged; one that
-// stays quiet is given up.
-func (b *RedisBroker) receive(ctx context.Context, ps *redis.PubSub) error {
-	asked := false
+// waiting tells watch for how long receive has been waiting for Redis.
+type waiting struct {
+	since atomic.Pointer[time.Time] // nil while a reply is being handled
+}
+
+func (w *waiting) begin() { now := time.Now(); w.since.Store(&now) }
+func (w *waiting) end()   { w.since.Store(nil) }
+
+func (w *waiting) long() time.Duration {
+	if since := w.since.Load(); since != nil {
+		return time.Since(*since)
+	}
+	return 0
+}
+
+// receive hands over what Redis sends. It reads without a deadline: one that
+// passes in the middle of a reply would make go-redis take the rest of it for
+// the next.
+func (b *RedisBroker) receive(ctx context.Context, ps *redis.PubSub, w *waiting) error {
 	for {
-		reply, err := ps.ReceiveTimeout(ctx, silence)
-		var timeout net.Error
+		w.begin()
+		reply, err := ps.Receive(ctx)
+		w.end()
 		switch {
-		case err == nil:
-			asked = false
-			b.handle(reply)
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !errors.As(err, &timeout) || !timeout.Timeout():
+		case err != nil:
 			return fmt.Errorf("receive: %w", err)
-		case asked:
-			return fmt.Errorf("no answer to a ping within %s", silence)
-		default:
-			asked = true
+		}
+		b.handle(reply)
+	}
+}
+
+// watch pings a connection that is quiet, and gives up one that stays quiet.
+func watch(ctx context.Context, ps *redis.PubSub, w *waiting) error {
+	tick := time.NewTicker(silence / 2)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		switch d := w.long(); {
+		case d > silenceLimit:
+			return fmt.Errorf("nothing came for %s, not even answers to pings", silenceLimit)
+		case d > silence:
 			if err := ps.Ping(ctx); err != nil {
 				return fmt.Errorf("ping: %w", err)
 			}

@@ -13,8 +13,9 @@ type Subscriber interface {
 	// Evict is called after Deliver returned false, outside every lock, once
 	// for each subscription that was refused, which gets nothing more. The
 	// subscriber closes itself and cancels its subscriptions; until it has
-	// done so, others of them may bring deliveries. It must not block: others
-	// of the channel wait for it.
+	// done so, others of them may bring deliveries. It may come just after the
+	// subscription was cancelled. It must not block: others of the channel
+	// wait for it.
 	Evict()
 }
 

@@ -38,9 +38,10 @@ func (h *Hub) strike(ctx context.Context) {
 	}
 }
 
-// strikeOnce publishes one tick. A node that cannot publish it delivers it to
-// its own subscribers, so that the clock never stops; should the broker bring
-// the same tick later, the channel drops it.
+// strikeOnce publishes one tick, and delivers it to the node's own subscribers
+// when it cannot be published or the broker does not bring it in time: publishing
+// may work again before the subscriptions do. So the clock never stops. A tick
+// that the broker has brought, or brings later, is dropped by the channel.
 func (h *Hub) strikeOnce(ctx context.Context, now time.Time) {
 	m := tickMessage(now)
 	ctx, cancel := context.WithTimeout(ctx, tickWait)
@@ -48,8 +49,10 @@ func (h *Hub) strikeOnce(ctx context.Context, now time.Time) {
 	key := strconv.FormatInt(m.Tick, 10)
 	if _, err := h.Publish(ctx, DateChannel, m, PublishOptions{IdempotencyKey: key, IdempotencyTTL: tickTTL}); err != nil {
 		h.logger.Debug("struck the second without the broker", "err", err)
-		h.HandleMessage(DateChannel, m)
+	} else {
+		<-ctx.Done()
 	}
+	h.HandleMessage(DateChannel, m)
 }
 
 func tickMessage(now time.Time) *Message {
