@@ -1,0 +1,64 @@
+# What there is to do with Belfry; `make` alone lists it.
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint fmt bench tools
+
+# The client libraries that tests use: each folder with a lock file is installed
+# again when that file is newer than what is there.
+NPM := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard web/testdata/*/package-lock.json))
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+
+run: ## start Belfry
+	go run ./cmd/belfry
+
+build: ## make the binary ./belfry
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o belfry ./cmd/belfry
+
+test: tools $(NPM) lint ## install what tests need on Debian or Ubuntu, lint, run every test
+	BELFRY_TEST_REQUIRE=1 go test -race -shuffle=on ./...
+
+lint: ## check format, vet for three systems, staticcheck
+	@unformatted=$$(gofmt -l cmd configs hub policy web); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:" $$unformatted; exit 1; fi
+	GOOS=linux go vet ./...
+	GOOS=darwin go vet ./...
+	GOOS=windows go vet ./...
+	go tool staticcheck ./...
+
+fmt: ## format the Go code
+	gofmt -w cmd configs hub policy web
+
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . ./...
+
+# Each package, and the programs of which one must be there: what tests run, and
+# what the race detector is built with. Ubuntu has another name for Chromium's
+# package, and needs snapd for it.
+tools:
+	@need() { package=$$1; shift; for program; do command -v "$$program" >/dev/null && return; done; missing="$$missing $$package"; }; \
+	check() { \
+		missing=; \
+		need gcc gcc; \
+		need redis-server redis-server; \
+		need curl curl; \
+		need nodejs node; \
+		need npm npm; \
+		need chromium chromium chromium-browser google-chrome google-chrome-stable headless-shell; \
+		[ -z "$$missing" ]; \
+	}; \
+	check && exit; \
+	echo "missing:$$missing"; \
+	command -v apt-get >/dev/null || { echo "there is no apt-get here; please install these"; exit 1; }; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo="sudo --preserve-env=DEBIAN_FRONTEND"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	$$sudo apt-get -qq update || exit; \
+	apt-cache show chromium >/dev/null 2>&1 || missing=$$(echo "$$missing" | sed 's/chromium/chromium-browser/'); \
+	case $$missing in *gcc*) missing="$$missing libc6-dev" ;; esac; \
+	$$sudo apt-get -qq install -y --no-install-recommends $$missing >/dev/null || exit; \
+	check || { echo "still missing after apt-get install:$$missing"; exit 1; }
+
+%/node_modules/.package-lock.json: %/package-lock.json | tools
+	cd $* && npm ci --no-audit --no-fund
+	@touch $@
