@@ -119,11 +119,12 @@ func (c *channel) take() *batch {
 	return b
 }
 
-// busy reports whether messages wait for the next round.
-func (c *channel) busy() bool {
+// gathers reports whether messages wait for the next round, but less than it
+// could take.
+func (c *channel) gathers() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.queue) > 0
+	return len(c.queue) > 0 && c.queued < maxRound
 }
 
 // useFormat returns the number of an encoder's format, for one more subscriber.

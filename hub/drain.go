@@ -13,17 +13,17 @@ const maxPause = 20 * time.Millisecond
 // drain runs the channel's rounds, one after the other, until its queue is
 // empty. At most one drain of a channel runs at a time; the hub waits for it.
 //
-// When messages came during a round, the next one waits as long as that round
-// took. More of them then share a write, and the time is left to those who
-// publish and read: at a million deliveries a second on two cores the pause
-// halves what a delivery costs. A message that comes to an idle channel waits
-// for nothing.
+// When messages came during a round, but no full round of them, the next one
+// waits as long as that round took. More of them then share a write, and the
+// time is left to those who publish and read: at a million deliveries a second
+// on two cores the pause halves what a delivery costs. A message that comes to
+// an idle channel waits for nothing.
 func (c *channel) drain() {
 	for b := c.take(); b != nil; b = c.take() {
 		start := time.Now()
 		b.encode(c.name)
 		c.deliver(b)
-		if c.busy() {
+		if c.gathers() {
 			time.Sleep(min(time.Since(start), maxPause))
 		}
 	}

@@ -283,9 +283,9 @@ func TestEndOnce(t *testing.T) {
 		for i := range 10 {
 			ending.Go(func() { c.End(wire.AppendClose(nil, 4000+i, ""), i%2 == 0, 300*time.Millisecond) })
 		}
+		ending.Wait()
 		_ = peer.SetReadDeadline(time.Now().Add(5 * time.Second))
 		frames := readAll(t, untilEnd{peer})
-		ending.Wait()
 		if len(frames) != 1 || frames[0].opcode != opClose {
 			t.Errorf("the peer got %+v, want one close frame", frames)
 		}

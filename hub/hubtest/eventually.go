@@ -1,0 +1,17 @@
+package hubtest
+
+import (
+	"testing"
+	"time"
+)
+
+// Eventually waits until the condition holds, and fails the test when it does
+// not within the time. The last argument says what was waited for.
+func Eventually(t testing.TB, within time.Duration, condition func() bool, what string) {
+	t.Helper()
+	for deadline := time.Now().Add(within); !condition(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", within, what)
+		}
+	}
+}

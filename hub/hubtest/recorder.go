@@ -1,0 +1,132 @@
+package hubtest
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"belfry/hub"
+)
+
+// Recorder is a subscriber that records what is delivered. Its methods are safe
+// for several goroutines.
+type Recorder struct {
+	// OnDeliver and OnEvict are called by Deliver, before it records, and by
+	// Evict. Nil: not called. They are set before the first delivery.
+	OnDeliver func(*hub.Subscription, hub.Delivery)
+	OnEvict   func()
+
+	id string
+
+	mu       sync.Mutex // guards what follows
+	messages []*hub.Message
+	frames   []byte
+	refusing bool
+	refused  int
+	evicted  int
+}
+
+// NewRecorder returns a subscriber with an ID.
+func NewRecorder(id string) *Recorder { return &Recorder{id: id} }
+
+// ID implements [hub.Subscriber].
+func (r *Recorder) ID() string { return r.id }
+
+// Deliver implements [hub.Subscriber].
+func (r *Recorder) Deliver(s *hub.Subscription, d hub.Delivery) bool {
+	if r.OnDeliver != nil {
+		r.OnDeliver(s, d)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refusing {
+		r.refused++
+		return false
+	}
+	r.messages = append(r.messages, d.Messages...)
+	r.frames = append(r.frames, d.Frames...)
+	return true
+}
+
+// Evict implements [hub.Subscriber].
+func (r *Recorder) Evict() {
+	r.mu.Lock()
+	r.evicted++
+	r.mu.Unlock()
+	if r.OnEvict != nil {
+		r.OnEvict()
+	}
+}
+
+// Refuse makes the recorder too slow for anything, or willing again.
+func (r *Recorder) Refuse(refuse bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refusing = refuse
+}
+
+// Refused returns how many deliveries were refused.
+func (r *Recorder) Refused() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refused
+}
+
+// Evicted returns how often the hub has evicted the recorder.
+func (r *Recorder) Evicted() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.evicted
+}
+
+// Len returns how many messages were delivered.
+func (r *Recorder) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.messages)
+}
+
+// Messages returns what was delivered, in order.
+func (r *Recorder) Messages() []*hub.Message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.messages)
+}
+
+// Data returns the data of what was delivered, in order.
+func (r *Recorder) Data() []string {
+	var data []string
+	for _, m := range r.Messages() {
+		data = append(data, string(m.Data))
+	}
+	return data
+}
+
+// Frames returns the frames of what was delivered, one behind the other.
+func (r *Recorder) Frames() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return string(r.frames)
+}
+
+// Wait waits until at least n messages were delivered, for ten seconds at
+// most, and returns the data of all.
+func (r *Recorder) Wait(t testing.TB, n int) []string {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); r.Len() < n; time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %d messages were delivered, want %d", r.id, r.Len(), n)
+		}
+	}
+	return r.Data()
+}
+
+// Lines is an encoder that makes a frame of a message's data and a line feed.
+// Encoders with different names are different wire formats.
+type Lines struct{ Name string }
+
+// AppendFrame implements [hub.Encoder].
+func (Lines) AppendFrame(dst []byte, _ string, m *hub.Message) []byte {
+	return append(append(dst, m.Data...), '\n')
+}

@@ -1,0 +1,142 @@
+package hubtest
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// RedisServer is a redis-server process of one test. Its methods are for the
+// test's goroutine.
+type RedisServer struct {
+	t       testing.TB
+	program string
+	dir     string
+	port    int
+	args    []string
+	process *os.Process   // nil while stopped
+	ended   chan struct{} // closed when the process has ended
+	output  *bytes.Buffer // of the process, for when it has ended
+}
+
+// Redis starts a redis-server on a free loopback port and waits until it
+// answers. It keeps nothing on disk unless told to by arguments of
+// redis-server, which come after the default ones: "--appendonly", "yes". Files
+// are in a directory of the test.
+func Redis(t testing.TB, args ...string) *RedisServer {
+	t.Helper()
+	r := &RedisServer{t: t, program: Need(t, "redis-server"), dir: t.TempDir(), port: FreePort(t), args: args}
+	t.Cleanup(r.Stop)
+	r.Start()
+	return r
+}
+
+// FreePort returns a loopback port that was free a moment ago.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Addr returns host and port.
+func (r *RedisServer) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(r.port)) }
+
+// URL returns the server's URL, without password and database.
+func (r *RedisServer) URL() string { return "redis://" + r.Addr() }
+
+// Start starts the server on the same port as before and waits until it
+// answers. It does nothing when the server runs.
+func (r *RedisServer) Start() {
+	r.t.Helper()
+	if r.process != nil {
+		return
+	}
+	r.run()
+	for deadline := time.Now().Add(10 * time.Second); !r.answers(); time.Sleep(5 * time.Millisecond) {
+		if r.hasEnded() || time.Now().After(deadline) {
+			r.Stop()
+			r.t.Fatalf("redis-server does not answer on %s; it said:\n%s", r.Addr(), r.output)
+		}
+	}
+}
+
+// run starts the process.
+func (r *RedisServer) run() {
+	r.t.Helper()
+	args := []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(r.port), "--dir", r.dir,
+		"--save", "", "--appendonly", "no", "--daemonize", "no"}
+	c := exec.Command(r.program, append(args, r.args...)...)
+	r.output = new(bytes.Buffer)
+	c.Stdout, c.Stderr = r.output, r.output
+	if err := c.Start(); err != nil {
+		r.t.Fatalf("start redis-server: %v", err)
+	}
+	ended := make(chan struct{})
+	go func() { // ends with the process, and Stop waits for it
+		_ = c.Wait() // says that it was killed
+		close(ended)
+	}()
+	r.process, r.ended = c.Process, ended
+}
+
+func (r *RedisServer) hasEnded() bool {
+	select {
+	case <-r.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// answers reports whether the server takes commands. A server with a password
+// answers that it wants it.
+func (r *RedisServer) answers() bool {
+	c, err := net.DialTimeout("tcp", r.Addr(), time.Second)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Second))
+	fmt.Fprint(c, "PING\r\n")
+	line, err := bufio.NewReader(c).ReadString('\n')
+	return err == nil && (line == "+PONG\r\n" || strings.HasPrefix(line, "-NOAUTH"))
+}
+
+// Stop kills the server and waits until it is gone. It does nothing when the
+// server does not run.
+func (r *RedisServer) Stop() {
+	if r.process == nil {
+		return
+	}
+	_ = r.process.Kill()
+	<-r.ended
+	r.process = nil
+}
+
+// Pause stops the server in its tracks (SIGSTOP): connections stay open and
+// nobody answers.
+func (r *RedisServer) Pause() {
+	r.t.Helper()
+	if err := pauseProcess(r.process); err != nil {
+		r.t.Fatalf("pause redis-server: %v", err)
+	}
+}
+
+// Resume lets a paused server go on.
+func (r *RedisServer) Resume() {
+	r.t.Helper()
+	if err := resumeProcess(r.process); err != nil {
+		r.t.Fatalf("resume redis-server: %v", err)
+	}
+}

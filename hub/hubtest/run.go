@@ -1,0 +1,26 @@
+package hubtest
+
+import (
+	"context"
+	"testing"
+
+	"belfry/hub"
+)
+
+// Run makes a hub and runs it until the test ends or the returned function is
+// called, which waits for the hub to have stopped. A second call does nothing.
+func Run(t testing.TB, o hub.Options) (h *hub.Hub, stop func()) {
+	t.Helper()
+	h = hub.New(o)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx); close(done) }()
+	stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the hub stopped with %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	return h, stop
+}
