@@ -1,7 +1,7 @@
 # What there is to do with Belfry; `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fmt bench tools
+.PHONY: help run build test lint fmt bench micro tools
 
 # The client libraries that tests use: each folder with a lock file is installed
 # again when that file is newer than what is there.
@@ -30,7 +30,10 @@ lint: ## check format, vet for three systems, staticcheck
 fmt: ## format the Go code
 	gofmt -w cmd configs hub policy web
 
-bench: ## run the benchmarks
+bench: ## measure Belfry beside its yardsticks, and write cmd/compare/results.md
+	go run ./cmd/compare
+
+micro: ## run the Go benchmarks that stand beside the code
 	go test -run '^$$' -bench . ./...
 
 # Each package, and the programs of which one must be there: what tests run, and

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"belfry/configs"
+)
+
+// configFlags are the flags of commands that read the configuration.
+type configFlags struct {
+	Config string  `help:"Read the configuration from a YAML FILE." placeholder:"FILE"`
+	Addr   *string `help:"Listen for HTTP on this address." placeholder:"HOST:PORT"`
+	Redis  *string `help:"Join the nodes at this Redis." placeholder:"URL"`
+}
+
+// load reads and checks the configuration: defaults, file, environment, flags.
+// The error is a [configs.Faults] with every fault.
+func (f *configFlags) load(environ []string) (configs.Config, error) {
+	config, err := configs.Load(f.Config, environ)
+	var faults configs.Faults
+	if err != nil && !errors.As(err, &faults) {
+		return config, err
+	}
+	if f.Addr != nil {
+		config.HTTP.Addr = *f.Addr
+		config.From("http.addr", "--addr")
+	}
+	if f.Redis != nil {
+		config.Redis.URL = configs.URL(*f.Redis)
+		config.From("redis.url", "--redis")
+	}
+	var more configs.Faults
+	if errors.As(config.Check(), &more) {
+		faults = append(faults, more...)
+	}
+	if len(faults) > 0 {
+		return config, faults
+	}
+	return config, nil
+}
+
+type configCommand struct {
+	configFlags
+	JSON bool `name:"json" help:"Print JSON in place of YAML."`
+}
+
+// Help is shown by belfry config --help.
+func (configCommand) Help() string {
+	return `Examples:
+  belfry config                           the defaults, and what the environment says
+  belfry config --config belfry.yaml
+  belfry config > belfry.yaml             a file to begin with
+
+The order is defaults, file, environment, flags; the later wins. Secrets are
+hidden. When something is not accepted, every fault is printed on standard
+error, one on a line, and the exit code is 1.`
+}
+
+// Run prints the configuration in force.
+func (c *configCommand) Run(t *terminal) error {
+	config, err := c.load(t.environ)
+	if err != nil {
+		return err
+	}
+	text, err := config.YAML()
+	if c.JSON {
+		text, err = json.MarshalIndent(config, "", "  ")
+		text = append(text, '\n')
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(t.out, "%s", text)
+	return err
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// healthWait is how long a server may take to say whether it is ready.
+const healthWait = 2 * time.Second
+
+type healthCommand struct {
+	configFlags
+	Server serverURL `help:"Ask this server, and not the one that the configuration describes on this machine." placeholder:"URL"`
+}
+
+// Help is shown by belfry health --help.
+func (healthCommand) Help() string {
+	return `Examples:
+  belfry health                                  the server on this machine
+  belfry health --server http://10.0.0.7:40132
+
+Without --server it asks the address that the configuration has for http.addr,
+so that a container's health check needs no argument. It prints nothing when
+the server is ready, or else the reason; the exit code is 0 or 1.`
+}
+
+// Validate is called by kong before Run.
+func (c *healthCommand) Validate() error { return c.Server.check() }
+
+// Run asks the server for /readyz.
+func (c *healthCommand) Run(ctx context.Context, t *terminal) error {
+	server := c.Server
+	if server == "" {
+		config, err := c.load(t.environ)
+		if err != nil {
+			return err
+		}
+		if server, err = localServer(config.HTTP.Addr); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, healthWait)
+	defer cancel()
+	return askReady(ctx, server)
+}
+
+// localServer is where this machine finds a server that listens on addr.
+func localServer(addr string) (serverURL, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", err
+	}
+	if port == "0" {
+		return "", errors.New("http.addr takes any free port: say which it is with --server URL")
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = ""
+	}
+	return serverURL("http://" + net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)), nil
+}
+
+func askReady(ctx context.Context, server serverURL) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.http("/readyz"), nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(r)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s does not answer within %v", server, healthWait)
+	case err != nil:
+		return reachError(server, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = newAnswerError(server, response.StatusCode, body)
+	}
+	return err
+}

@@ -1,0 +1,94 @@
+// Command belfry is a real-time pub/sub hub. Without a command it serves; the
+// other commands are clients of a running server.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"unicode/utf8"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitFault = 1 // what was asked for could not be done
+	exitUsage = 2 // what was asked for makes no sense
+)
+
+// cli is the command line.
+type cli struct {
+	Serve     serveCommand     `cmd:"" default:"withargs" help:"Serve until SIGTERM or SIGINT. The default."`
+	Publish   publishCommand   `cmd:"" help:"Publish a message to a channel of a running Belfry."`
+	Subscribe subscribeCommand `cmd:"" help:"Print the messages of channels as they come."`
+	Bench     benchCommand     `cmd:"" help:"Load a server with subscribers and messages, and measure it."`
+	Config    configCommand    `cmd:"" help:"Check the configuration and print what is in force."`
+	Health    healthCommand    `cmd:"" help:"Ask a running Belfry whether it is ready: exit code 0 or 1."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
+}
+
+// terminal is where a command reads and writes, and finds its environment.
+type terminal struct {
+	in       io.Reader
+	out, err io.Writer
+	environ  []string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal ends the context; then signals are the system's again,
+	// and the second one ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], &terminal{os.Stdin, os.Stdout, os.Stderr, os.Environ()}))
+}
+
+// run runs one command line until it is done or the context ends, and returns
+// the exit code.
+func run(ctx context.Context, args []string, t *terminal) int {
+	if i := slices.IndexFunc(args, func(a string) bool { return !utf8.ValidString(a) }); i >= 0 {
+		fmt.Fprintf(t.err, "belfry: argument %d is not valid UTF-8\n", i+1) // kong would change it
+		return exitUsage
+	}
+	code, exited := exitOK, false
+	command, err := newParser(ctx, t, func(n int) { code, exited = n, true }).Parse(args)
+	switch {
+	case exited: // help was asked for
+		return code
+	case err != nil:
+		fmt.Fprintf(t.err, "belfry: %v\nTry belfry --help.\n", err)
+		return exitUsage
+	}
+	return exitCode(t, command.Run())
+}
+
+// newParser makes the parser of command lines, which calls exit after help.
+func newParser(ctx context.Context, t *terminal, exit func(int)) *kong.Kong {
+	return kong.Must(&cli{},
+		kong.Name("belfry"),
+		kong.Description("A real-time pub/sub hub: publish over HTTP, and every client that speaks WebSocket hears it."),
+		kong.Writers(t.out, t.err),
+		kong.Exit(exit),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(t),
+	)
+}
+
+// exitCode tells an error, which may have several lines.
+func exitCode(t *terminal, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(t.err, "belfry:", strings.TrimSuffix(line, "\n"))
+	}
+	return exitFault
+}

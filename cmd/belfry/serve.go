@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"belfry/configs"
+	"belfry/hub"
+	"belfry/policy"
+	"belfry/web"
+)
+
+const (
+	// stopWait is how long stopping may take in all.
+	stopWait = 4500 * time.Millisecond
+	// closeWait is the part of it that clients have to go.
+	closeWait = 3500 * time.Millisecond
+)
+
+type serveCommand struct {
+	configFlags
+}
+
+// Help is shown by belfry serve --help.
+func (serveCommand) Help() string {
+	return `Examples:
+  belfry                                    one node, everything in memory
+  belfry --redis redis://localhost:6379     one of several nodes
+  BELFRY_API_KEY=… belfry --config belfry.yaml
+
+The first SIGTERM or SIGINT asks every client to come back later and stops;
+the second stops at once.`
+}
+
+// Run serves until the context ends.
+func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
+	config, err := c.load(t.environ)
+	if err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(t.err, nil))
+	redis.SetLogger(redisLog{logger})
+	p, err := newProgram(ctx, config, logger)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(t.out, p.welcome())
+	return p.run(ctx)
+}
+
+// program is the parts of a serving Belfry.
+type program struct {
+	config   configs.Config
+	logger   *slog.Logger
+	apiKey   string
+	listener net.Listener
+	hub      *hub.Hub
+	web      *web.Server
+	flash    *policy.Server // nil when it is switched off or may not listen
+}
+
+// newProgram makes the parts and takes the ports.
+func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger) (*program, error) {
+	p := &program{config: config, logger: logger, apiKey: config.API.Key.Reveal()}
+	if p.apiKey == "" {
+		p.apiKey = rand.Text()
+	}
+	broker, err := newBroker(config, logger)
+	if err != nil {
+		return nil, err
+	}
+	if p.listener, err = listen(ctx, config.HTTP.Addr); err != nil {
+		return nil, err
+	}
+	file, err := p.policyFile()
+	if err != nil {
+		return nil, errors.Join(err, p.listener.Close())
+	}
+	p.hub = hub.New(hub.Options{Broker: broker, Rules: rules(config), Logger: logger})
+	p.web = web.New(web.Options{
+		Hub: p.hub, Logger: logger, APIKey: p.apiKey, Origins: config.Origins, Limits: limits(config),
+		Version: version(), CrossDomain: file.CrossDomain(),
+	})
+	p.flash = p.listenFlash(ctx, file)
+	return p, nil
+}
+
+// listen takes the port of everything but policy files.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("the address %s is taken by another program: choose another with --addr, http.addr or BELFRY_HTTP_ADDR", addr)
+	case err != nil:
+		return nil, fmt.Errorf("cannot listen on %s (--addr, http.addr or BELFRY_HTTP_ADDR): %w", addr, err)
+	}
+	return l, nil
+}
+
+func newBroker(config configs.Config, logger *slog.Logger) (hub.Broker, error) {
+	if config.Redis.URL == "" {
+		return hub.NewMemoryBroker(), nil
+	}
+	return hub.NewRedisBroker(hub.RedisOptions{URL: config.Redis.URL.Reveal(), Logger: logger})
+}
+
+func rules(config configs.Config) hub.Rules {
+	var rules hub.Rules
+	for _, c := range config.Channels {
+		r := hub.Rule{Match: c.Match}
+		for _, who := range c.Publish {
+			r.ServerPublish = r.ServerPublish || who == configs.Server
+			r.ClientPublish = r.ClientPublish || who == configs.Client
+		}
+		rules = append(rules, r)
+	}
+	return rules
+}
+
+func limits(config configs.Config) web.Limits {
+	l := config.Limits
+	return web.Limits{Body: int64(l.Body), Message: int64(l.Message), Buffer: int(l.Buffer), Subscriptions: l.Subscriptions}
+}
+
+// run serves until the context ends, then stops the parts in order: clients
+// first, then requests under way, then the hub.
+func (p *program) run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	server := &http.Server{
+		Handler:           p.web,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
+	}
+	g, failed := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.hub.Run(work) })
+	g.Go(func() error { p.web.Run(work); return nil })
+	g.Go(func() error { trimMemory(work); return nil })
+	if p.flash != nil {
+		g.Go(func() error { return p.flash.Run(work) })
+	}
+	g.Go(func() error {
+		if err := server.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve HTTP: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-failed.Done() // a signal, or a part that failed
+		defer stop()
+		return p.stop(server)
+	})
+	err := g.Wait()
+	p.logger.Info("stopped")
+	return err
+}
+
+// stop sends the clients away and waits for requests under way, and for neither
+// longer than it may.
+func (p *program) stop(server *http.Server) error {
+	p.logger.Info("stopping, a second signal stops at once")
+	ctx, cancel := context.WithTimeout(context.Background(), stopWait)
+	defer cancel()
+	clients, done := context.WithTimeout(ctx, closeWait)
+	defer done()
+	if err := p.web.Shutdown(clients); err != nil {
+		p.logger.Warn("some clients did not go by themselves and were cut off", "err", err)
+	}
+	if err := server.Shutdown(ctx); err != nil {
+		p.logger.Warn("some requests were cut off", "err", err)
+		_ = server.Close()
+	}
+	return nil
+}

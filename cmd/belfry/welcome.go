@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+)
+
+// welcome tells a newcomer where to look. The API key is shown only when it was
+// made for this run; one that was configured is a secret of its owner.
+func (p *program) welcome() string {
+	key := "$BELFRY_API_KEY"
+	if p.config.API.Key == "" {
+		key = p.apiKey
+	}
+	base := "http://" + p.host()
+	return fmt.Sprintf(`Belfry %s is listening. Open
+
+  %s/socketexample
+
+and publish to its chat:
+
+  curl %s/api/publish -H "X-API-Key: %s" -d '{"channel":"chat","data":"Hello from curl"}'
+
+`, version(), base, base, key)
+}
+
+// host is the address to try from this machine.
+func (p *program) host() string {
+	addr := p.listener.Addr().(*net.TCPAddr)
+	host := addr.IP.String()
+	if addr.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(addr.Port))
+}

@@ -1,0 +1,83 @@
+// Command compare measures Belfry beside the yardsticks of cmd/reference: it
+// starts each server as a process of its own, does the same work with each in
+// turn, and sets what came of it beside a bar. It takes about ten minutes and
+// the whole machine.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+)
+
+// settings are what is asked for on the command line.
+type settings struct {
+	only    string
+	runs    int
+	seconds int
+	idle    time.Duration
+	json    bool
+	file    string
+}
+
+func main() {
+	var s settings
+	flag.StringVar(&s.only, "only", "", "do one `row`: "+strings.Join(rowNames(), ", "))
+	flag.IntVar(&s.runs, "runs", 3, "how often each server does the same work, in turn with the others")
+	flag.IntVar(&s.seconds, "seconds", 5, "how long it does so each time")
+	flag.DurationVar(&s.idle, "idle", time.Minute, "how long connections idle")
+	flag.BoolVar(&s.json, "json", false, "print JSON")
+	flag.StringVar(&s.file, "file", "cmd/compare/results.md", "the `file` that a run of all rows is written to; empty: none")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, s); err != nil {
+		fmt.Fprintln(os.Stderr, "compare:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, s settings) error {
+	rows, err := chooseRows(s)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "belfry-compare-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := build(ctx, dir); err != nil {
+		return err
+	}
+	w := &work{dir: dir, runs: s.runs, total: countRuns(rows, s.runs)}
+	var results []result
+	for _, r := range rows {
+		result, err := w.do(ctx, r)
+		if err != nil {
+			return err
+		}
+		results = append(results, result)
+	}
+	return publish(s, results)
+}
+
+// publish prints the results, and writes the file when there are all.
+func publish(s settings, results []result) error {
+	text := markdown(thisMachine(), s, results)
+	if s.only == "" && s.file != "" {
+		if err := os.WriteFile(s.file, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	if s.json {
+		return json.NewEncoder(os.Stdout).Encode(results)
+	}
+	fmt.Print(text)
+	return nil
+}

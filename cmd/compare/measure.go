@@ -1,0 +1,116 @@
+package main
+
+import (
+	"math"
+	"slices"
+
+	"belfry/cmd/internal/load"
+)
+
+// reports are what the variants of one row have made in one run.
+type reports map[string]*load.Report
+
+// measure is a number that is taken of a row.
+type measure struct {
+	what    string
+	unit    string
+	bar     float64 // the most it may be; NaN: it is only shown
+	one     func(reports) (value float64, ok bool)
+	combine func(values []float64) float64
+}
+
+// atMost sets the bar.
+func (m measure) atMost(bar float64) measure {
+	m.bar = bar
+	return m
+}
+
+// quantity is one number of a report.
+type quantity func(*load.Report) float64
+
+// ratio is the median of the ratios of the runs.
+func ratio(what string, of quantity, this, to string) measure {
+	return both(what, "×", of, this, to, func(a, b float64) float64 { return a / b })
+}
+
+// difference is the median of the differences of the runs.
+func difference(what, unit string, of quantity, this, to string) measure {
+	return both(what, unit, of, this, to, func(a, b float64) float64 { return a - b })
+}
+
+func both(what, unit string, of quantity, this, to string, join func(a, b float64) float64) measure {
+	return measure{what: what, unit: unit, bar: math.NaN(), combine: middle, one: func(all reports) (float64, bool) {
+		a, b := all[this], all[to]
+		if a == nil || b == nil {
+			return 0, false
+		}
+		return join(of(a), of(b)), true
+	}}
+}
+
+// median is that of the runs.
+func median(what, unit string, of quantity, variant string) measure {
+	m := worst(what, unit, of, variant)
+	m.combine = middle
+	return m
+}
+
+// worst is the highest of all runs and variants.
+func worst(what, unit string, of quantity, variants ...string) measure {
+	one := func(all reports) (most float64, ok bool) {
+		for _, v := range variants {
+			if r := all[v]; r != nil {
+				most, ok = max(most, of(r)), true
+			}
+		}
+		return most, ok
+	}
+	return measure{what: what, unit: unit, bar: math.NaN(), one: one, combine: slices.Max[[]float64]}
+}
+
+func middle(values []float64) float64 {
+	values = slices.Sorted(slices.Values(values))
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}
+
+func cpuPerDelivery(r *load.Report) float64 { return r.Server.CPUPerDelivery }
+func memoryEach(r *load.Report) float64     { return r.Server.MemoryPerConnection / 1024 }
+func cpuEach(r *load.Report) float64        { return r.Server.CPUPerConnection }
+func memoryPeak(r *load.Report) float64     { return float64(r.Server.MemoryPeak) / (1 << 20) }
+func closed(r *load.Report) float64         { return float64(r.Closed) }
+
+func p99(r *load.Report) float64 {
+	if r.Latency == nil {
+		return math.NaN()
+	}
+	return r.Latency.P99
+}
+
+// faults is how many messages did not come once and in order, and a fault when
+// there were none at all.
+func faults(r *load.Report) float64 {
+	n := r.Lost + r.Duplicated + r.OutOfOrder + r.Refused + int64(r.Closed)
+	if c := r.Churn; c != nil {
+		n += c.Lost + c.Duplicated + c.OutOfOrder + c.Stray + c.Refused
+	}
+	if r.Delivered == 0 {
+		n++
+	}
+	return float64(n)
+}
+
+func notEvicted(r *load.Report) float64 {
+	return float64(r.Stalled.Subscribers - r.Stalled.Evicted)
+}
+
+func joinP99(r *load.Report) float64 {
+	if r.Churn.Join == nil {
+		return math.NaN()
+	}
+	return r.Churn.Join.P99 / 1e3
+}
+
+func joinsAndLeaves(r *load.Report) float64 {
+	return float64(r.Churn.Joins+r.Churn.Leaves) / r.Seconds
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"belfry/cmd/internal/load"
+)
+
+// benchWait bounds one run of one server.
+const benchWait = 5 * time.Minute
+
+// work does rows.
+type work struct {
+	dir         string // of the programs
+	runs        int
+	done, total int
+}
+
+// result is what came of a row.
+type result struct {
+	Row      string    `json:"row"`
+	Work     string    `json:"work"`
+	Measured []finding `json:"measured"`
+	Runs     []reports `json:"runs"`
+	variants []variant
+}
+
+func (r *row) runs(runs int) int {
+	if r.once {
+		return 1
+	}
+	return runs
+}
+
+func countRuns(rows []row, runs int) (n int) {
+	for _, r := range rows {
+		for _, v := range r.variants {
+			if v.once {
+				n++
+			} else {
+				n += r.runs(runs)
+			}
+		}
+	}
+	return n
+}
+
+// do has all servers of a row do its work in turn, again and again.
+func (w *work) do(ctx context.Context, r row) (result, error) {
+	all := result{Row: r.name, Work: r.work, variants: r.variants}
+	for i := range r.runs(w.runs) {
+		run := make(reports)
+		for _, v := range r.variants {
+			if v.once && i > 0 {
+				continue
+			}
+			report, err := w.one(ctx, r, v)
+			if err != nil {
+				return all, fmt.Errorf("%s, %s: %w", r.name, v.name, err)
+			}
+			run[v.name] = report
+		}
+		all.Runs = append(all.Runs, run)
+	}
+	all.Measured = all.findings(r.measures)
+	return all, nil
+}
+
+// one starts a server, loads it, and stops it.
+func (w *work) one(ctx context.Context, r row, v variant) (*load.Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, benchWait)
+	defer cancel()
+	s, err := w.startServer(ctx, v.server)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	report, err := w.bench(ctx, s, v.flags)
+	if err != nil {
+		return nil, err
+	}
+	w.done++
+	fmt.Fprintf(os.Stderr, "%3d of %d  %-9s %-18s %s\n", w.done, w.total, r.name, v.name, brief(report))
+	return report, nil
+}
+
+// bench runs belfry bench against a server. That messages are lost is no error:
+// it is in the report.
+func (w *work) bench(ctx context.Context, s *server, flags []string) (*load.Report, error) {
+	flags = with(flags, "--server", s.url, "--pid", strconv.Itoa(s.cmd.Process.Pid), "--json")
+	cmd := exec.CommandContext(ctx, filepath.Join(w.dir, "belfry"), with([]string{"bench"}, flags...)...)
+	cmd.Env = environ()
+	var out, told bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &told
+	failed := cmd.Run()
+	report := new(load.Report)
+	if err := json.Unmarshal(out.Bytes(), report); err != nil {
+		return nil, fmt.Errorf("belfry bench: %w\n%s", failed, told.Bytes())
+	}
+	return report, nil
+}
+
+// brief is a report in a line.
+func brief(r *load.Report) string {
+	text := fmt.Sprintf("%7.2f µs/connection/s %6.1f KiB/connection", r.Server.CPUPerConnection, r.Server.MemoryPerConnection/1024)
+	if r.Latency != nil {
+		text = fmt.Sprintf("%6.2f µs/delivery  p99 %8.1f ms  %9.0f deliveries/s", r.Server.CPUPerDelivery, r.Latency.P99/1e3, r.DeliveriesPerSecond)
+	}
+	if n := r.Lost + r.Duplicated + r.OutOfOrder; n > 0 {
+		text += fmt.Sprintf("  %d lost, %d duplicated, %d out of order", r.Lost, r.Duplicated, r.OutOfOrder)
+	}
+	return text
+}

@@ -1,0 +1,68 @@
+package load
+
+import (
+	"fmt"
+	"testing"
+)
+
+func churnOptions(s *fakeServer) Options {
+	o := s.options(Centrifuge)
+	o.Channels, o.Publishers, o.Churn, o.Messages, o.Rate = 1, 1, 100, 600, 1000
+	return o
+}
+
+func TestChurn(t *testing.T) {
+	t.Parallel()
+	r := mustRun(t, churnOptions(newFakeServer(t)))
+	c := r.Churn
+	if !r.OK() || c.Connections != 10 || c.Delivered == 0 || c.Join == nil || c.Joins < 10 || c.Leaves < 10 || c.Skipped > 5 {
+		t.Errorf("got %+v, %+v", r, c)
+	}
+}
+
+func TestChurnWithLoss(t *testing.T) {
+	t.Parallel()
+	s := newFakeServer(t)
+	s.mangle = func(n int, text string) []string {
+		if n%10 == 0 {
+			return nil
+		}
+		return []string{text}
+	}
+	if c := mustRun(t, churnOptions(s)).Churn; c.Lost == 0 || c.Duplicated+c.OutOfOrder != 0 {
+		t.Errorf("got %+v", c)
+	}
+}
+
+// TestStay follows one churner through two stays. A message is due each 100 ns.
+func TestStay(t *testing.T) {
+	r := &run{Options: Options{Protocol: Centrifuge, Publishers: 1}, prefix: newPrefix(1), period: 100}
+	c := &churner{run: r, id: connectID, finder: finder{prefix: r.prefix}, stay: make([]stay, 1)}
+	c.joinLatency = newHistogram()
+	answered := func(command membership, now int64) {
+		c.id++
+		c.state, c.now = command, now
+		c.message(fmt.Appendf(nil, `{"id":%d}`, c.id))
+	}
+	published := func(numbers ...uint32) {
+		for _, n := range numbers {
+			c.message(marked(r.prefix, stamp{number: n, due: int64(n) * 100}, 64))
+		}
+	}
+	published(1) // stray: away
+	answered(joining, 250)
+	published(3, 4, 6, 6, 7)
+	c.state = leaving
+	published(8)
+	answered(leaving, 950)
+	published(9) // stray
+	answered(joining, 1050)
+	published(14, 13) // 11 and 12 were due after the join
+	c.settle(false)
+	c.joinLatency = nil
+	// Lost are 5, 11 and 12; 13 came late.
+	want := churnCounts{joins: 2, leaves: 1, delivered: 7, duplicated: 1, late: 1, stray: 2, lost: 3}
+	if c.churnCounts != want {
+		t.Errorf("got %+v, want %+v", c.churnCounts, want)
+	}
+}

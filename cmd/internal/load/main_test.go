@@ -1,0 +1,9 @@
+package load
+
+import (
+	"testing"
+
+	"belfry/hub/hubtest"
+)
+
+func TestMain(m *testing.M) { hubtest.Main(m) }

@@ -1,0 +1,57 @@
+package load
+
+import (
+	"sync"
+	"time"
+)
+
+// progressEvery is how often progress is told.
+const progressEvery = 200 * time.Millisecond
+
+// progress tells the user of the package how far a run is.
+type progress struct {
+	mu   sync.Mutex // guards what follows
+	last Progress
+	done func() int64
+}
+
+// set begins a phase.
+func (p *progress) set(phase, unit string, total int64, done func() int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last, p.done = Progress{Phase: phase, Total: total, Unit: unit}, done
+}
+
+func (p *progress) get() (Progress, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done == nil {
+		return Progress{}, false
+	}
+	p.last.Done = p.done()
+	return p.last, true
+}
+
+// start calls tell from a goroutine, which stop ends and waits for.
+func (p *progress) start(tell func(Progress)) (stop func()) {
+	if tell == nil {
+		return func() {}
+	}
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(progressEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				if now, ok := p.get(); ok {
+					tell(now)
+				}
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() { close(quit); <-ended }
+}

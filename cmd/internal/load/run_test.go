@@ -1,0 +1,205 @@
+package load
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// mustRun runs and wants a report.
+func mustRun(t *testing.T, o Options) *Report {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r, err := Run(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestGoodServer counts all and nothing twice, whatever the way.
+func TestGoodServer(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name     string
+		protocol Protocol
+		change   func(*Options)
+	}{
+		{"raw", Raw, func(*Options) {}},
+		{"centrifuge", Centrifuge, func(*Options) {}},
+		{"raw, published over connections", Raw, func(o *Options) { o.PublishURL = "" }},
+		{"centrifuge, published over connections", Centrifuge, func(o *Options) { o.PublishURL = "" }},
+		{"long messages", Raw, func(o *Options) { o.Size = 70_000; o.Messages = 12 }},
+		{"shortest messages", Raw, func(o *Options) { o.Size = MinSize }},
+		{"one channel, more publishers than messages", Raw, func(o *Options) { o.Channels, o.Publishers, o.Messages = 1, 5, 3 }},
+		{"by duration", Raw, func(o *Options) { o.Messages, o.Duration = 0, 100*time.Millisecond }},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			o := newFakeServer(t).options(tc.protocol)
+			tc.change(&o)
+			r := mustRun(t, o)
+			want := int64(o.total() * o.Subscribers / o.Channels)
+			if !r.OK() || r.Delivered != want || r.Expected != want || r.Published != int64(o.total()) {
+				t.Errorf("want %d deliveries; got %+v", want, r)
+			}
+			if l := r.Latency; l.P50 <= 0 || l.P50 > l.P99 || l.P99 > l.Max || len(l.Bars) == 0 {
+				t.Errorf("latency %+v", l)
+			}
+		})
+	}
+}
+
+// TestBadServer counts what a server does wrong. A connection gets 40 messages,
+// 12 connections 480.
+func TestBadServer(t *testing.T) {
+	t.Parallel()
+	var held string
+	cases := []struct {
+		name                        string
+		mangle                      func(n int, text string) []string
+		delivered, lost, dup, order int64
+	}{
+		{"loses one of ten", func(n int, text string) []string {
+			if n%10 == 0 {
+				return nil
+			}
+			return []string{text}
+		}, 432, 48, 0, 0},
+		{"sends one of twenty twice", func(n int, text string) []string {
+			if n%20 == 0 {
+				return []string{text, text}
+			}
+			return []string{text}
+		}, 480, 0, 24, 0},
+		{"sends 7 after 9", func(n int, text string) []string {
+			switch n {
+			case 7:
+				held = text
+				return nil
+			case 9:
+				return []string{text, held}
+			}
+			return []string{text}
+		}, 480, 0, 0, 12},
+		{"loses the last", func(n int, text string) []string {
+			if n == 40 {
+				return nil
+			}
+			return []string{text}
+		}, 468, 12, 0, 0},
+		{"sends nothing", func(int, string) []string { return nil }, 0, 480, 0, 0},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := newFakeServer(t)
+			s.mangle = tc.mangle
+			o := s.options(Raw)
+			o.Publishers = 1
+			r := mustRun(t, o)
+			if r.OK() || r.Delivered != tc.delivered || r.Lost != tc.lost || r.Duplicated != tc.dup || r.OutOfOrder != tc.order {
+				t.Errorf("delivered %d, lost %d, duplicated %d, out of order %d; want %d, %d, %d, %d",
+					r.Delivered, r.Lost, r.Duplicated, r.OutOfOrder, tc.delivered, tc.lost, tc.dup, tc.order)
+			}
+		})
+	}
+}
+
+func TestServerThatHangsUp(t *testing.T) {
+	t.Parallel()
+	s := newFakeServer(t)
+	s.mangle = func(n int, text string) []string {
+		if n == 30 {
+			s.CloseClientConnections()
+		}
+		return []string{text}
+	}
+	o := s.options(Raw)
+	if r, err := Run(t.Context(), o); err == nil && r.OK() {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name   string
+		change func(*fakeServer, *Options)
+		want   string
+	}{
+		{"publishing", func(s *fakeServer, _ *Options) { s.status = http.StatusUnauthorized }, "publishing is refused: 401 Unauthorized not for you"},
+		{"handshake", func(s *fakeServer, o *Options) { o.SocketURL = strings.Replace(o.SocketURL, "/ws/", "/w/", 1) }, "404 Not Found to a WebSocket handshake at /w/c-"},
+		{"nobody there", func(s *fakeServer, _ *Options) { s.Close() }, "connection refused"},
+		{"another machine", func(_ *fakeServer, o *Options) { o.SocketURL = "ws://192.0.2.1/{channel}" }, "another machine: with --allow-remote"},
+		{"publishing to another machine", func(_ *fakeServer, o *Options) { o.PublishURL = "http://192.0.2.1/" }, "another machine"},
+		{"no scheme to publish", func(_ *fakeServer, o *Options) { o.PublishURL = "ws://127.0.0.1/" }, "begins with http://"},
+		{"no channel in the URL", func(s *fakeServer, o *Options) { o.SocketURL = "ws://127.0.0.1/" }, "want {channel}"},
+		{"size", func(_ *fakeServer, o *Options) { o.Size = 1 }, "size: 1; want 38 to"},
+		{"all stall", func(_ *fakeServer, o *Options) { o.Stall = 12 }, "stall: 12; want 0 to 9"},
+		{"churn over raw", func(_ *fakeServer, o *Options) { o.Churn = 1 }, "churn: "},
+		{"nothing to do", func(_ *fakeServer, o *Options) { o.Rate, o.Messages = 0, 0 }, "nothing to do"},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := newFakeServer(t)
+			o := s.options(Raw)
+			tc.change(s, &o)
+			if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v; want %q in it", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestStall(t *testing.T) {
+	t.Parallel()
+	s := newFakeServer(t)
+	s.writeWait = 100 * time.Millisecond
+	o := s.options(Raw)
+	o.Channels, o.Publishers, o.Subscribers, o.Stall = 1, 1, 3, 1
+	o.Size, o.Messages, o.Rate = 8192, 600, 1000
+	r := mustRun(t, o)
+	if !r.OK() || r.Delivered != 1200 || r.Stalled == nil || r.Stalled.Evicted != 1 {
+		t.Errorf("got %+v, stalled %+v", r, r.Stalled)
+	}
+}
+
+func TestStallNotNoticed(t *testing.T) {
+	t.Parallel()
+	o := newFakeServer(t).options(Raw)
+	o.Stall, o.Messages = 2, 30
+	if r := mustRun(t, o); !r.OK() || r.Delivered != 100 || r.Stalled.Evicted != 0 {
+		t.Errorf("got %+v, stalled %+v", r, r.Stalled)
+	}
+}
+
+func TestIdle(t *testing.T) {
+	t.Parallel()
+	o := newFakeServer(t).options(Centrifuge)
+	o.Messages, o.Rate, o.Duration = 0, 0, 500*time.Millisecond
+	var last Progress
+	o.Progress = func(p Progress) { last = p }
+	r := mustRun(t, o)
+	if !r.OK() || r.Delivered != 0 || r.Latency != nil || r.Seconds < 0.5 || last.Phase != "idling" {
+		t.Errorf("got %+v, progress %+v", r, last)
+	}
+}
+
+// TestInterrupt ends a long run early and gets what was counted.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	o := newFakeServer(t).options(Raw)
+	o.Messages, o.Duration = 0, time.Hour
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	r, err := Run(ctx, o)
+	if err == nil || r == nil || r.Delivered == 0 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}

@@ -1,0 +1,37 @@
+package load
+
+import "time"
+
+// evictionWait is how long a connection that stopped reading is read afterwards,
+// to see whether the server has ended it.
+const evictionWait = 2 * time.Second
+
+// Stalled is what became of the subscribers that stopped reading.
+type Stalled struct {
+	Subscribers int `json:"subscribers"`
+	Evicted     int `json:"evicted"`
+	// CloseCodes counts those whose close frame could still be read.
+	CloseCodes map[int]int `json:"close_codes,omitempty"`
+}
+
+// goOn lets those that stopped reading read again. A second call is harmless.
+func (r *run) goOn() { r.resumed.Do(func() { close(r.resume) }) }
+
+// endStall finds out which of the stalled subscribers the server has evicted.
+func (r *run) endStall(report *Report) {
+	if r.Stall == 0 {
+		return
+	}
+	r.goOn()
+	stalled := r.subscribers[r.Subscribers-r.Stall:]
+	report.Stalled = &Stalled{Subscribers: r.Stall, CloseCodes: make(map[int]int)}
+	for _, s := range stalled {
+		<-s.ended
+		if s.gone.Load() {
+			report.Stalled.Evicted++
+		}
+		if code := s.code.Load(); code != 0 {
+			report.Stalled.CloseCodes[int(code)]++
+		}
+	}
+}

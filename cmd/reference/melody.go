@@ -1,0 +1,31 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/olahol/melody"
+)
+
+// melodyChannel is melody's own Broadcast, with its defaults.
+type melodyChannel struct {
+	melody *melody.Melody
+}
+
+// sessionQueue is how many messages melody keeps for one session. Its default of
+// 256 is not enough for the messages that wait while a broadcast is going on;
+// beyond it messages are lost.
+const sessionQueue = 1024
+
+func newMelodyChannel() channel {
+	m := melody.New()
+	m.Config.MessageBufferSize = sessionQueue
+	return melodyChannel{m}
+}
+
+func (c melodyChannel) join(w http.ResponseWriter, r *http.Request) {
+	_ = c.melody.HandleRequest(w, r) // the client has been answered
+}
+
+func (c melodyChannel) publish(text []byte) {
+	_ = c.melody.Broadcast(text) // fails only when melody is closed
+}
