@@ -336,104 +336,6 @@ func TestEvictionByStart(t *testing.T) {
 	})
 }
 
-// counter counts its calls. Encoders with the same count are equal.
-type counter struct {
-	count *atomic.Int64
-	name  byte
-}
-
-func (c counter) AppendFrame(dst []byte, _ string, m *hub.Message) []byte {
-	c.count.Add(1)
-	return append(append(dst, c.name), m.Data...)
-}
-
-func TestEncodersRunOncePerMessage(t *testing.T) {
-	for _, subscribers := range []int{1, 10, 257, 600} {
-		t.Run(fmt.Sprint(subscribers), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h := hub.New(hub.Options{})
-				var counts [3]atomic.Int64
-				var rs [3][]*hubtest.Recorder
-				for i := range 3 * subscribers {
-					f, r := i%3, hubtest.NewRecorder(fmt.Sprint(i))
-					subscribe(t, h, "chat", r, counter{&counts[f], "abc"[f]}).Start()
-					rs[f] = append(rs[f], r)
-				}
-				for _, data := range sequence(20) {
-					publish(t, h, "chat", data)
-				}
-				synctest.Wait()
-				for f := range counts {
-					if n := counts[f].Load(); n != 20 {
-						t.Errorf("encoder %d ran %d times for 20 messages", f, n)
-					}
-					name := "abc"[f : f+1]
-					want := name + strings.Join(sequence(20), name)
-					for _, r := range rs[f] {
-						if r.Frames() != want {
-							t.Fatalf("a subscriber of encoder %d got %q, want %q", f, r.Frames(), want)
-						}
-					}
-				}
-			})
-		})
-	}
-}
-
-func TestEncoderWithoutSubscribersRests(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := hub.New(hub.Options{})
-		var count atomic.Int64
-		sub := subscribe(t, h, "chat", hubtest.NewRecorder("gone"), counter{&count, 'a'})
-		sub.Start()
-		sub.Cancel()
-		stays := listen(t, h, "chat", "stays")
-		publish(t, h, "chat", "1")
-		synctest.Wait()
-		wantData(t, stays, "1")
-		if n := count.Load(); n != 0 {
-			t.Errorf("the encoder of nobody ran %d times", n)
-		}
-	})
-}
-
-// The places of formats are given again, and no subscriber gets the frames of
-// another format, while rounds go on.
-func TestFormatsAreReused(t *testing.T) {
-	h := hub.New(hub.Options{})
-	var publishing sync.WaitGroup
-	var done atomic.Bool
-	publishing.Go(func() {
-		for !done.Load() {
-			publish(t, h, "chat", "x")
-		}
-	})
-	var count atomic.Int64
-	var joining sync.WaitGroup
-	for worker := range 4 {
-		joining.Go(func() {
-			for i := range 100 {
-				name := byte('a' + (worker*7+i)%26)
-				r := hubtest.NewRecorder("r")
-				sub, err := h.Subscribe(t.Context(), "chat", r, counter{&count, name})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				sub.Start()
-				r.Wait(t, 1)
-				sub.Cancel()
-				if frames := r.Frames(); strings.Trim(frames, string(name)+"x") != "" {
-					t.Errorf("the subscriber of format %q got %q", name, frames)
-				}
-			}
-		})
-	}
-	joining.Wait()
-	done.Store(true)
-	publishing.Wait()
-}
-
 func TestManySubscribers(t *testing.T) {
 	for _, n := range []int{255, 256, 257, 2500} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -534,4 +436,38 @@ func TestPublishWhileStopping(t *testing.T) {
 		done.Store(true)
 		publishing.Wait()
 	}
+}
+
+// What comes during a round goes out together, after a pause as long as the
+// round; nothing else waits.
+func TestBusyChannelGathers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		start := time.Now()
+		var rounds []string
+		r := hubtest.NewRecorder("r")
+		r.OnDeliver = func(_ *hub.Subscription, d hub.Delivery) {
+			rounds = append(rounds, fmt.Sprintf("%d at %s", len(d.Messages), time.Since(start)))
+			time.Sleep(10 * time.Millisecond) // what a round to many takes
+		}
+		subscribe(t, h, "chat", r, lines).Start()
+		at := func(ms int, data ...string) {
+			time.Sleep(time.Until(start.Add(time.Duration(ms) * time.Millisecond)))
+			for _, d := range data {
+				publish(t, h, "chat", d)
+			}
+		}
+		full := strings.Repeat("d", 60<<10)
+		at(0, "1")
+		at(5, "2")
+		at(15, "3")
+		at(100, "4") // the channel is idle
+		at(200, full, full, full, full)
+		at(400)
+		synctest.Wait()
+		want := []string{"1 at 0s", "2 at 20ms", "1 at 100ms", "1 at 200ms", "1 at 210ms", "1 at 220ms", "1 at 240ms"}
+		if !slices.Equal(rounds, want) {
+			t.Errorf("rounds were %q, want %q", rounds, want)
+		}
+	})
 }

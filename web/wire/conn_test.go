@@ -245,121 +245,6 @@ func TestOneChunkMayAlwaysWait(t *testing.T) {
 	})
 }
 
-// With drop, what the peer has not been sent is left out, but no frame is cut.
-func TestEndDrop(t *testing.T) {
-	const size = 10_000
-	eachKind(t, func(t *testing.T, kind string) {
-		c, peer := open(t, kind, bounds)
-		sent := stall(t, c, size, 2<<20)
-		c.End(bye, true, 5*time.Second)
-		if c.Send(numbered(sent, size)) {
-			t.Error("a frame was taken after the end")
-		}
-		if n := c.Waiting(); n > 200_000 {
-			t.Errorf("%d bytes still wait", n)
-		}
-		frames := readUntilClose(t, peer)
-		if len(frames) == 0 || len(frames) > sent-100 {
-			t.Errorf("%d frames of %d came", len(frames), sent)
-		}
-		wantNumbered(t, frames, len(frames), size)
-	})
-}
-
-func TestEndWithoutDrop(t *testing.T) {
-	eachKind(t, func(t *testing.T, kind string) {
-		c, peer := open(t, kind, bounds)
-		sent := stall(t, c, 10_000, 1<<20)
-		c.End(bye, false, 5*time.Second)
-		wantNumbered(t, readUntilClose(t, peer), sent, 10_000)
-	})
-}
-
-// Whoever asks for the end first says the last word.
-func TestEndOnce(t *testing.T) {
-	eachKind(t, func(t *testing.T, kind string) {
-		c, peer := open(t, kind, bounds)
-		var ending sync.WaitGroup
-		for i := range 10 {
-			ending.Go(func() { c.End(wire.AppendClose(nil, 4000+i, ""), i%2 == 0, 300*time.Millisecond) })
-		}
-		ending.Wait()
-		_ = peer.SetReadDeadline(time.Now().Add(5 * time.Second))
-		frames := readAll(t, untilEnd{peer})
-		if len(frames) != 1 || frames[0].opcode != opClose {
-			t.Errorf("the peer got %+v, want one close frame", frames)
-		}
-	})
-}
-
-// untilEnd closes with the first frame, as a peer does that takes its leave.
-type untilEnd struct{ net.Conn }
-
-func (u untilEnd) Read(p []byte) (int, error) {
-	n, err := u.Conn.Read(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return n, io.EOF
-	}
-	if err == nil && n == len(p) && n == 2 {
-		_ = u.Conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-	}
-	return n, err
-}
-
-// A peer that takes nothing has the time it was given, whatever it was given
-// before.
-func TestEndIsBounded(t *testing.T) {
-	eachKind(t, func(t *testing.T, kind string) {
-		for _, waits := range []int{0, 1 << 20} {
-			c, _ := open(t, kind, bounds)
-			stall(t, c, 10_000, waits)
-			start := time.Now()
-			c.End(bye, waits > 0, 100*time.Millisecond)
-			if d := time.Since(start); d > 50*time.Millisecond {
-				t.Errorf("End took %s", d)
-			}
-			_ = c.SetReadDeadline(time.Now().Add(time.Hour)) // as the library does with each pong
-			ends(t, c, 5*time.Second)
-			_ = c.Close()
-			c.Wait()
-		}
-	})
-}
-
-// Nor does a peer get more time by taking a little now and then.
-func TestEndIsBoundedForASlowPeer(t *testing.T) {
-	eachKind(t, func(t *testing.T, kind string) {
-		c, peer := open(t, kind, bounds)
-		stall(t, c, 10_000, 4<<20)
-		reading := make(chan struct{})
-		go func() { defer close(reading); _, _ = io.Copy(io.Discard, &pausing{Conn: peer}) }()
-		start := time.Now()
-		c.End(bye, false, 200*time.Millisecond)
-		c.Wait() // the flusher closes what it could not finish
-		if d := time.Since(start); d > 1500*time.Millisecond {
-			t.Errorf("the peer was served for %s", d)
-		}
-		<-reading
-	})
-}
-
-func TestEndOfAClosedConn(t *testing.T) {
-	eachKind(t, func(t *testing.T, kind string) {
-		c, peer := open(t, kind, bounds)
-		_ = c.Close()
-		c.End(bye, false, time.Second)
-		if frames := readAll(t, peer); len(frames) != 0 {
-			t.Errorf("the peer got %+v after Close", frames)
-		}
-		if c.Send(text("x")) || c.Waiting() != 0 {
-			t.Errorf("a closed connection takes frames; %d bytes wait", c.Waiting())
-		}
-		if _, err := c.Write(ping); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("Write = %v, want net.ErrClosed", err)
-		}
-	})
-}
-
 func TestWriteWait(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind string) {
 		c, peer := open(t, kind, &wire.Options{Limit: 8 << 20, WriteWait: 150 * time.Millisecond})
@@ -583,4 +468,25 @@ func TestDeadlines(t *testing.T) {
 		go c.End(bye, false, 5*time.Second)
 		wantNumbered(t, readUntilClose(t, peer), sent, 10_000)
 	})
+}
+
+// Frames never reach another connection that was given the number of a closed
+// one.
+func TestClosedSocketIsNotWrittenTo(t *testing.T) {
+	c, _ := open(t, "tcp", bounds)
+	_ = c.Close()
+	other, peer := tcpPair(t) // takes the lowest free numbers
+	defer other.Close()
+	defer peer.Close()
+	_, err := c.Write(ping)
+	if c.Send(text("stray")) || err == nil {
+		t.Error("a closed connection takes frames")
+	}
+	c.End(bye, true, time.Second)
+	for _, end := range []net.Conn{other, peer} {
+		_ = end.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+		if n, err := end.Read(make([]byte, 100)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("another connection got %d bytes, %v", n, err)
+		}
+	}
 }
