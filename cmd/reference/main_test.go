@@ -36,6 +36,15 @@ func TestKinds(t *testing.T) {
 			first.Close()
 			publish(t, s, `{"channel":"a","data":"after one left"}`, http.StatusOK)
 			hear(t, second, "after one left")
+
+			// Connections that come later may have the descriptor of one that left.
+			for range 4 {
+				late := dial(t, s, "b")
+				join(t, s, "b", late)
+				publish(t, s, `{"channel":"a","data":"not for b"}`, http.StatusOK)
+				publish(t, s, `{"channel":"b","data":"for b"}`, http.StatusOK)
+				hear(t, late, "for b")
+			}
 		})
 	}
 }

@@ -181,13 +181,17 @@ func TestStallNotNoticed(t *testing.T) {
 
 func TestIdle(t *testing.T) {
 	t.Parallel()
-	o := newFakeServer(t).options(Centrifuge)
+	s := newFakeServer(t)
+	o := s.options(Centrifuge)
 	o.Messages, o.Rate, o.Duration = 0, 0, 500*time.Millisecond
 	var last Progress
 	o.Progress = func(p Progress) { last = p }
 	r := mustRun(t, o)
 	if !r.OK() || r.Delivered != 0 || r.Latency != nil || r.Seconds < 0.5 || last.Phase != "idling" {
 		t.Errorf("got %+v, progress %+v", r, last)
+	}
+	if n := s.pongs.Load(); n != int64(o.Subscribers) {
+		t.Errorf("%d pings of %d were answered", n, o.Subscribers)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,8 @@ type fakeServer struct {
 	// writeWait, unless it is 0, is how long a client may block a write before
 	// its connection is closed.
 	writeWait time.Duration
-	status    int // of publish calls, 200 if it is 0
+	status    int          // of publish calls
+	pongs     atomic.Int64 // answers to pings of the Centrifuge protocol
 
 	mu       sync.Mutex // guards what follows
 	channels map[string][]*fakeClient
@@ -164,7 +166,7 @@ func (s *fakeServer) raw(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// centrifuge pings before anything else, and wants the answer.
+// centrifuge pings with its first answer.
 func (s *fakeServer) centrifuge(w http.ResponseWriter, r *http.Request) {
 	c := &fakeClient{wrap: true}
 	s.serve(w, r, c, func(text []byte) {
@@ -177,6 +179,8 @@ func (s *fakeServer) centrifuge(w http.ResponseWriter, r *http.Request) {
 			}
 			_ = json.Unmarshal([]byte(line), &command)
 			switch {
+			case line == "{}":
+				s.pongs.Add(1)
 			case command.Connect != nil:
 				c.queue(fmt.Sprintf("{\"id\":%d,\"connect\":{\"client\":\"x\",\"pong\":true}}\n{}", command.ID))
 			case command.Subscribe != nil:

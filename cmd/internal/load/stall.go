@@ -22,8 +22,11 @@ func (r *run) endStall(report *Report) {
 	if r.Stall == 0 {
 		return
 	}
-	r.goOn()
 	stalled := r.subscribers[r.Subscribers-r.Stall:]
+	for _, s := range stalled {
+		_ = s.SetDeadline(time.Now().Add(evictionWait)) // ends reading in any case
+	}
+	r.goOn()
 	report.Stalled = &Stalled{Subscribers: r.Stall, CloseCodes: make(map[int]int)}
 	for _, s := range stalled {
 		<-s.ended

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"sync/atomic"
-	"time"
 )
 
 var newline = []byte{'\n'}
@@ -114,12 +113,11 @@ func (s *subscriber) lost(sent func(publisher, channel int) uint32) (n int64) {
 func (s *subscriber) follow() {
 	defer close(s.ended)
 	err := error(nil)
-	for err == nil {
+	for err == nil && !(s.stall && s.counted) {
 		err = s.read()
 	}
 	if err == nil {
 		<-s.run.resume
-		_ = s.SetDeadline(time.Now().Add(evictionWait))
 		err = s.readAll()
 	}
 	s.gone.Store(!s.left.Load() && !errors.Is(err, os.ErrDeadlineExceeded) || s.code.Load() != 0)
