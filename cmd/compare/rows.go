@@ -150,20 +150,27 @@ func idle(s settings) row {
 	}
 }
 
+// growth has the larger channel twice: with as many messages a second as the
+// smaller one, and with as many deliveries. At the second the kernel's part of a
+// write grows, because 19,000 sockets do not fit into the processor's caches;
+// bare shows by how much.
 func growth(s settings) row {
 	return row{
-		work: "19,000 subscribers, 1 channel, 2 messages/s, beside 2,000 and 20 messages/s",
+		work: "19,000 subscribers, 1 channel, beside 2,000 and 20 messages/s",
 		variants: []variant{
 			{name: "2,000", server: "belfry", flags: messages(2000, 1, 20, s.seconds)},
-			{name: "19,000", server: "belfry", flags: messages(19000, 1, 2, s.seconds)},
+			{name: "19,000, 20/s", server: "belfry", flags: messages(19000, 1, 20, s.seconds)},
+			{name: "19,000, 2/s", server: "belfry", flags: messages(19000, 1, 2, s.seconds)},
 			{name: "bare, 2,000", server: "bare", flags: messages(2000, 1, 20, s.seconds)},
-			{name: "bare, 19,000", server: "bare", flags: messages(19000, 1, 2, s.seconds)},
+			{name: "bare, 19,000, 2/s", server: "bare", flags: messages(19000, 1, 2, s.seconds)},
 		},
 		measures: []measure{
-			ratio("CPU per delivery, 19,000 to 2,000", cpuPerDelivery, "19,000", "2,000").atMost(1.15),
-			ratio("the same of bare", cpuPerDelivery, "bare, 19,000", "bare, 2,000"),
-			ratio("CPU per delivery at 19,000, raw to bare", cpuPerDelivery, "19,000", "bare, 19,000"),
-			worst("faults", "", faults, "19,000").atMost(0),
+			ratio("CPU per delivery, 19,000 to 2,000, both 20 messages/s", cpuPerDelivery, "19,000, 20/s", "2,000").atMost(1.15),
+			ratio("CPU per delivery, 19,000 at 2 messages/s to 2,000 at 20", cpuPerDelivery, "19,000, 2/s", "2,000").atMost(1.15),
+			ratio("the same of bare", cpuPerDelivery, "bare, 19,000, 2/s", "bare, 2,000"),
+			ratio("CPU per delivery at 19,000 and 2 messages/s, raw to bare", cpuPerDelivery, "19,000, 2/s", "bare, 19,000, 2/s"),
+			worst("faults, 20 messages/s", "", faults, "19,000, 20/s").atMost(0),
+			worst("faults, 2 messages/s", "", faults, "19,000, 2/s").atMost(0),
 		},
 	}
 }
