@@ -29,9 +29,13 @@ func (c *channel) drain() {
 	}
 }
 
-// deliver writes one round to every subscriber. Sections are shared out among
-// as many goroutines as there are cores; a small channel has one section and
-// needs no other goroutine.
+// sectionsEach is how many sections a channel has for each goroutine that drains
+// it: 4,096 subscribers. With a second goroutine for half as many, a delivery
+// costs 5 to 20 % more, because the writers and their readers share the cores.
+const sectionsEach = 16
+
+// deliver writes one round to every subscriber. The sections of a large channel
+// are shared out among as many goroutines as there are cores.
 func (c *channel) deliver(b *batch) {
 	sections := c.snapshot()
 	var next atomic.Int64
@@ -41,7 +45,7 @@ func (c *channel) deliver(b *batch) {
 		}
 	}
 	var helpers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(sections)) - 1 {
+	for range min(runtime.GOMAXPROCS(0), 1+len(sections)/sectionsEach) - 1 {
 		helpers.Go(work)
 	}
 	work()
