@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -98,6 +99,7 @@ func (k *checker) channels(rules []Channel) {
 		key := index("channels", i)
 		k.match(key+".match", rule.Match)
 		k.publish(key+".publish", rule.Publish)
+		k.history(key+".history", rule.History)
 		covers := func(earlier Channel) bool { return earlier.Match == "*" || earlier.Match == rule.Match }
 		if first := slices.IndexFunc(rules[:i], covers); first >= 0 {
 			k.fault(key+".match", "%.300q: never applies, because %s comes first and matches the same", rule.Match, index("channels", first))
@@ -120,6 +122,16 @@ func (k *checker) publish(key string, who []string) {
 	}
 	if len(who) == 0 {
 		k.fault(key, "is empty; want a list of %s, %s or both", Server, Client)
+	}
+}
+
+func (k *checker) history(key string, h History) {
+	within(k, key+".size", h.Size, 0, 10_000)
+	if h.TTL != 0 {
+		within(k, key+".ttl", h.TTL, Age(time.Second), Age(720*time.Hour))
+	}
+	if h.Size == 0 && h.TTL != 0 {
+		k.fault(key+".size", "is 0 or missing beside a ttl; want 1 to 10000 messages, or no history")
 	}
 }
 

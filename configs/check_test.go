@@ -54,7 +54,7 @@ func TestCheck(t *testing.T) {
 		{"long pattern", func(c *Config) { c.Channels[0].Match = long }, []string{`channels[0].match: "` + long + `"` + wantMatch}},
 		{"who may publish", func(c *Config) { c.Channels[1].Publish = []string{"server", "anybody", "server"} }, []string{
 			`channels[1].publish[1]: "anybody"` + wantPublish, `channels[1].publish[2]: "server"` + wantPublish}},
-		{"rule that never applies", func(c *Config) { c.Channels = append(c.Channels, Channel{"late", []string{Server}}) }, []string{
+		{"rule that never applies", func(c *Config) { c.Channels = append(c.Channels, Channel{Match: "late", Publish: []string{Server}}) }, []string{
 			`channels[3].match: "late": never applies, because channels[2] comes first and matches the same`}},
 		{"same rule again", func(c *Config) { c.Channels[1].Match = "date" }, []string{
 			`channels[1].match: "date": never applies, because channels[0] comes first and matches the same`}},

@@ -1,5 +1,7 @@
 package configs
 
+import "time"
+
 // Config is everything that can be configured. A field's json tag is its key
 // in the YAML file, its env tag, after the prefixes around it and BELFRY_, its
 // environment variable. It may be copied, and read from several goroutines.
@@ -57,6 +59,17 @@ type Channel struct {
 	Match string `json:"match"`
 	// Publish lists who may: [Server], [Client] or both.
 	Publish []string `json:"publish"`
+	// History is what the channel remembers, so that clients which come back get
+	// what they missed.
+	History History `json:"history"`
+}
+
+// History bounds what a channel remembers; both bounds apply.
+type History struct {
+	// Size is a number of messages, 0 to 10,000. 0: the channel remembers none.
+	Size int `json:"size"`
+	// TTL is the age of messages, 1s to 720h. 0 stands for 10m.
+	TTL Age `json:"ttl"`
 }
 
 // Who may publish.
@@ -86,8 +99,8 @@ func Default() Config {
 		Policy:  Policy{Addr: ":843", Allow: Grants{}},
 		Origins: Origins{},
 		Channels: []Channel{
-			{Match: "date", Publish: []string{Server}},
-			{Match: "chat*", Publish: []string{Server, Client}},
+			{Match: "date", Publish: []string{Server}, History: History{Size: 60, TTL: Age(time.Minute)}},
+			{Match: "chat*", Publish: []string{Server, Client}, History: History{Size: 100, TTL: Age(24 * time.Hour)}},
 			{Match: "*", Publish: []string{Server}},
 		},
 		Limits: Limits{

@@ -8,6 +8,7 @@ type batch struct {
 	formats  []format  // the channel's, when the batch was taken
 	frames   []encoded // by number of format
 	excludes bool      // some message has an Exclude
+	loss     bool      // the one message is the mark of a loss
 }
 
 // encoded holds the frames of a batch in one wire format.

@@ -34,6 +34,13 @@ type Broker interface {
 	Subscribe(ctx context.Context, channel string) error
 	// Unsubscribe takes back one Subscribe. It does not block.
 	Unsubscribe(channel string)
+	// History reads a channel's history, oldest message first. The errors are
+	// those of Publish.
+	History(ctx context.Context, channel string, o HistoryOptions) (HistoryResult, error)
+	// RemoveHistory forgets a channel's messages. Positions go on counting.
+	RemoveHistory(ctx context.Context, channel string) error
+	// Positions returns the position of each channel: where its history ends.
+	Positions(ctx context.Context, channels []string) ([]Position, error)
 	// Ready returns nil when publishing and subscribing work, and otherwise
 	// an error wrapping ErrUnavailable with the reason. It takes at most two
 	// seconds.
@@ -45,6 +52,9 @@ type Handler interface {
 	// HandleMessage takes a message of a channel. It blocks while the
 	// channel's queue is full.
 	HandleMessage(channel string, m *Message)
+	// HandleGap tells that messages of channels may have been missed up to
+	// now, because the broker had lost its connection. It does not block.
+	HandleGap(channels []string)
 }
 
 // PublishOptions are the publisher's wishes. The zero value has none.
@@ -55,6 +65,11 @@ type PublishOptions struct {
 	// IdempotencyTTL is how long the key is remembered, at least a second.
 	// Zero: DefaultIdempotencyTTL.
 	IdempotencyTTL time.Duration
+	// SkipHistory keeps the message out of the channel's history.
+	SkipHistory bool
+	// History bounds the history that the message becomes part of. Zero: it
+	// gets no position. The hub sets it by the channel's rule.
+	History History
 }
 
 func (o PublishOptions) ttl() time.Duration {
@@ -62,6 +77,27 @@ func (o PublishOptions) ttl() time.Duration {
 		return DefaultIdempotencyTTL
 	}
 	return max(o.IdempotencyTTL, time.Second)
+}
+
+// HistoryOptions say what of a history to read. The zero value reads nothing but
+// the position.
+type HistoryOptions struct {
+	// Since leaves out messages up to this one. Nil: from the oldest.
+	Since *Position
+	// Limit is how many messages at most, counted from where reading starts.
+	// Negative: all there are.
+	Limit int
+	// Reverse reads from the newest to the oldest, and with Since from the
+	// message before it.
+	Reverse bool
+	// TTL leaves out messages that are older. Zero: leaves out none.
+	TTL time.Duration
+}
+
+// HistoryResult is what there is of a history.
+type HistoryResult struct {
+	Messages []*Message
+	Position Position // of the newest message, also when it was not asked for
 }
 
 // PublishResult tells what became of a publish.

@@ -24,7 +24,7 @@ type town struct {
 func newTown() *town { return &town{keys: make(map[string]bool)} }
 
 // node makes a broker for one more hub.
-func (w *town) node() hub.Broker { return townBroker{w} }
+func (w *town) node() hub.Broker { return townBroker{hub.NewMemoryBroker(), w} }
 
 func (w *town) set(away, silent bool) {
 	w.mu.Lock()
@@ -65,7 +65,10 @@ func (w *town) isAway() bool {
 	return w.away
 }
 
-type townBroker struct{ town *town }
+type townBroker struct {
+	*hub.MemoryBroker // for what is not told of the town
+	town              *town
+}
 
 func (b townBroker) Attach(h hub.Handler)          { b.town.handlers = append(b.town.handlers, h) }
 func (b townBroker) Run(ctx context.Context) error { <-ctx.Done(); return nil }

@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// memoryMetaTTL is how long the position of a channel is remembered after its
+// last publish.
+const memoryMetaTTL = time.Hour
+
 // MemoryBroker is the broker of a single node. It needs nothing and loses
 // everything with the process.
 type MemoryBroker struct {
@@ -15,12 +19,22 @@ type MemoryBroker struct {
 	channels map[string]*memoryChannel
 }
 
-// memoryChannel is a channel that is being published to or whose idempotency
-// keys are remembered.
+// memoryChannel is what the broker remembers of a channel.
 type memoryChannel struct {
-	mu   sync.Mutex // held while a message is accepted and handed over, for the order
-	keys map[string]time.Time
-	gone bool // forgotten; a newer one may exist
+	mu       sync.Mutex // held while a message is accepted and handed over, for the order
+	keys     map[string]memoryKey
+	gone     bool // forgotten; a newer one may exist
+	position Position
+	messages []*Message // the newest last
+	history  History
+	used     time.Time // when the last message with a position came
+}
+
+// memoryKey is an idempotency key: what came of the first publish, and until
+// when that is remembered.
+type memoryKey struct {
+	position Position
+	end      time.Time
 }
 
 // NewMemoryBroker returns a broker for one node.
@@ -31,7 +45,7 @@ func NewMemoryBroker() *MemoryBroker {
 // Attach implements [Broker].
 func (b *MemoryBroker) Attach(h Handler) { b.handler = h }
 
-// Run implements [Broker]: it forgets idempotency keys whose time is over.
+// Run implements [Broker]: it forgets what is too old.
 func (b *MemoryBroker) Run(ctx context.Context) error {
 	sweep := time.NewTicker(10 * time.Second)
 	defer sweep.Stop()
@@ -45,19 +59,94 @@ func (b *MemoryBroker) Run(ctx context.Context) error {
 	}
 }
 
-// Publish implements [Broker]. It waits while the channel's queue is full, which
-// the context does not end.
+// Publish implements [Broker]. It waits while the channel's queue is full.
 func (b *MemoryBroker) Publish(ctx context.Context, channel string, m *Message, o PublishOptions) (PublishResult, error) {
 	if err := ctx.Err(); err != nil {
 		return PublishResult{}, unavailable("publish", err)
 	}
 	c := b.lock(channel)
 	defer c.mu.Unlock()
-	if c.known(o, time.Now()) {
-		return PublishResult{Duplicate: true}, nil
+	now := time.Now()
+	if key, ok := c.keys[o.IdempotencyKey]; ok && o.IdempotencyKey != "" && now.Before(key.end) {
+		return PublishResult{Position: key.position, Duplicate: true}, nil
 	}
+	c.accept(m, o.History, now)
+	c.remember(o, m, now)
 	b.handler.HandleMessage(channel, m)
-	return PublishResult{}, nil
+	return PublishResult{Position: Position{m.Epoch, m.Offset}}, nil
+}
+
+// accept gives a message its position, if the channel has a history.
+func (c *memoryChannel) accept(m *Message, h History, now time.Time) {
+	if !h.on() {
+		return
+	}
+	if c.position.Epoch == "" {
+		c.position.Epoch = newEpoch()
+	}
+	c.position.Offset++
+	m.Epoch, m.Offset = c.position.Epoch, c.position.Offset
+	c.history, c.used = h, now
+	c.messages = append(c.messages, m)
+	c.trim(now)
+}
+
+// trim drops messages over the history's bounds.
+func (c *memoryChannel) trim(now time.Time) {
+	drop := max(0, len(c.messages)-c.history.Size)
+	oldest := now.Add(-c.history.ttl()).UnixMilli()
+	for drop < len(c.messages) && c.messages[drop].Time < oldest {
+		drop++
+	}
+	clear(c.messages[:drop])
+	c.messages = c.messages[drop:]
+}
+
+// remember notes the idempotency key of a publish.
+func (c *memoryChannel) remember(o PublishOptions, m *Message, now time.Time) {
+	if o.IdempotencyKey == "" {
+		return
+	}
+	if c.keys == nil {
+		c.keys = make(map[string]memoryKey)
+	}
+	c.keys[o.IdempotencyKey] = memoryKey{Position{m.Epoch, m.Offset}, now.Add(o.ttl())}
+}
+
+// History implements [Broker].
+func (b *MemoryBroker) History(_ context.Context, channel string, o HistoryOptions) (HistoryResult, error) {
+	c := b.lock(channel)
+	defer c.mu.Unlock()
+	c.trim(time.Now())
+	return HistoryResult{Messages: selectHistory(c.messages, o), Position: c.begin()}, nil
+}
+
+// begin returns the channel's position, and makes an epoch for one that has
+// none, so that whoever asks first can recover later.
+func (c *memoryChannel) begin() Position {
+	if c.position.Epoch == "" {
+		c.position.Epoch, c.used = newEpoch(), time.Now()
+	}
+	return c.position
+}
+
+// RemoveHistory implements [Broker].
+func (b *MemoryBroker) RemoveHistory(_ context.Context, channel string) error {
+	c := b.lock(channel)
+	defer c.mu.Unlock()
+	c.messages = nil
+	return nil
+}
+
+// Positions implements [Broker].
+func (b *MemoryBroker) Positions(_ context.Context, channels []string) ([]Position, error) {
+	positions := make([]Position, len(channels))
+	for i, channel := range channels {
+		c := b.lock(channel)
+		positions[i] = c.begin()
+		c.mu.Unlock()
+	}
+	return positions, nil
 }
 
 // Subscribe implements [Broker]. The handler gets every message anyway.
@@ -93,22 +182,7 @@ func (b *MemoryBroker) channel(name string) *memoryChannel {
 	return c
 }
 
-// known reports whether the key of a publish is remembered, and remembers it.
-func (c *memoryChannel) known(o PublishOptions, now time.Time) bool {
-	if o.IdempotencyKey == "" {
-		return false
-	}
-	if end, ok := c.keys[o.IdempotencyKey]; ok && now.Before(end) {
-		return true
-	}
-	if c.keys == nil {
-		c.keys = make(map[string]time.Time)
-	}
-	c.keys[o.IdempotencyKey] = now.Add(o.ttl())
-	return false
-}
-
-// forget drops keys that ended before now, and channels without keys. A channel
+// forget drops what is too old, and channels of which nothing is left. A channel
 // in use is left for the next time, so that publishers never wait here.
 func (b *MemoryBroker) forget(now time.Time) {
 	b.mu.Lock()
@@ -117,7 +191,7 @@ func (b *MemoryBroker) forget(now time.Time) {
 		if !c.mu.TryLock() {
 			continue
 		}
-		if c.expire(now); len(c.keys) == 0 {
+		if c.expire(now) {
 			c.gone = true
 			delete(b.channels, name)
 		}
@@ -125,11 +199,14 @@ func (b *MemoryBroker) forget(now time.Time) {
 	}
 }
 
-// expire drops keys that ended before now.
-func (c *memoryChannel) expire(now time.Time) {
-	for key, end := range c.keys {
-		if !now.Before(end) {
-			delete(c.keys, key)
+// expire drops keys and messages whose time is over, and reports whether nothing
+// is left to remember.
+func (c *memoryChannel) expire(now time.Time) bool {
+	for name, key := range c.keys {
+		if !now.Before(key.end) {
+			delete(c.keys, name)
 		}
 	}
+	c.trim(now)
+	return len(c.keys)+len(c.messages) == 0 && now.Sub(c.used) > max(memoryMetaTTL, c.history.ttl())
 }

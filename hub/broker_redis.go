@@ -85,12 +85,38 @@ func (b *RedisBroker) Publish(ctx context.Context, channel string, m *Message, o
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
 	envelope := appendEnvelope(make([]byte, 0, len(m.Data)+64), m)
-	if o.IdempotencyKey == "" {
-		return PublishResult{}, unavailable("publish", b.client.Publish(ctx, b.topic(channel), envelope).Err())
+	if o.IdempotencyKey == "" && !o.History.on() {
+		payload := append([]byte("0 \n"), envelope...)
+		return PublishResult{}, unavailable("publish", b.client.Publish(ctx, b.topic(channel), payload).Err())
 	}
-	done, err := publishScript.Run(ctx, b.client, []string{b.idempotencyKey(channel, o.IdempotencyKey)},
-		o.ttl().Milliseconds(), b.topic(channel), envelope).Int()
-	return PublishResult{Duplicate: done == 0 && err == nil}, unavailable("publish", err)
+	r, err := parsePublishReply(b.publish(ctx, channel, envelope, o))
+	return r, unavailable("publish", err)
+}
+
+// publish runs the script.
+func (b *RedisBroker) publish(ctx context.Context, channel string, envelope []byte, o PublishOptions) *redis.Cmd {
+	once, ttl := b.streamKey(channel), time.Duration(0)
+	if o.IdempotencyKey != "" {
+		once, ttl = b.idempotencyKey(channel, o.IdempotencyKey), o.ttl()
+	}
+	history := o.History.ttl()
+	return publishScript.Run(ctx, b.client, []string{once, b.streamKey(channel), b.positionKey(channel)},
+		ttl.Milliseconds(), b.topic(channel), envelope,
+		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), newEpoch())
+}
+
+// parsePublishReply reads what the script returns.
+func parsePublishReply(reply *redis.Cmd) (PublishResult, error) {
+	parts, err := reply.Slice()
+	if err != nil {
+		return PublishResult{}, err
+	}
+	if len(parts) != 3 {
+		return PublishResult{}, fmt.Errorf("publish script: %d values came, 3 are expected", len(parts))
+	}
+	offset, err := strconv.ParseUint(fmt.Sprint(parts[1]), 10, 64)
+	position := Position{Epoch: fmt.Sprint(parts[2]), Offset: offset}
+	return PublishResult{Position: position, Duplicate: parts[0] == int64(0)}, err
 }
 
 // Ready implements [Broker].

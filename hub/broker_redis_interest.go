@@ -20,6 +20,7 @@ type interest struct {
 	refs      int
 	asked     bool          // SUBSCRIBE was sent on this connection
 	live      bool          // and Redis has confirmed it
+	gap       bool          // there was a time without, since it was wanted
 	confirmed chan struct{} // closed when Redis confirmed it, or the connection is gone
 }
 
@@ -51,6 +52,7 @@ func (w *interests) want(channel string) <-chan struct{} {
 	in.refs++
 	w.note(channel)
 	if !w.up {
+		in.gap = true
 		return nil
 	}
 	return in.confirmed
@@ -117,19 +119,22 @@ func (w *interests) work(n int) (subscribe, unsubscribe []string) {
 	return subscribe, unsubscribe
 }
 
-// confirm notes that Redis has confirmed a subscription.
-func (w *interests) confirm(channel string) {
+// confirm notes that Redis has confirmed a subscription. It reports whether
+// messages may have been missed before.
+func (w *interests) confirm(channel string) (gap bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	in := w.channels[channel]
 	if in == nil || !in.asked {
-		return
+		return false
 	}
+	gap, in.gap = in.gap, false
 	in.live = true
 	in.open()
 	if in.refs == 0 {
 		w.note(channel)
 	}
+	return gap
 }
 
 // open closes confirmed once.
@@ -158,7 +163,7 @@ func (w *interests) disconnect() {
 	w.up = false
 	for _, in := range w.channels {
 		in.open()
-		in.asked, in.live, in.confirmed = false, false, make(chan struct{})
+		in.asked, in.live, in.gap, in.confirmed = false, false, true, make(chan struct{})
 	}
 }
 

@@ -176,15 +176,15 @@ func (b *RedisBroker) handle(reply any) {
 	switch r := reply.(type) {
 	case *redis.Message:
 		channel := b.channel(r.Channel)
-		m, err := parseEnvelope([]byte(r.Payload))
+		m, err := parsePublished([]byte(r.Payload))
 		if err != nil {
 			b.logger.Warn("dropped what is no message of ours", "channel", channel, "err", err)
 			return
 		}
 		b.handler.HandleMessage(channel, m)
 	case *redis.Subscription:
-		if r.Kind == "subscribe" {
-			b.wanted.confirm(b.channel(r.Channel))
+		if channel := b.channel(r.Channel); r.Kind == "subscribe" && b.wanted.confirm(channel) {
+			b.handler.HandleGap([]string{channel})
 		}
 	}
 }

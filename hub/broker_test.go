@@ -235,7 +235,7 @@ func checkComeAndGo(t *testing.T, nodes cluster) {
 			for i := range 40 {
 				channel := fmt.Sprint("chat:", i%3)
 				r := hubtest.NewRecorder(fmt.Sprint(worker, ".", i))
-				sub, err := hubs[worker%2].Subscribe(t.Context(), channel, r, lines)
+				sub, err := hubs[worker%2].Subscribe(t.Context(), channel, r, lines, hub.SubscribeOptions{})
 				if err != nil {
 					t.Error(err)
 					return

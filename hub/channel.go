@@ -29,6 +29,7 @@ func (m *Message) size() int {
 // round, and the subscribers.
 type channel struct {
 	name  string
+	rule  Rule
 	hub   *Hub
 	ready chan struct{} // closed once the broker has been asked for the channel
 
@@ -39,9 +40,12 @@ type channel struct {
 	mu       sync.Mutex // guards what follows
 	room     sync.Cond  // on mu: the queue got shorter
 	queue    []*Message
-	queued   int    // bytes in queue
-	seq      uint64 // of the last message queued, counted on this node
-	tick     int64  // the newest tick queued
+	queued   int      // bytes in queue
+	seq      uint64   // of the last message queued, counted on this node
+	tick     int64    // the newest tick queued
+	position Position // of the last message queued that has one; see place
+	heard    uint64   // the newest offset that was heard of
+	recent   recent   // see recover
 	draining bool
 	formats  []format
 	sections []*section
@@ -54,8 +58,8 @@ type format struct {
 	subscribers int
 }
 
-func newChannel(h *Hub, name string) *channel {
-	c := &channel{name: name, hub: h, ready: make(chan struct{})}
+func newChannel(h *Hub, name string, rule Rule) *channel {
+	c := &channel{name: name, rule: rule, hub: h, ready: make(chan struct{})}
 	c.room.L = &c.mu
 	return c
 }
@@ -67,16 +71,35 @@ func (c *channel) enqueue(m *Message) {
 	for c.queued > maxQueued {
 		c.room.Wait()
 	}
-	if c.passed(m.Tick) {
-		c.mu.Unlock()
-		return
+	next, repair := c.place(m)
+	if next {
+		c.push(m)
 	}
+	start := c.begin()
+	c.mu.Unlock()
+	c.run(start)
+	if repair {
+		c.hub.repairs.want(c.name)
+	}
+}
+
+// push puts a message into the queue. It runs under the lock.
+func (c *channel) push(m *Message) {
 	c.seq++
 	c.queue = append(c.queue, m)
 	c.queued += m.size()
-	start := !c.draining
-	c.draining = true
-	c.mu.Unlock()
+}
+
+// begin reports whether a drain has to be started, and notes that it is. It runs
+// under the lock.
+func (c *channel) begin() bool {
+	start := !c.draining && len(c.queue) > 0
+	c.draining = c.draining || start
+	return start
+}
+
+// run starts the drain.
+func (c *channel) run(start bool) {
 	if start {
 		c.hub.drains.Go(c.drain)
 	}
@@ -103,15 +126,18 @@ func (c *channel) take() *batch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, size := 0, 0
-	for n < len(c.queue) && (n == 0 || size+c.queue[n].size() <= maxRound) {
+	for n < len(c.queue) && (n == 0 || size+c.queue[n].size() <= maxRound && c.queue[n].Kind != loss) {
 		size += c.queue[n].size()
 		n++
+		if c.queue[n-1].Kind == loss {
+			break // alone in its round
+		}
 	}
 	if n == 0 {
 		c.draining, c.queue = false, nil
 		return nil
 	}
-	b := &batch{messages: c.queue[:n:n], first: c.seq - uint64(len(c.queue)) + 1}
+	b := &batch{messages: c.queue[:n:n], first: c.seq - uint64(len(c.queue)) + 1, loss: c.queue[0].Kind == loss}
 	c.queue = c.queue[n:]
 	c.queued -= size
 	c.room.Broadcast()

@@ -15,11 +15,18 @@
 // accepted by the broker; one that returns [ErrUnavailable] has not been
 // delivered to anybody by this node.
 //
-// What can be lost today: channels keep no history, so messages published
-// while a subscriber is away, or while a node has lost Redis and has not
-// subscribed again, do not reach it. A publish that Redis took but whose
-// answer did not arrive in time is reported as [ErrUnavailable] although it may
-// be delivered; an idempotency key makes repeating it safe.
+// In a channel with a history ([Rule]) the broker gives each message its
+// [Position]. A subscriber that comes back with its last position gets what it
+// missed ([SubscribeOptions]), or is told that this cannot be had. A node that
+// has missed messages, because its connection to Redis broke, reads them from
+// the history and delivers them in order before anything newer; only when the
+// history does not have them any more are its subscribers told ([Loser]).
+//
+// What can be lost: in a channel without history, messages published while a
+// subscriber is away, or while a node has lost Redis and has not subscribed
+// again. A publish that Redis took but whose answer did not arrive in time is
+// reported as [ErrUnavailable] although it may be delivered; an idempotency key
+// makes repeating it safe.
 //
 // The package knows neither HTTP nor any client protocol: an [Encoder] turns
 // messages into frames, once per wire format and not once per subscriber.

@@ -21,6 +21,10 @@ const maxPause = 20 * time.Millisecond
 func (c *channel) drain() {
 	for b := c.take(); b != nil; b = c.take() {
 		start := time.Now()
+		if b.loss {
+			c.lose(b)
+			continue
+		}
 		b.encode(c.name)
 		c.deliver(b)
 		if c.gathers() {
@@ -69,4 +73,36 @@ func (s *section) send(b *batch) (slow []Subscriber) {
 		}
 	}
 	return slow
+}
+
+// lose tells the subscribers that messages of the channel are lost.
+func (c *channel) lose(b *batch) {
+	for _, s := range c.snapshot() {
+		for _, sub := range s.losers(b) {
+			sub.lose()
+		}
+	}
+}
+
+// losers returns the subscriptions that a loss concerns. Those that have not
+// started hear of it when they do.
+func (s *section) losers(b *batch) (losers []*Subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sub := range s.subscriptions {
+		switch {
+		case sub.after >= b.last():
+		case sub.hold != nil:
+			sub.hold.lost = true
+		default:
+			losers = append(losers, sub)
+		}
+	}
+	return losers
+}
+
+func (s *Subscription) lose() {
+	if l, ok := s.subscriber.(Loser); ok {
+		l.Lose(s)
+	}
 }

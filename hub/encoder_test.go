@@ -91,7 +91,7 @@ func TestFormatsAreReused(t *testing.T) {
 			for i := range 100 {
 				name := byte('a' + (worker*7+i)%26)
 				r := hubtest.NewRecorder("r")
-				sub, err := h.Subscribe(t.Context(), "chat", r, counter{&count, name})
+				sub, err := h.Subscribe(t.Context(), "chat", r, counter{&count, name}, hub.SubscribeOptions{})
 				if err != nil {
 					t.Error(err)
 					return

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,11 +39,28 @@ type Hub struct {
 	mu       sync.RWMutex // guards what follows, and the refs and idle of channels
 	channels map[string]*channel
 	stopped  bool // nothing is added to drains any more
+	repairs  repairs
+	stats    stats
+}
+
+// stats count what the promise costs. See [Stats].
+type stats struct{ repaired, lost, reads atomic.Int64 }
+
+// Stats are numbers since the hub was made.
+type Stats struct {
+	Repaired int64 // messages that Pub/Sub did not bring and the history did
+	Lost     int64 // times that subscribers were told of a loss
+	Reads    int64 // reads of histories for subscribers who recover
+}
+
+// Stats returns the numbers as they are now.
+func (h *Hub) Stats() Stats {
+	return Stats{h.stats.repaired.Load(), h.stats.lost.Load(), h.stats.reads.Load()}
 }
 
 // New makes a hub and attaches it to its broker.
 func New(o Options) *Hub {
-	h := &Hub{broker: o.Broker, rules: o.Rules, logger: o.Logger, channels: make(map[string]*channel)}
+	h := &Hub{broker: o.Broker, rules: o.Rules, logger: o.Logger, channels: make(map[string]*channel), repairs: newRepairs()}
 	if h.broker == nil {
 		h.broker = NewMemoryBroker()
 	}
@@ -62,6 +82,9 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { return h.broker.Run(ctx) })
 	g.Go(func() error { h.strike(ctx); return nil })
 	g.Go(func() error { h.sweep(ctx); return nil })
+	for range repairers {
+		g.Go(func() error { h.repair(ctx); return nil })
+	}
 	err := g.Wait()
 	h.stop()
 	h.drains.Wait()
@@ -96,13 +119,36 @@ func (h *Hub) Rule(channel string) (Rule, error) {
 // afterwards. Errors wrap [ErrChannelName], [ErrUnknownChannel] or
 // [ErrUnavailable]; who may publish is for the caller to check by [Hub.Rule].
 func (h *Hub) Publish(ctx context.Context, channel string, m *Message, o PublishOptions) (PublishResult, error) {
-	if _, err := h.Rule(channel); err != nil {
+	rule, err := h.Rule(channel)
+	if err != nil {
 		return PublishResult{}, err
 	}
 	if m.Time == 0 {
 		m.Time = time.Now().UnixMilli()
 	}
+	if m.Kind == Publication && !o.SkipHistory {
+		o.History = rule.History
+	}
 	return h.broker.Publish(ctx, channel, m, o)
+}
+
+// History reads what a channel remembers, within the age of its rule. Errors are
+// those of [Hub.Publish].
+func (h *Hub) History(ctx context.Context, channel string, o HistoryOptions) (HistoryResult, error) {
+	rule, err := h.Rule(channel)
+	if err != nil {
+		return HistoryResult{}, err
+	}
+	o.TTL = rule.History.ttl()
+	return h.broker.History(ctx, channel, o)
+}
+
+// RemoveHistory makes a channel forget its messages. Positions go on counting.
+func (h *Hub) RemoveHistory(ctx context.Context, channel string) error {
+	if _, err := h.Rule(channel); err != nil {
+		return err
+	}
+	return h.broker.RemoveHistory(ctx, channel)
 }
 
 // HandleMessage implements [Handler]. Once Run has returned it does nothing.
@@ -126,21 +172,41 @@ func (h *Hub) receiver(name string) *channel {
 	return c
 }
 
+// SubscribeOptions are a subscriber's wishes. The zero value has none.
+type SubscribeOptions struct {
+	// Recover is the position of the last message that the subscriber has.
+	// What came after it is in [Subscription.Missed].
+	Recover *Position
+}
+
 // Subscribe adds a subscriber to a channel. Deliveries are held until
 // [Subscription.Start]; the caller must Start or Cancel what it gets. When the
-// broker is away the subscription is made all the same and comes alive with the
-// broker. Errors wrap [ErrChannelName] or [ErrUnknownChannel], or are the
+// broker is away the subscription is made all the same, without a position, and
+// comes alive with the broker; but not one that recovers. Errors wrap
+// [ErrChannelName], [ErrUnknownChannel] or [ErrUnavailable], or are the
 // context's.
-func (h *Hub) Subscribe(ctx context.Context, channel string, s Subscriber, e Encoder) (*Subscription, error) {
-	if _, err := h.Rule(channel); err != nil {
+func (h *Hub) Subscribe(ctx context.Context, channel string, s Subscriber, e Encoder, o SubscribeOptions) (*Subscription, error) {
+	rule, err := h.Rule(channel)
+	if err != nil {
 		return nil, err
 	}
-	c, err := h.acquire(ctx, channel)
+	c, err := h.acquire(ctx, channel, rule)
 	if err != nil {
+		return nil, err
+	}
+	if o.Recover != nil {
+		err = c.locate(ctx)
+	}
+	if err != nil {
+		h.release(c)
 		return nil, err
 	}
 	sub := &Subscription{subscriber: s, channel: c, format: c.useFormat(e), section: c.seat(), hold: &hold{}}
 	sub.section.join(sub)
+	if err := sub.recover(ctx, o); err != nil {
+		sub.Cancel()
+		return nil, err
+	}
 	return sub, nil
 }
 
@@ -156,31 +222,58 @@ func (h *Hub) NumSubscribers(channel string) int {
 
 // acquire returns the channel after the broker was asked for it, and holds it
 // until release.
-func (h *Hub) acquire(ctx context.Context, name string) (*channel, error) {
-	c, first := h.hold(name)
+func (h *Hub) acquire(ctx context.Context, name string, rule Rule) (*channel, error) {
+	c, first := h.hold(name, rule)
 	if first {
 		// Others may wait for this call, so it outlives the one who made it.
-		if err := h.broker.Subscribe(context.WithoutCancel(ctx), name); err != nil {
-			h.logger.Debug("channel waits for the broker", "channel", name, "err", err)
-		}
+		c.open(context.WithoutCancel(ctx))
 		close(c.ready)
 	}
 	select {
 	case <-c.ready:
-		return c, nil
 	case <-ctx.Done():
 		h.release(c)
 		return nil, fmt.Errorf("subscribe to %q: %w", name, ctx.Err())
 	}
+	return c, nil
+}
+
+// open asks the broker for the channel's messages.
+func (c *channel) open(ctx context.Context) {
+	if err := c.hub.broker.Subscribe(ctx, c.name); err != nil {
+		c.hub.logger.Debug("channel waits for the broker", "channel", c.name, "err", err)
+		return
+	}
+	// An error leaves the position unknown, and the next subscriber asks again.
+	_ = c.locate(ctx)
+}
+
+// locate finds out where the history ends, unless that is known or there is
+// none.
+func (c *channel) locate(ctx context.Context) error {
+	if !c.rule.History.on() || c.lastPosition().Epoch != "" {
+		return nil
+	}
+	c.recent.reading.Lock()
+	defer c.recent.reading.Unlock()
+	if c.lastPosition().Epoch != "" {
+		return nil
+	}
+	positions, err := c.hub.broker.Positions(ctx, []string{c.name})
+	if err != nil {
+		return fmt.Errorf("subscribe to %q: %w", c.name, err)
+	}
+	c.begins(positions[0])
+	return nil
 }
 
 // hold returns the channel, made if need be, with one more reference.
-func (h *Hub) hold(name string) (c *channel, first bool) {
+func (h *Hub) hold(name string, rule Rule) (c *channel, first bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c = h.channels[name]
 	if c == nil {
-		c, first = newChannel(h, name), true
+		c, first = newChannel(h, name, rule), true
 		h.channels[name] = c
 	}
 	c.refs++
@@ -209,6 +302,9 @@ func (h *Hub) sweep(ctx context.Context) {
 			for _, name := range h.dropIdle(now) {
 				h.broker.Unsubscribe(name)
 			}
+			for _, c := range h.all() {
+				c.letGo(now)
+			}
 		}
 	}
 }
@@ -223,4 +319,11 @@ func (h *Hub) dropIdle(now time.Time) (names []string) {
 		}
 	}
 	return names
+}
+
+// all returns the channels of this node.
+func (h *Hub) all() []*channel {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.Collect(maps.Values(h.channels))
 }

@@ -21,7 +21,7 @@ var lines = hubtest.Lines{}
 // subscribe subscribes without starting.
 func subscribe(t testing.TB, h *hub.Hub, channel string, s hub.Subscriber, e hub.Encoder) *hub.Subscription {
 	t.Helper()
-	sub, err := h.Subscribe(t.Context(), channel, s, e)
+	sub, err := h.Subscribe(t.Context(), channel, s, e, hub.SubscribeOptions{})
 	if err != nil {
 		t.Fatalf("Subscribe(%q) = %v", channel, err)
 	}
@@ -229,7 +229,7 @@ func TestJoinDuringARound(t *testing.T) {
 		joined := make(chan *hubtest.Recorder)
 		go func() { // waits for the section of the first
 			r := hubtest.NewRecorder("late")
-			if sub, err := h.Subscribe(context.Background(), "chat", r, lines); err == nil {
+			if sub, err := h.Subscribe(context.Background(), "chat", r, lines, hub.SubscribeOptions{}); err == nil {
 				sub.Start()
 			}
 			joined <- r
@@ -403,7 +403,7 @@ func TestQueueIsBounded(t *testing.T) {
 func TestSubscribeErrors(t *testing.T) {
 	h := hub.New(hub.Options{Rules: hub.Rules{{Match: "chat"}}})
 	for _, channel := range []string{"", "news"} {
-		if _, err := h.Subscribe(t.Context(), channel, hubtest.NewRecorder("r"), lines); err == nil {
+		if _, err := h.Subscribe(t.Context(), channel, hubtest.NewRecorder("r"), lines, hub.SubscribeOptions{}); err == nil {
 			t.Errorf("Subscribe(%q) takes a channel that no rule matches", channel)
 		}
 		if _, err := h.Publish(t.Context(), channel, &hub.Message{}, hub.PublishOptions{}); err == nil {

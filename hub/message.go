@@ -17,6 +17,8 @@ var ErrChannelName = errors.New("bad channel name")
 // Message is what is published. It is shared by every subscriber and every
 // encoder and so never changed once it has been published.
 type Message struct {
+	// Kind is what the message tells. Only publications have a position.
+	Kind Kind
 	// Data is one JSON value in compact form.
 	Data []byte
 	// Tags are the publisher's own labels. Nil when there are none.
@@ -33,7 +35,20 @@ type Message struct {
 	// Offset is the message's position in the channel's history, from 1.
 	// Zero: the channel keeps none.
 	Offset uint64
+	// Epoch is the run of numbering that the Offset belongs to.
+	Epoch string
 }
+
+// Kind is what a message tells.
+type Kind byte
+
+// Kinds of messages.
+const (
+	Publication Kind = iota // somebody published; the zero Kind
+
+	// loss is a mark in a channel's queue: what was here cannot be had.
+	loss Kind = 255
+)
 
 // ClientInfo tells who is behind a message.
 type ClientInfo struct {

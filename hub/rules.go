@@ -1,6 +1,9 @@
 package hub
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Rule says what may happen on the channels that its pattern matches.
 type Rule struct {
@@ -11,6 +14,28 @@ type Rule struct {
 	ServerPublish bool
 	// ClientPublish lets sessions publish.
 	ClientPublish bool
+	// History is what the channel remembers. Zero: nothing.
+	History History
+}
+
+// History bounds what a channel remembers: both bounds apply.
+type History struct {
+	Size int           // messages; zero: no history
+	TTL  time.Duration // age; zero with a Size: DefaultHistoryTTL
+}
+
+// DefaultHistoryTTL is the age that a history is bounded by when its rule names
+// none.
+const DefaultHistoryTTL = 10 * time.Minute
+
+// on reports whether there is a history.
+func (h History) on() bool { return h.Size > 0 }
+
+func (h History) ttl() time.Duration {
+	if h.TTL == 0 {
+		return DefaultHistoryTTL
+	}
+	return h.TTL
 }
 
 // Rules is an ordered list; the first rule that matches a channel applies.
@@ -19,8 +44,8 @@ type Rules []Rule
 // DefaultRules lets anybody chat and only the backend publish elsewhere.
 func DefaultRules() Rules {
 	return Rules{
-		{Match: "date", ServerPublish: true},
-		{Match: "chat*", ServerPublish: true, ClientPublish: true},
+		{Match: "date", ServerPublish: true, History: History{Size: 60, TTL: time.Minute}},
+		{Match: "chat*", ServerPublish: true, ClientPublish: true, History: History{Size: 100, TTL: 24 * time.Hour}},
 		{Match: "*", ServerPublish: true},
 	}
 }

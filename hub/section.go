@@ -44,7 +44,7 @@ func (s *section) join(sub *Subscription) {
 	defer s.mu.Unlock()
 	// The section is locked before the sequence is read: a round with a newer
 	// message has to wait for this section and so finds the subscription.
-	sub.after = sub.channel.sequence()
+	sub.after, sub.Position = sub.channel.sequence()
 	sub.place = len(s.subscriptions)
 	s.subscriptions = append(s.subscriptions, sub)
 }
@@ -68,9 +68,9 @@ func (c *channel) unseat(s *section) {
 	s.size--
 }
 
-// sequence returns the sequence of the last message queued.
-func (c *channel) sequence() uint64 {
+// sequence returns the sequence and the position of the last message queued.
+func (c *channel) sequence() (uint64, Position) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.seq
+	return c.seq, c.position
 }

@@ -48,7 +48,7 @@ func TestStress(t *testing.T) {
 // being evicted.
 func visitChannel(t *testing.T, h *hub.Hub, channel, id string) {
 	r := hubtest.NewRecorder(id)
-	sub, err := h.Subscribe(context.Background(), channel, r, hubtest.Lines{Name: fmt.Sprint(rand.IntN(5))})
+	sub, err := h.Subscribe(context.Background(), channel, r, hubtest.Lines{Name: fmt.Sprint(rand.IntN(5))}, hub.SubscribeOptions{})
 	if err != nil {
 		t.Error(err)
 		return

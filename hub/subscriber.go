@@ -19,6 +19,14 @@ type Subscriber interface {
 	Evict()
 }
 
+// Loser is a [Subscriber] that wants to be told of messages that its channel has
+// lost for good. One that is not goes on as if there had been nothing.
+type Loser interface {
+	// Lose is called between rounds, outside every lock; it may cancel the
+	// subscription.
+	Lose(*Subscription)
+}
+
 // Delivery is what one round of a channel brings to one subscriber.
 type Delivery struct {
 	// Messages are in the order of the channel.

@@ -1,6 +1,10 @@
 package hub
 
-import "sync"
+import (
+	"context"
+	"slices"
+	"sync"
+)
 
 // maxHold is how many bytes of frames may wait for [Subscription.Start]. What
 // one round brings may always wait.
@@ -19,36 +23,64 @@ type Subscription struct {
 	hold       *hold  // nil once started or cancelled
 	refused    bool   // a delivery was lost, and so none may follow
 	cancel     sync.Once
+
+	// Position is where the channel was when the subscription was made: the
+	// first message that is delivered comes after it. Zero: no history.
+	Position Position
+	// Recovered says that Missed has every message between the position to
+	// recover from and Position. It is false when that cannot be had.
+	Recovered bool
+	// Missed are the messages to recover, in order, without those that exclude
+	// the subscriber.
+	Missed []*Message
 }
 
 // hold is what waits for the start of a subscription.
 type hold struct {
 	delivery Delivery
 	full     bool // there was too much; Start evicts
+	lost     bool // the channel lost messages; Start says so
 }
 
 // Channel returns the channel's name.
 func (s *Subscription) Channel() string { return s.channel.name }
 
+// recover finds what the subscriber has missed.
+func (s *Subscription) recover(ctx context.Context, o SubscribeOptions) (err error) {
+	if o.Recover == nil || !s.channel.rule.History.on() {
+		return nil
+	}
+	s.Missed, s.Recovered, err = s.channel.recover(ctx, *o.Recover, s.Position)
+	id := s.subscriber.ID()
+	s.Missed = slices.DeleteFunc(s.Missed, func(m *Message) bool { return m.Exclude == id })
+	return err
+}
+
 // Start delivers what came since the subscription was made and lets later
 // messages through at once. A second call does nothing. It must not be called
 // from Deliver.
 func (s *Subscription) Start() {
-	if !s.start() {
+	taken, lost := s.start()
+	if !taken {
 		s.subscriber.Evict()
+	}
+	if lost {
+		s.lose()
 	}
 }
 
-func (s *Subscription) start() bool {
+func (s *Subscription) start() (taken, lost bool) {
 	s.section.mu.Lock()
 	defer s.section.mu.Unlock()
 	held := s.hold
 	s.hold = nil
-	if held == nil || !held.full && len(held.delivery.Messages) == 0 {
-		return true
+	switch {
+	case held == nil:
+		return true, false
+	case held.full || len(held.delivery.Messages) > 0:
+		s.refused = held.full || !s.subscriber.Deliver(s, held.delivery)
 	}
-	s.refused = held.full || !s.subscriber.Deliver(s, held.delivery)
-	return !s.refused
+	return !s.refused, held.lost
 }
 
 // Cancel ends the subscription: when it returns, nothing is being delivered

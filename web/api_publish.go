@@ -29,7 +29,7 @@ type publication struct {
 	B64Data        string            `json:"b64data"` // JSON in base64, in place of data
 	Tags           map[string]string `json:"tags"`
 	IdempotencyKey string            `json:"idempotency_key"`
-	SkipHistory    bool              `json:"skip_history"` // true of every channel so far
+	SkipHistory    bool              `json:"skip_history"`
 }
 
 type publishRequest struct {
@@ -65,7 +65,7 @@ func (s *Server) publish(r *http.Request, body []byte) (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), apiWait)
 	defer cancel()
-	return s.publishTo(ctx, req.Channel, m, req.IdempotencyKey)
+	return s.publishTo(ctx, req.Channel, m, req.options())
 }
 
 // broadcast publishes to many channels. Channels fail one by one; only when the
@@ -85,20 +85,20 @@ func (s *Server) broadcast(r *http.Request, body []byte) (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), apiWait)
 	defer cancel()
-	replies := s.publishToAll(ctx, req.Channels, m, req.IdempotencyKey)
+	replies := s.publishToAll(ctx, req.Channels, m, req.options())
 	if allUnavailable(replies) {
 		return nil, errUnavailable
 	}
 	return map[string]any{"responses": replies}, nil
 }
 
-func (s *Server) publishToAll(ctx context.Context, channels []string, m hub.Message, key string) []broadcastReply {
+func (s *Server) publishToAll(ctx context.Context, channels []string, m hub.Message, o hub.PublishOptions) []broadcastReply {
 	replies := make([]broadcastReply, len(channels))
 	var g errgroup.Group
 	g.SetLimit(broadcastAtOnce)
 	for i, channel := range channels {
 		g.Go(func() error {
-			result, err := s.publishTo(ctx, channel, m, key)
+			result, err := s.publishTo(ctx, channel, m, o)
 			if err != nil {
 				replies[i].Error = publicError(err)
 				return nil
@@ -121,7 +121,7 @@ func allUnavailable(replies []broadcastReply) bool {
 }
 
 // publishTo publishes for the backend to one channel.
-func (s *Server) publishTo(ctx context.Context, channel string, m hub.Message, key string) (*publishResult, error) {
+func (s *Server) publishTo(ctx context.Context, channel string, m hub.Message, o hub.PublishOptions) (*publishResult, error) {
 	rule, err := s.hub.Rule(channel)
 	if err != nil {
 		return nil, err
@@ -129,11 +129,15 @@ func (s *Server) publishTo(ctx context.Context, channel string, m hub.Message, k
 	if !rule.ServerPublish {
 		return nil, errServerDenied
 	}
-	result, err := s.hub.Publish(ctx, channel, &m, hub.PublishOptions{IdempotencyKey: key})
+	result, err := s.hub.Publish(ctx, channel, &m, o)
 	if err != nil {
 		return nil, err
 	}
 	return &publishResult{result.Position.Offset, result.Position.Epoch}, nil
+}
+
+func (p *publication) options() hub.PublishOptions {
+	return hub.PublishOptions{IdempotencyKey: p.IdempotencyKey, SkipHistory: p.SkipHistory}
 }
 
 // message checks a publication and returns it as the hub wants it.

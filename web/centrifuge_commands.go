@@ -13,7 +13,7 @@ type command struct {
 	Publish       *pubRequest       `json:"publish"`
 	Presence      *channelRequest   `json:"presence"`
 	PresenceStats *channelRequest   `json:"presence_stats"`
-	History       *channelRequest   `json:"history"`
+	History       *historyRequest   `json:"history"`
 	Ping          *struct{}         `json:"ping"`
 	Send          *struct{}         `json:"send"`
 	RPC           *struct{}         `json:"rpc"`
@@ -32,6 +32,41 @@ type channelRequest struct {
 
 type subscribeRequest struct {
 	Channel string `json:"channel"`
+	Recover bool   `json:"recover"`
+	Epoch   string `json:"epoch"`
+	Offset  uint64 `json:"offset"`
+	Flag    int    `json:"flag"`
+}
+
+// flagRefuse asks for an error instead of a subscription that begins anew when
+// the position cannot be recovered.
+const flagRefuse = 2
+
+// historyRequest is that of the client protocol and of the HTTP API alike.
+type historyRequest struct {
+	Channel string    `json:"channel"`
+	Limit   int       `json:"limit"`
+	Since   *position `json:"since"`
+	Reverse bool      `json:"reverse"`
+}
+
+type position struct {
+	Offset uint64 `json:"offset"`
+	Epoch  string `json:"epoch"`
+}
+
+type historyResult struct {
+	Publications []publicationResult `json:"publications"`
+	Epoch        string              `json:"epoch"`
+	Offset       uint64              `json:"offset"`
+}
+
+// publicationResult is a message as the protocol says it outside of a push.
+type publicationResult struct {
+	Data   json.RawMessage   `json:"data"`
+	Info   *clientInfo       `json:"info,omitempty"`
+	Offset uint64            `json:"offset,omitempty"`
+	Tags   map[string]string `json:"tags,omitempty"`
 }
 
 type pubRequest struct {
@@ -48,6 +83,7 @@ type reply struct {
 	Unsubscribe   *struct{}            `json:"unsubscribe,omitempty"`
 	Publish       *struct{}            `json:"publish,omitempty"`
 	PresenceStats *presenceStatsResult `json:"presence_stats,omitempty"`
+	History       *historyResult       `json:"history,omitempty"`
 	Ping          *struct{}            `json:"ping,omitempty"`
 }
 
@@ -62,10 +98,13 @@ type connectResult struct {
 }
 
 type subscribeResult struct {
-	Recoverable bool   `json:"recoverable,omitempty"`
-	Epoch       string `json:"epoch,omitempty"`
-	Offset      uint64 `json:"offset,omitempty"`
-	Positioned  bool   `json:"positioned,omitempty"`
+	Recoverable   bool                `json:"recoverable,omitempty"`
+	Epoch         string              `json:"epoch,omitempty"`
+	Publications  []publicationResult `json:"publications,omitempty"`
+	Recovered     bool                `json:"recovered,omitempty"`
+	Offset        uint64              `json:"offset,omitempty"`
+	Positioned    bool                `json:"positioned,omitempty"`
+	WasRecovering bool                `json:"was_recovering,omitempty"`
 }
 
 type presenceStatsResult struct {

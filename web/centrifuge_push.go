@@ -33,3 +33,27 @@ func appendPublication(dst []byte, channel string, m *hub.Message) []byte {
 	}
 	return append(dst, `}}}`...)
 }
+
+// newPublications turns messages into results.
+func newPublications(messages []*hub.Message) []publicationResult {
+	results := make([]publicationResult, len(messages))
+	for i, m := range messages {
+		results[i] = publicationResult{Data: m.Data, Offset: m.Offset, Tags: m.Tags}
+		if m.Info != nil {
+			info := clientInfo(*m.Info)
+			results[i].Info = &info
+		}
+	}
+	return results
+}
+
+// appendUnsubscribe appends the push that ends a subscription.
+func appendUnsubscribe(dst []byte, channel string, code int, reason string) []byte {
+	dst = append(dst, `{"push":{"channel":`...)
+	dst = appendString(dst, channel)
+	dst = append(dst, `,"unsubscribe":{"code":`...)
+	dst = strconv.AppendInt(dst, int64(code), 10)
+	dst = append(dst, `,"reason":`...)
+	dst = appendString(dst, reason)
+	return append(dst, `}}}`...)
+}

@@ -155,7 +155,7 @@ func TestBusyJoin(t *testing.T) {
 	for range 20 {
 		c := s.dialCentrifuge(t)
 		c.say(sub(2, "chat"))
-		if got := c.hear(); got != `{"id":2,"subscribe":{}}` {
+		if got := c.hear(); !strings.HasPrefix(got, `{"id":2,"subscribe":{`) {
 			t.Fatalf("first heard %s", got)
 		}
 		select {

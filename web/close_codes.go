@@ -51,3 +51,7 @@ var centrifugeCodes = map[closeReason]closeCode{
 	closeDenied:      {3507, "permission denied"},
 	closeUnavailable: {3004, "internal server error"},
 }
+
+// unsubscribeInsufficient is the Centrifuge code of an unsubscribe push after
+// messages were lost. From 2500 on the client subscribes again.
+const unsubscribeInsufficient = 2500

@@ -36,6 +36,7 @@ const (
 	codeLimit             = 106
 	codeBadRequest        = 107
 	codeNotAvailable      = 108
+	codeUnrecoverable     = 112
 )
 
 var (
@@ -49,6 +50,7 @@ var (
 	errMethodNotFound    = &apiError{Code: codeMethodNotFound, Message: "method not found", status: 404}
 	errNotFound          = &apiError{Code: codeMethodNotFound, Message: "there is nothing here; / says what there is", status: 404}
 	errNotAvailable      = &apiError{Code: codeNotAvailable, Message: "not available", status: 400}
+	errUnrecoverable     = &apiError{Code: codeUnrecoverable, Message: "unrecoverable position", status: 416}
 	errAlreadySubscribed = &apiError{Code: codeAlreadySubscribed, Message: "already subscribed", status: 400}
 	errSubscriptionLimit = &apiError{Code: codeLimit, Message: "limit exceeded: limits.subscriptions", status: 400}
 	errOrigin            = &apiError{Code: codeDenied, Message: "origin not allowed: add it to origins in the configuration (BELFRY_ORIGINS)", status: 403}

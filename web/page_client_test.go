@@ -72,7 +72,8 @@ func testClientRequests(t *testing.T, browser context.Context) {
 	for _, test := range []struct{ request, want string }{
 		{`belfry.publish("chat", {a: 1})`, "accepted"},
 		{`belfry.publish("date", "now")`, "BelfryError 103 permission denied"},
-		{`belfry.call("history", {channel: "chat"})`, "BelfryError 108 not available"},
+		{`belfry.call("history", {channel: "chat"})`, "BelfryError 103 permission denied"},
+		{`belfry.call("rpc")`, "BelfryError 108 not available"},
 		{`belfry.call("no_such_thing")`, "BelfryError 104 method not found"},
 		{`(belfry.disconnect(), belfry.publish("chat", 1))`, "BelfryError 0 cannot publish: not connected to the server (disconnected)"},
 	} {

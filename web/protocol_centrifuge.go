@@ -129,7 +129,9 @@ func (p *centrifuge) do(cmd *command, r *reply) (err error) {
 		r.PresenceStats, err = p.presenceStats(cmd.PresenceStats.Channel)
 	case cmd.Ping != nil:
 		r.Ping = &struct{}{}
-	case cmd.Presence != nil, cmd.History != nil, cmd.RPC != nil, cmd.Refresh != nil, cmd.SubRefresh != nil:
+	case cmd.History != nil:
+		r.History, err = p.history(cmd.History)
+	case cmd.Presence != nil, cmd.RPC != nil, cmd.Refresh != nil, cmd.SubRefresh != nil:
 		return errNotAvailable
 	default:
 		return errMethodNotFound
@@ -150,13 +152,53 @@ func (p *centrifuge) connect() *connectResult {
 }
 
 func (p *centrifuge) subscribe(req *subscribeRequest) (*subscribeResult, error) {
+	var o hub.SubscribeOptions
+	if req.Recover {
+		o.Recover = &hub.Position{Epoch: req.Epoch, Offset: req.Offset}
+	}
 	e := encoder{payloadCentrifuge, p.session.transport.framing()}
-	sub, err := p.session.subscribe(req.Channel, e)
+	sub, err := p.session.subscribe(req.Channel, e, o)
 	if err != nil {
 		return nil, err
 	}
+	if req.Recover && !sub.Recovered && req.Flag&flagRefuse != 0 && sub.Position.Epoch != "" {
+		p.session.unsubscribe(req.Channel)
+		return nil, errUnrecoverable
+	}
 	p.started = append(p.started, sub)
-	return &subscribeResult{}, nil
+	return newSubscribeResult(req, sub), nil
+}
+
+// newSubscribeResult words a subscription. A recovered one keeps the position
+// that was asked for, and what follows it brings the client up to date.
+func newSubscribeResult(req *subscribeRequest, sub *hub.Subscription) *subscribeResult {
+	r := &subscribeResult{Epoch: sub.Position.Epoch, Offset: sub.Position.Offset, WasRecovering: req.Recover}
+	if r.Epoch == "" {
+		return &subscribeResult{WasRecovering: req.Recover}
+	}
+	r.Recoverable, r.Positioned = true, true
+	if sub.Recovered {
+		r.Recovered, r.Offset = true, req.Offset
+		r.Publications = newPublications(sub.Missed)
+	}
+	return r
+}
+
+// lost makes the client subscribe again, with its last position.
+func (p *centrifuge) lost(channel string) {
+	p.session.unsubscribe(channel)
+	push := appendUnsubscribe(nil, channel, unsubscribeInsufficient, "insufficient state")
+	p.session.send(p.session.transport.framing().appendFrame(nil, push))
+}
+
+// history answers subscribers only: others would read what they may not hear.
+func (p *centrifuge) history(req *historyRequest) (*historyResult, error) {
+	if !p.session.subscribed(req.Channel) {
+		return nil, errClientDenied
+	}
+	ctx, cancel := callContext()
+	defer cancel()
+	return p.session.server.history(ctx, req)
 }
 
 func (p *centrifuge) publish(req *pubRequest) error {

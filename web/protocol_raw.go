@@ -21,7 +21,7 @@ func (p *raw) prepare() error { return p.listen(p.channel) }
 
 func (p *raw) listen(channel string) error {
 	c := p.session
-	sub, err := c.subscribe(channel, encoder{payloadRaw, c.transport.framing()})
+	sub, err := c.subscribe(channel, encoder{payloadRaw, c.transport.framing()}, hub.SubscribeOptions{})
 	if err == nil {
 		p.waiting = append(p.waiting, sub)
 	}
@@ -54,6 +54,9 @@ func (p *raw) publish(text []byte) {
 
 func (p *raw) gone() {}
 func (p *raw) ping() {}
+
+// lost does nothing: plain text has no word for it.
+func (p *raw) lost(string) {}
 
 func (p *raw) closeCode(why closeReason) (int, string) {
 	c := rawCodes[why]

@@ -27,6 +27,8 @@ func (s *Server) routes() http.Handler {
 
 	r.Post("/api/publish", s.api(s.publish))
 	r.Post("/api/broadcast", s.api(s.broadcast))
+	r.Post("/api/history", s.api(s.readHistory))
+	r.Post("/api/history_remove", s.api(s.removeHistory))
 
 	r.Get("/healthz", s.healthz)
 	r.Get("/readyz", s.handle(s.readyz))

@@ -27,7 +27,8 @@ type transport interface {
 }
 
 // protocol is what one session says. Its methods are called one at a time, by
-// the goroutine that reads from the transport, but for ping and closeCode.
+// the goroutine that reads from the transport, but for ping, lost and
+// closeCode.
 type protocol interface {
 	// prepare is called first, before the client hears that it is connected,
 	// on the goroutine of the request. An error refuses the client.
@@ -40,6 +41,9 @@ type protocol interface {
 	gone()
 	// ping is called about every pingInterval, on a goroutine of the server.
 	ping()
+	// lost is called when messages of a channel cannot be had any more, on a
+	// goroutine of the hub.
+	lost(channel string)
 	// closeCode says how the protocol words a reason for closing.
 	closeCode(closeReason) (code int, reason string)
 }
@@ -100,6 +104,9 @@ func (c *session) Deliver(_ *hub.Subscription, d hub.Delivery) bool {
 	return c.transport.send(d.Frames)
 }
 
+// Lose implements [hub.Loser].
+func (c *session) Lose(s *hub.Subscription) { c.protocol.lost(s.Channel()) }
+
 // Evict implements [hub.Subscriber].
 func (c *session) Evict() { c.close(closeSlow) }
 
@@ -142,13 +149,13 @@ func (c *session) close(why closeReason) {
 
 // subscribe subscribes the session to a channel. The subscription is to be
 // started once the client was told.
-func (c *session) subscribe(channel string, e hub.Encoder) (*hub.Subscription, error) {
+func (c *session) subscribe(channel string, e hub.Encoder, o hub.SubscribeOptions) (*hub.Subscription, error) {
 	if err := c.reserve(channel); err != nil {
 		return nil, err
 	}
 	ctx, cancel := callContext()
 	defer cancel()
-	sub, err := c.server.hub.Subscribe(ctx, channel, c, e)
+	sub, err := c.server.hub.Subscribe(ctx, channel, c, e, o)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reserved--

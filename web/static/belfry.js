@@ -170,8 +170,10 @@
      * Listens to an event:
      *
      * - `state`, with a {@link State}, at each change of the connection;
-     * - `subscribed`, with `{channel, …}`, each time the server confirms a
-     *   subscription, so again after every reconnect;
+     * - `subscribed`, with `{channel, recovered, missed, …}`, each time the server
+     *   confirms a subscription, so again after every reconnect. When `recovered`,
+     *   the `missed` messages have just been handed to the listeners; when only
+     *   `was_recovering`, what was published meanwhile cannot be had;
      * - `unsubscribed`, with `{channel, code, reason}`, when the server refuses or
      *   ends one for good. It is gone then: subscribe again if you mean to.
      *
@@ -196,7 +198,7 @@
     subscribe(channel, listener) {
       let entry = this.#channels.get(channel);
       if (!entry) {
-        entry = { channel, subscriptions: new Set(), failures: 0, retry: null };
+        entry = { channel, subscriptions: new Set(), failures: 0, retry: null, epoch: '', offset: 0 };
         this.#channels.set(channel, entry);
         if (this.#open) this.#join(entry);
       }
@@ -403,7 +405,7 @@
     #push({ channel, pub, unsubscribe, disconnect }) {
       const entry = this.#channels.get(channel);
       if (pub && entry) {
-        for (const { listener } of [...entry.subscriptions]) tell(listener, { channel, ...pub });
+        this.#deliver(entry, pub);
       } else if (unsubscribe && entry) {
         if (unsubscribe.code >= 2500) this.#join(entry);
         else this.#forget(entry, unsubscribe.code, unsubscribe.reason);
@@ -414,13 +416,21 @@
 
     // -- Subscriptions -----------------------------------------------------------
 
-    /** Asks the server for a channel. The position to recover from belongs here, once there is one. */
+    /** Hands a message to all who listen, and keeps its position to recover from. */
+    #deliver(entry, pub) {
+      if (pub.offset) entry.offset = pub.offset;
+      for (const { listener } of [...entry.subscriptions]) tell(listener, { channel: entry.channel, ...pub });
+    }
+
+    /** Asks the server for a channel, from the last position on where it has one. */
     #join(entry) {
-      this.#command('subscribe', { channel: entry.channel }, (error, result) => {
+      const { channel, epoch, offset } = entry;
+      const params = epoch ? { channel, recover: true, epoch, offset } : { channel };
+      this.#command('subscribe', params, (error, result) => {
         if (!this.#open || this.#channels.get(entry.channel) !== entry) return;
         if (!error) {
           entry.failures = 0;
-          this.#emit('subscribed', { channel: entry.channel, ...result });
+          this.#joined(entry, result);
         } else if (error.code === CODE_TIMEOUT) {
           this.#lost(error.code, error.message);
         } else if (error.temporary) {
@@ -429,6 +439,14 @@
           this.#forget(entry, error.code, error.message);
         }
       });
+    }
+
+    /** Notes the position, and hands over what was missed. */
+    #joined(entry, { publications = [], ...result }) {
+      entry.epoch = result.epoch ?? '';
+      entry.offset = result.offset ?? 0;
+      for (const pub of publications) this.#deliver(entry, pub);
+      this.#emit('subscribed', { channel: entry.channel, ...result, missed: publications.length });
     }
 
     /** Takes one subscription off a channel, and the channel off the server after the last. */

@@ -9,6 +9,7 @@ const NAME_KEY = 'belfry.name';
 const NAME_MAX = 40; // characters shown of a name, and of a text
 const TEXT_MAX = 4000;
 const PRESENCE_EVERY = 5_000; // milliseconds
+const OPENING = 50; // messages shown of what was said before the page was opened
 const HUES = 6; // as many as socketexample.css has
 
 const find = id => document.getElementById(id);
@@ -91,12 +92,36 @@ function ring() {
   find('bell').animate(swing, { duration: 900, easing: 'ease-in-out' });
 }
 
+/** Shows messages as they come, after those from before the page was opened. */
 function listen(belfry, lines) {
-  belfry.subscribe(CHANNEL, message => {
+  let held = []; // what comes while the earlier messages are asked for
+  const show = message => {
     find('chat-empty').hidden = true;
     lines.add('said', ...cellsOf(message));
+  };
+  belfry.subscribe(CHANNEL, message => {
+    if (held) return held.push(message);
+    show(message);
     ring();
   });
+  const opened = belfry.on('subscribed', async ({ channel, offset }) => {
+    if (channel !== CHANNEL) return;
+    opened();
+    for (const message of await earlier(belfry, offset)) show(message);
+    for (const message of held) show(message);
+    held = null;
+  });
+}
+
+/** What was said up to a position, as far as the server remembers. */
+async function earlier(belfry, until) {
+  if (!until) return [];
+  try {
+    const { publications = [] } = await belfry.call('history', { channel: CHANNEL, limit: OPENING, reverse: true });
+    return publications.filter(({ offset }) => offset <= until).reverse();
+  } catch {
+    return []; // the chat goes on without
+  }
 }
 
 /** Says in the chat what a reader cannot know: that there is a gap. */
@@ -105,9 +130,11 @@ function noteGaps(belfry, lines) {
   belfry.on('state', ({ state }) => {
     if (state === 'disconnected') lostAt ??= Date.now();
   });
-  belfry.on('subscribed', ({ channel }) => {
+  belfry.on('subscribed', ({ channel, recovered, missed }) => {
     if (channel !== CHANNEL || lostAt === null) return;
-    note(lines, `You were away for ${span(Date.now() - lostAt)}; what was said meanwhile is not here.`);
+    const said = !recovered ? 'what was said meanwhile is not here'
+      : missed ? `${missed} of the messages above came meanwhile` : 'nothing was said meanwhile';
+    note(lines, `You were away for ${span(Date.now() - lostAt)}; ${said}.`);
     lostAt = null;
   });
   belfry.on('unsubscribed', ({ channel, code, reason }) => {

@@ -1,0 +1,300 @@
+package hub_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"belfry/hub"
+	"belfry/hub/hubtest"
+)
+
+// remembering are rules with a history of ten messages for every channel.
+var remembering = hub.Rules{{Match: "*", ServerPublish: true, History: hub.History{Size: 10, TTL: time.Minute}}}
+
+// historyCluster makes n hubs with rules of their own on one broker.
+type historyCluster func(t *testing.T, n int, rules hub.Rules) []*hub.Hub
+
+func historyInMemory(t *testing.T, n int, rules hub.Rules) []*hub.Hub {
+	h, _ := hubtest.Run(t, hub.Options{Rules: rules})
+	return slices.Repeat([]*hub.Hub{h}, n)
+}
+
+func historyOnRedis(t *testing.T, n int, rules hub.Rules) []*hub.Hub {
+	r := hubtest.Redis(t)
+	var hubs []*hub.Hub
+	for range n {
+		hubs = append(hubs, redisHub(t, r, rules))
+	}
+	return hubs
+}
+
+func redisHub(t *testing.T, r *hubtest.RedisServer, rules hub.Rules) *hub.Hub {
+	t.Helper()
+	b, err := hub.NewRedisBroker(hub.RedisOptions{URL: r.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: rules})
+	hubtest.Eventually(t, 5*time.Second, func() bool { return h.Ready(t.Context()) == nil }, "the broker is ready")
+	return h
+}
+
+func TestHistory(t *testing.T) {
+	for name, nodes := range map[string]historyCluster{"memory": historyInMemory, "redis": historyOnRedis} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for check, run := range map[string]func(*testing.T, historyCluster){
+				"positions":         checkPositions,
+				"reading":           checkReading,
+				"bounds":            checkBounds,
+				"age":               checkAge,
+				"recovery":          checkRecovery,
+				"no recovery":       checkNoRecovery,
+				"recovery, busy":    checkBusyRecovery,
+				"one read for many": checkOneRead,
+				"idempotency":       checkIdempotentPosition,
+				"removal":           checkRemoval,
+			} {
+				t.Run(check, func(t *testing.T) {
+					t.Parallel()
+					run(t, nodes)
+				})
+			}
+		})
+	}
+}
+
+func publishAt(t *testing.T, h *hub.Hub, data string, o hub.PublishOptions) hub.PublishResult {
+	t.Helper()
+	r, err := h.Publish(t.Context(), "chat", &hub.Message{Data: []byte(data)}, o)
+	if err != nil {
+		t.Fatalf("publish %s: %v", data, err)
+	}
+	return r
+}
+
+func publishCount(t *testing.T, h *hub.Hub, from, to int) (last hub.Position) {
+	t.Helper()
+	for i := from; i <= to; i++ {
+		last = publishAt(t, h, fmt.Sprint(i), hub.PublishOptions{}).Position
+	}
+	return last
+}
+
+func data(messages []*hub.Message) (all []string) {
+	for _, m := range messages {
+		all = append(all, string(m.Data))
+	}
+	return all
+}
+
+func checkPositions(t *testing.T, nodes historyCluster) {
+	hubs := nodes(t, 2, remembering)
+	r := listen(t, hubs[1], "chat", "r")
+	first := publishAt(t, hubs[0], "1", hub.PublishOptions{}).Position
+	second := publishAt(t, hubs[1], "2", hub.PublishOptions{}).Position
+	skipped := publishAt(t, hubs[1], "skipped", hub.PublishOptions{SkipHistory: true}).Position
+	if first.Epoch == "" || first.Epoch != second.Epoch || first.Offset != 1 || second.Offset != 2 {
+		t.Errorf("positions %+v and %+v, want offsets 1 and 2 in one epoch", first, second)
+	}
+	if skipped != (hub.Position{}) {
+		t.Errorf("a message outside of the history has the position %+v", skipped)
+	}
+	r.Wait(t, 3)
+	for i, m := range r.Messages() {
+		if want := []uint64{1, 2, 0}[i]; m.Offset != want {
+			t.Errorf("message %d came with offset %d, want %d", i, m.Offset, want)
+		}
+	}
+}
+
+func checkReading(t *testing.T, nodes historyCluster) {
+	h := nodes(t, 1, remembering)[0]
+	last := publishCount(t, h, 1, 5)
+	at := func(offset uint64) *hub.Position { return &hub.Position{Epoch: last.Epoch, Offset: offset} }
+	cases := []struct {
+		name string
+		o    hub.HistoryOptions
+		want []string
+	}{
+		{"position only", hub.HistoryOptions{}, nil},
+		{"all", hub.HistoryOptions{Limit: -1}, []string{"1", "2", "3", "4", "5"}},
+		{"first two", hub.HistoryOptions{Limit: 2}, []string{"1", "2"}},
+		{"since", hub.HistoryOptions{Limit: -1, Since: at(3)}, []string{"4", "5"}},
+		{"since, one", hub.HistoryOptions{Limit: 1, Since: at(1)}, []string{"2"}},
+		{"since the end", hub.HistoryOptions{Limit: -1, Since: at(5)}, nil},
+		{"since the future", hub.HistoryOptions{Limit: -1, Since: at(99)}, nil},
+		{"reverse", hub.HistoryOptions{Limit: 2, Reverse: true}, []string{"5", "4"}},
+		{"reverse since", hub.HistoryOptions{Limit: -1, Reverse: true, Since: at(3)}, []string{"2", "1"}},
+	}
+	for _, tc := range cases {
+		r, err := h.History(t.Context(), "chat", tc.o)
+		if got := data(r.Messages); err != nil || !slices.Equal(got, tc.want) || r.Position != last {
+			t.Errorf("%s: got %q at %+v (%v), want %q at %+v", tc.name, got, r.Position, err, tc.want, last)
+		}
+	}
+}
+
+func checkBounds(t *testing.T, nodes historyCluster) {
+	h := nodes(t, 1, remembering)[0]
+	publishCount(t, h, 1, 25)
+	r, err := h.History(t.Context(), "chat", hub.HistoryOptions{Limit: -1})
+	if err != nil || len(r.Messages) != 10 || r.Messages[0].Offset != 16 || r.Position.Offset != 25 {
+		t.Errorf("got %d messages from %q to %+v (%v), want the last ten of 25", len(r.Messages), data(r.Messages), r.Position, err)
+	}
+}
+
+func checkAge(t *testing.T, nodes historyCluster) {
+	h := nodes(t, 1, hub.Rules{{Match: "*", History: hub.History{Size: 10, TTL: 300 * time.Millisecond}}})[0]
+	since := publishAt(t, h, "old", hub.PublishOptions{}).Position
+	publishAt(t, h, "older than the rule allows", hub.PublishOptions{})
+	hubtest.Eventually(t, 3*time.Second, func() bool {
+		r, err := h.History(t.Context(), "chat", hub.HistoryOptions{Limit: -1})
+		return err == nil && len(r.Messages) == 0 && r.Position.Offset == 2
+	}, "the messages are forgotten, and the position is not")
+	sub := subscribeFrom(t, h, hubtest.NewRecorder("r"), since)
+	if sub.Recovered {
+		t.Errorf("recovered %q although it is too old", data(sub.Missed))
+	}
+}
+
+func subscribeFrom(t *testing.T, h *hub.Hub, r *hubtest.Recorder, p hub.Position) *hub.Subscription {
+	t.Helper()
+	sub, err := h.Subscribe(context.Background(), "chat", r, lines, hub.SubscribeOptions{Recover: &p})
+	if err != nil {
+		t.Fatalf("subscribe from %+v: %v", p, err)
+	}
+	t.Cleanup(sub.Cancel)
+	return sub
+}
+
+func checkRecovery(t *testing.T, nodes historyCluster) {
+	hubs := nodes(t, 2, remembering)
+	last := publishCount(t, hubs[0], 1, 5)
+	r := hubtest.NewRecorder("r")
+	sub := subscribeFrom(t, hubs[1], r, hub.Position{Epoch: last.Epoch, Offset: 2})
+	if got := data(sub.Missed); !sub.Recovered || !slices.Equal(got, []string{"3", "4", "5"}) || sub.Position != last {
+		t.Errorf("recovered=%t %q at %+v, want 3, 4 and 5 at %+v", sub.Recovered, got, sub.Position, last)
+	}
+	sub.Start()
+	publishCount(t, hubs[0], 6, 7)
+	wantData(t, r, "6", "7")
+
+	upToDate := subscribeFrom(t, hubs[1], hubtest.NewRecorder("s"), hub.Position{Epoch: last.Epoch, Offset: 7})
+	if !upToDate.Recovered || len(upToDate.Missed) != 0 {
+		t.Errorf("up to date: recovered=%t %q, want true and nothing", upToDate.Recovered, data(upToDate.Missed))
+	}
+}
+
+func checkNoRecovery(t *testing.T, nodes historyCluster) {
+	h := nodes(t, 1, remembering)[0]
+	last := publishCount(t, h, 1, 25)
+	for name, p := range map[string]hub.Position{
+		"too far behind": {Epoch: last.Epoch, Offset: 5},
+		"another epoch":  {Epoch: "other", Offset: 24},
+		"no epoch":       {Offset: 24},
+		"the future":     {Epoch: last.Epoch, Offset: 26},
+	} {
+		sub := subscribeFrom(t, h, hubtest.NewRecorder("r"), p)
+		if sub.Recovered || len(sub.Missed) != 0 || sub.Position != last {
+			t.Errorf("%s: recovered=%t %q at %+v, want nothing at %+v", name, sub.Recovered, data(sub.Missed), sub.Position, last)
+		}
+	}
+}
+
+// Subscribers come back at random positions while many publish: what they miss
+// and what comes live has no hole and nothing twice.
+func checkBusyRecovery(t *testing.T, nodes historyCluster) {
+	rules := hub.Rules{{Match: "*", History: hub.History{Size: 5000, TTL: time.Minute}}}
+	hubs := nodes(t, 2, rules)
+	first := publishCount(t, hubs[0], 1, 1)
+	var done atomic.Bool
+	var publishing sync.WaitGroup
+	for p := range 3 {
+		publishing.Go(func() {
+			for i := 0; i < 600 && !done.Load(); i++ {
+				publishAt(t, hubs[p%2], "x", hub.PublishOptions{})
+			}
+		})
+	}
+	for i := range 40 {
+		r := hubtest.NewRecorder("r")
+		since := hub.Position{Epoch: first.Epoch, Offset: 1 + uint64(rand.IntN(1+i))}
+		sub := subscribeFrom(t, hubs[i%2], r, since)
+		if !sub.Recovered {
+			if since.Offset <= sub.Position.Offset {
+				t.Fatalf("not recovered from %d to %d", since.Offset, sub.Position.Offset)
+			}
+			continue
+		}
+		sub.Start()
+		time.Sleep(time.Duration(rand.IntN(5)) * time.Millisecond)
+		sub.Cancel()
+		wantContiguous(t, since.Offset, append(slices.Clone(sub.Missed), r.Messages()...))
+	}
+	done.Store(true)
+	publishing.Wait()
+}
+
+func wantContiguous(t *testing.T, since uint64, messages []*hub.Message) {
+	t.Helper()
+	for _, m := range messages {
+		if m.Offset != since+1 {
+			t.Fatalf("offset %d follows %d", m.Offset, since)
+		}
+		since = m.Offset
+	}
+}
+
+func checkOneRead(t *testing.T, nodes historyCluster) {
+	h := nodes(t, 1, remembering)[0]
+	last := publishCount(t, h, 1, 10)
+	before := h.Stats().Reads
+	var subscribing sync.WaitGroup
+	for range 50 {
+		subscribing.Go(func() {
+			sub, err := h.Subscribe(context.Background(), "chat", hubtest.NewRecorder("r"), lines,
+				hub.SubscribeOptions{Recover: &hub.Position{Epoch: last.Epoch, Offset: 4}})
+			if err != nil || !sub.Recovered || len(sub.Missed) != 6 {
+				t.Errorf("recovery: %v", err)
+				return
+			}
+			sub.Cancel()
+		})
+	}
+	subscribing.Wait()
+	if n := h.Stats().Reads - before; n != 1 {
+		t.Errorf("%d reads of the history for 50 who recover, want 1", n)
+	}
+}
+
+func checkIdempotentPosition(t *testing.T, nodes historyCluster) {
+	hubs := nodes(t, 2, remembering)
+	first := publishAt(t, hubs[0], "1", hub.PublishOptions{IdempotencyKey: "k"})
+	publishAt(t, hubs[0], "2", hub.PublishOptions{})
+	again := publishAt(t, hubs[1], "1", hub.PublishOptions{IdempotencyKey: "k"})
+	if !again.Duplicate || again.Position != first.Position {
+		t.Errorf("the second publish got %+v, want a duplicate at %+v", again, first.Position)
+	}
+}
+
+func checkRemoval(t *testing.T, nodes historyCluster) {
+	h := nodes(t, 1, remembering)[0]
+	last := publishCount(t, h, 1, 3)
+	if err := h.RemoveHistory(t.Context(), "chat"); err != nil {
+		t.Fatal(err)
+	}
+	r, err := h.History(t.Context(), "chat", hub.HistoryOptions{Limit: -1})
+	if err != nil || len(r.Messages) != 0 || r.Position != last {
+		t.Errorf("after the removal: %q at %+v (%v), want nothing at %+v", data(r.Messages), r.Position, err, last)
+	}
+	if next := publishCount(t, h, 4, 4); next.Epoch != last.Epoch || next.Offset != 4 {
+		t.Errorf("the next message is at %+v, want offset 4 in the same epoch", next)
+	}
+}

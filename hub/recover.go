@@ -1,0 +1,140 @@
+package hub
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// recentFor is how long a channel keeps at hand what was read for somebody who
+// recovers. After a node has restarted its clients all come back within
+// seconds, and one read serves them.
+const recentFor = 5 * time.Second
+
+// recent is the newest part of a channel's history, at hand on this node. It is
+// guarded by the channel's lock.
+type recent struct {
+	reading  sync.Mutex // held while the history is read, so that one read serves many
+	messages []*Message // in one piece up to the channel's position
+	until    time.Time  // when it is let go of; zero: there is none
+	limit    int        // messages
+	began    uint64     // the position's offset when the last read began
+}
+
+// add keeps up with the channel.
+func (r *recent) add(m *Message) {
+	if r.until.IsZero() {
+		return
+	}
+	if time.Now().After(r.until) {
+		r.forget()
+		return
+	}
+	r.messages = append(r.messages, m)
+	if drop := len(r.messages) - r.limit; drop > 0 {
+		r.messages = slices.Clone(r.messages[drop:])
+	}
+}
+
+// forget lets go of what is at hand.
+func (r *recent) forget() { r.messages, r.until = nil, time.Time{} }
+
+// between returns the messages behind an offset up to another one, and false
+// when they are not all at hand.
+func (r *recent) between(since, until uint64) ([]*Message, bool) {
+	if r.until.IsZero() || len(r.messages) == 0 {
+		return nil, false
+	}
+	first := r.messages[0].Offset
+	last := first + uint64(len(r.messages)) - 1
+	if since+1 < first || until > last {
+		return nil, false
+	}
+	return slices.Clone(r.messages[since+1-first : until+1-first]), true
+}
+
+// recover returns what a subscriber has missed between its position and the one
+// at which it joined. It returns false when that cannot be had, and an error
+// wrapping ErrUnavailable when the broker is away.
+func (c *channel) recover(ctx context.Context, since, joined Position) ([]*Message, bool, error) {
+	switch {
+	case since.Epoch != joined.Epoch || since.Offset > joined.Offset:
+		return nil, false, nil
+	case since.Offset == joined.Offset:
+		return nil, true, nil
+	case joined.Offset-since.Offset > uint64(c.rule.History.Size):
+		return nil, false, nil // more than the history holds
+	}
+	c.recent.reading.Lock()
+	defer c.recent.reading.Unlock()
+	if missed, ok := c.atHand(since, joined); ok {
+		return missed, true, nil
+	}
+	if err := c.read(ctx, since); err != nil {
+		return nil, false, err
+	}
+	missed, ok := c.atHand(since, joined)
+	return missed, ok, nil
+}
+
+func (c *channel) atHand(since, joined Position) ([]*Message, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	missed, ok := c.recent.between(since.Offset, joined.Offset)
+	if ok {
+		missed = newerThan(missed, time.Now().Add(-c.rule.History.ttl()))
+		ok = uint64(len(missed)) == joined.Offset-since.Offset
+	}
+	return missed, ok
+}
+
+// read reads the history since a little before a position, for others who come
+// back at the same time and were a little behind, and keeps it at hand. Messages
+// that come during the read are collected behind it.
+func (c *channel) read(ctx context.Context, since Position) error {
+	c.mu.Lock()
+	c.recent.begin(c.position, c.rule.History.Size)
+	c.mu.Unlock()
+	since.Offset -= min(since.Offset, uint64(c.rule.History.Size/4))
+	r, err := c.hub.broker.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.ttl()})
+	c.hub.stats.reads.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.recent.forget()
+		return err
+	}
+	c.recent.keep(r, c.position.Epoch)
+	return nil
+}
+
+// begin collects what comes from now on.
+func (r *recent) begin(p Position, limit int) {
+	r.messages, r.until, r.limit, r.began = nil, time.Now().Add(recentFor), limit, p.Offset
+}
+
+// keep puts what was read before what was collected meanwhile, if the two are in
+// one piece.
+func (r *recent) keep(h HistoryResult, epoch string) {
+	older := h.Messages
+	for len(older) > 0 && older[len(older)-1].Offset > r.began {
+		older = older[:len(older)-1] // collected, or to come yet
+	}
+	n := len(older)
+	whole := n > 0 && older[n-1].Offset == r.began && older[n-1].Offset-older[0].Offset == uint64(n-1)
+	if r.until.IsZero() || h.Position.Epoch != epoch || !whole {
+		r.forget()
+		return
+	}
+	r.messages = append(slices.Clone(older), r.messages...)
+}
+
+// letGo drops what is at hand when it has not been needed for a while.
+func (c *channel) letGo(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.After(c.recent.until) {
+		c.recent.forget()
+	}
+}

@@ -1,0 +1,138 @@
+package hub
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// repairers is how many repairs run at the same time.
+	repairers = 8
+	// repairBatch is how many channels one question about positions names.
+	repairBatch = 500
+	// repairRetry is the pause after a repair that the broker did not answer.
+	repairRetry = 100 * time.Millisecond
+)
+
+// repairs are the channels that may have missed messages.
+type repairs struct {
+	mu     sync.Mutex // guards what follows
+	wanted map[string]struct{}
+	wake   chan struct{} // holds a token when wanted is not empty
+}
+
+func newRepairs() repairs {
+	return repairs{wanted: make(map[string]struct{}), wake: make(chan struct{}, 1)}
+}
+
+// want asks for the repair of channels. It does not block.
+func (r *repairs) want(channels ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range channels {
+		r.wanted[c] = struct{}{}
+	}
+	r.signal()
+}
+
+// take returns some of the channels, at most n, and leaves a token for the rest.
+func (r *repairs) take(n int) (channels []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.wanted {
+		if len(channels) == n {
+			break
+		}
+		delete(r.wanted, c)
+		channels = append(channels, c)
+	}
+	r.signal()
+	return channels
+}
+
+// signal runs under the lock.
+func (r *repairs) signal() {
+	if len(r.wanted) == 0 {
+		return
+	}
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// HandleGap implements [Handler].
+func (h *Hub) HandleGap(channels []string) { h.repairs.want(channels...) }
+
+// repair repairs channels until the context ends: it compares what this node
+// has queued with where the history is, many channels in one question, and
+// reads what is missing.
+func (h *Hub) repair(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.repairs.wake:
+		}
+		names := h.repairs.take(repairBatch)
+		if err := h.repairAll(ctx, names); err != nil && ctx.Err() == nil {
+			h.logger.Debug("repair waits for the broker", "err", err)
+			h.repairs.want(names...)
+			pause(ctx, repairRetry)
+		}
+	}
+}
+
+func (h *Hub) repairAll(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	positions, err := h.broker.Positions(ctx, names)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		c := h.receiver(name)
+		if c == nil {
+			continue
+		}
+		c.begins(positions[i])
+		err := h.repairOne(ctx, c, positions[i])
+		h.drains.Done()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// repairOne brings a channel to a position that the history is known to have
+// reached.
+func (h *Hub) repairOne(ctx context.Context, c *channel, reached Position) error {
+	for again := true; again; {
+		since := c.lastPosition()
+		if since == reached {
+			return nil
+		}
+		r, err := h.broker.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.ttl()})
+		if err != nil {
+			return err
+		}
+		var repaired int
+		var lost bool
+		repaired, lost, again = c.splice(r)
+		reached = r.Position
+		h.count(c.name, repaired, lost)
+	}
+	return nil
+}
+
+// count keeps the numbers of repairs, and logs losses.
+func (h *Hub) count(channel string, repaired int, lost bool) {
+	h.stats.repaired.Add(int64(repaired))
+	if lost {
+		h.stats.lost.Add(1)
+		h.logger.Warn("messages cannot be had any more, subscribers are told", "channel", channel)
+	}
+}

@@ -1,0 +1,40 @@
+package web
+
+import (
+	"context"
+	"fmt"
+
+	"belfry/hub"
+)
+
+// maxHistoryLimit is how many messages one reading of a history brings at most.
+const maxHistoryLimit = 1000
+
+// history reads a channel's history for a client or a backend. A limit of zero
+// asks for the position only, and -1 for as many as one reading brings.
+func (s *Server) history(ctx context.Context, req *historyRequest) (*historyResult, error) {
+	rule, err := s.hub.Rule(req.Channel)
+	switch {
+	case err != nil:
+		return nil, err
+	case rule.History.Size == 0:
+		return nil, errNotAvailable
+	case req.Limit < -1 || req.Limit > maxHistoryLimit:
+		return nil, badRequest("limit", fmt.Sprintf("-1 to %d is accepted", maxHistoryLimit))
+	}
+	o := hub.HistoryOptions{Limit: req.Limit, Reverse: req.Reverse}
+	if req.Limit < 0 {
+		o.Limit = maxHistoryLimit
+	}
+	if req.Since != nil {
+		o.Since = &hub.Position{Epoch: req.Since.Epoch, Offset: req.Since.Offset}
+	}
+	r, err := s.hub.History(ctx, req.Channel, o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Since != nil && o.Since.Epoch != "" && o.Since.Epoch != r.Position.Epoch {
+		return nil, errUnrecoverable
+	}
+	return &historyResult{newPublications(r.Messages), r.Position.Epoch, r.Position.Offset}, nil
+}
