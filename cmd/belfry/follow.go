@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -109,7 +110,8 @@ func explain(err error) error {
 	var closed *websocket.CloseError
 	var timeout net.Error
 	switch {
-	case errors.As(err, &closed) && closed.Code == websocket.CloseAbnormalClosure:
+	case errors.As(err, &closed) && closed.Code == websocket.CloseAbnormalClosure,
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return errors.New("the connection broke")
 	case errors.As(err, &closed):
 		return fmt.Errorf("the server closed the connection: %s (close code %d)", printable(closed.Text), closed.Code)
