@@ -126,10 +126,10 @@ func (c *channel) take() *batch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, size := 0, 0
-	for n < len(c.queue) && (n == 0 || size+c.queue[n].size() <= maxRound && c.queue[n].Kind != loss) {
+	for n < len(c.queue) && (n == 0 || size+c.queue[n].size() <= maxRound && !c.queue[n].loss) {
 		size += c.queue[n].size()
 		n++
-		if c.queue[n-1].Kind == loss {
+		if c.queue[n-1].loss {
 			break // alone in its round
 		}
 	}
@@ -137,7 +137,7 @@ func (c *channel) take() *batch {
 		c.draining, c.queue = false, nil
 		return nil
 	}
-	b := &batch{messages: c.queue[:n:n], first: c.seq - uint64(len(c.queue)) + 1, loss: c.queue[0].Kind == loss}
+	b := &batch{messages: c.queue[:n:n], first: c.seq - uint64(len(c.queue)) + 1, loss: c.queue[0].loss}
 	c.queue = c.queue[n:]
 	c.queued -= size
 	c.room.Broadcast()

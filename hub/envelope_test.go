@@ -29,7 +29,7 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(&c.m, got, cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(&c.m, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Message{})); diff != "" {
 				t.Errorf("the message changed on its way (-sent +received):\n%s", diff)
 			}
 		})
@@ -98,7 +98,7 @@ func FuzzParseEnvelope(f *testing.F) {
 		if m.Info != nil && *m.Info == (ClientInfo{}) {
 			m.Info = nil // nobody in particular
 		}
-		if diff := cmp.Diff(m, again, cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(m, again, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Message{})); diff != "" {
 			t.Fatalf("%q reads differently from its own envelope (-first +second):\n%s", b, diff)
 		}
 	})

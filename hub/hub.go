@@ -126,7 +126,7 @@ func (h *Hub) Publish(ctx context.Context, channel string, m *Message, o Publish
 	if m.Time == 0 {
 		m.Time = time.Now().UnixMilli()
 	}
-	if m.Kind == Publication && !o.SkipHistory {
+	if !o.SkipHistory {
 		o.History = rule.History
 	}
 	return h.broker.Publish(ctx, channel, m, o)

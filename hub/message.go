@@ -17,8 +17,6 @@ var ErrChannelName = errors.New("bad channel name")
 // Message is what is published. It is shared by every subscriber and every
 // encoder and so never changed once it has been published.
 type Message struct {
-	// Kind is what the message tells. Only publications have a position.
-	Kind Kind
 	// Data is one JSON value in compact form.
 	Data []byte
 	// Tags are the publisher's own labels. Nil when there are none.
@@ -37,18 +35,11 @@ type Message struct {
 	Offset uint64
 	// Epoch is the run of numbering that the Offset belongs to.
 	Epoch string
+
+	// loss makes this a mark in a channel's queue, and no message: what was
+	// here cannot be had.
+	loss bool
 }
-
-// Kind is what a message tells.
-type Kind byte
-
-// Kinds of messages.
-const (
-	Publication Kind = iota // somebody published; the zero Kind
-
-	// loss is a mark in a channel's queue: what was here cannot be had.
-	loss Kind = 255
-)
 
 // ClientInfo tells who is behind a message.
 type ClientInfo struct {

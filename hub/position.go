@@ -59,7 +59,7 @@ func (c *channel) splice(r HistoryResult) (repaired int, lost, again bool) {
 	case !c.reaches(r):
 		c.position, c.heard, lost = r.Position, 0, true
 		c.recent.forget()
-		c.push(&Message{Kind: loss})
+		c.push(&Message{loss: true})
 	default:
 		for _, m := range r.Messages {
 			if m.Offset > c.position.Offset {
