@@ -104,6 +104,7 @@ func testPageHostile(t *testing.T, browser context.Context) {
 	const name = `<img src=x onerror=window.ran=1>`
 	const text = `<script>window.ran=2</script><b onclick="window.ran=3">&amp;</b>`
 	attacker.say(name, text)
+	p.waitForText("#chat-log .text", text) // before the backend's, which take another way in
 	b.publish(t, "chat", `{"name":{"__proto__":1},"text":"<img src=x onerror=window.ran=4>"}`)
 	b.publish(t, "chat", `{"<img src=x onerror=window.ran=5>":["</code><script>window.ran=6</script>"]}`)
 	b.publish(t, "chat", `"<svg onload=window.ran=7>"`)
