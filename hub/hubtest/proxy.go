@@ -1,0 +1,128 @@
+package hubtest
+
+import (
+	"io"
+	"net"
+	"sync"
+	"testing"
+)
+
+// Proxy stands between a client and a server on a loopback address, so that a
+// test can break their connections. Its methods are safe for several goroutines.
+type Proxy struct {
+	listener net.Listener
+	copies   sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	target  string
+	refuses bool
+	closed  bool
+	conns   map[net.Conn]struct{}
+}
+
+// NewProxy starts a proxy to a TCP address. It ends with the test.
+func NewProxy(t testing.TB, target string) *Proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{listener: l, target: target, conns: make(map[net.Conn]struct{})}
+	p.copies.Go(p.accept)
+	t.Cleanup(p.close)
+	return p
+}
+
+// Addr is where the proxy listens.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// SetTarget sends connections from now on elsewhere. Those that exist stay.
+func (p *Proxy) SetTarget(addr string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = addr
+}
+
+// Cut closes every connection, and returns how many clients that concerned.
+func (p *Proxy) Cut() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.conns) / 2
+	for c := range p.conns {
+		_ = c.Close()
+	}
+	return n
+}
+
+// Refuse makes the proxy close new connections as soon as they are made, or
+// stop doing so.
+func (p *Proxy) Refuse(yes bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuses = yes
+}
+
+func (p *Proxy) close() {
+	_ = p.listener.Close()
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.Cut()
+	p.copies.Wait()
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		p.copies.Go(func() { p.connect(client) })
+	}
+}
+
+// connect joins a client to the target until one of them goes.
+func (p *Proxy) connect(client net.Conn) {
+	defer client.Close()
+	server, err := net.Dial("tcp", p.current())
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	if !p.keep(client, server) {
+		return
+	}
+	defer p.drop(client, server)
+	p.copies.Go(func() { pour(server, client) })
+	pour(client, server)
+}
+
+func (p *Proxy) current() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.target
+}
+
+func (p *Proxy) keep(client, server net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refuses || p.closed {
+		return false
+	}
+	p.conns[client], p.conns[server] = struct{}{}, struct{}{}
+	return true
+}
+
+func (p *Proxy) drop(client, server net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, client)
+	delete(p.conns, server)
+}
+
+// pour copies until either end closes, and then closes both.
+func pour(to, from net.Conn) {
+	_, _ = io.Copy(to, from)
+	_ = to.Close()
+	_ = from.Close()
+}
