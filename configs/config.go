@@ -62,6 +62,9 @@ type Channel struct {
 	// History is what the channel remembers, so that clients which come back get
 	// what they missed.
 	History History `json:"history"`
+	// Presence lets subscribers know who else is on the channel, and tells them
+	// of those who join and leave.
+	Presence bool `json:"presence"`
 }
 
 // History bounds what a channel remembers; both bounds apply.
@@ -100,7 +103,7 @@ func Default() Config {
 		Origins: Origins{},
 		Channels: []Channel{
 			{Match: "date", Publish: []string{Server}, History: History{Size: 60, TTL: Age(time.Minute)}},
-			{Match: "chat*", Publish: []string{Server, Client}, History: History{Size: 100, TTL: Age(24 * time.Hour)}},
+			{Match: "chat*", Publish: []string{Server, Client}, History: History{Size: 100, TTL: Age(24 * time.Hour)}, Presence: true},
 			{Match: "*", Publish: []string{Server}},
 		},
 		Limits: Limits{

@@ -36,7 +36,11 @@ func setScalar(n ast.Node, text string, quoted bool, v reflect.Value) error {
 		return nil
 	}
 	// The library would cut a fraction off and read quoted numbers.
-	if n.Type() != ast.IntegerType || yaml.NodeToValue(n, v.Addr().Interface(), yaml.Strict()) != nil {
+	want := ast.IntegerType
+	if v.Kind() == reflect.Bool {
+		want = ast.BoolType
+	}
+	if n.Type() != want || yaml.NodeToValue(n, v.Addr().Interface(), yaml.Strict()) != nil {
 		return errors.New("want " + wanted(v))
 	}
 	return nil
@@ -60,6 +64,8 @@ func wanted(v reflect.Value) string {
 	switch {
 	case v.Type() == reflect.TypeFor[Size]():
 		return "a size such as 64KiB"
+	case v.Kind() == reflect.Bool:
+		return "true or false"
 	case v.Kind() == reflect.Int:
 		return "a whole number"
 	case v.Kind() == reflect.String:

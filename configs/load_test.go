@@ -125,6 +125,7 @@ func TestLoadFaults(t *testing.T) {
 			`b.yaml:2: http.addr: "true": is true or false; want text, in quotes`}},
 		{name: "numbers", file: "limits: {subscriptions: 1.5}\n", want: []string{`b.yaml:1: limits.subscriptions: "1.5": want a whole number`}},
 		{name: "a quoted number", file: "limits: {subscriptions: '5'}\n", want: []string{`b.yaml:1: limits.subscriptions: "5": want a whole number`}},
+		{name: "neither true nor false", file: "channels: [{match: a, publish: [server], presence: yes please}]\n", want: []string{`b.yaml:1: channels[0].presence: "yes please": want true or false`}},
 		{name: "a number that is too large", file: "limits: {subscriptions: 99999999999999999999}\n", want: []string{
 			`b.yaml:1: limits.subscriptions: "99999999999999999999": want a whole number`}},
 		{name: "an alias", file: "http: &a {addr: ':1'}\n", want: []string{"b.yaml:1: http: has an anchor, an alias or a tag; write the value itself"}},

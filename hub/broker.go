@@ -19,6 +19,8 @@ const DefaultIdempotencyTTL = 5 * time.Minute
 // the broker accepted them, on one goroutine at a time per channel, the
 // publisher's own node included. Its methods are safe for several goroutines.
 type Broker interface {
+	HistoryStore
+	PresenceStore
 	// Attach tells where messages go. It is called once, before all else.
 	Attach(Handler)
 	// Run works until the context ends and returns nil then.
@@ -34,27 +36,40 @@ type Broker interface {
 	Subscribe(ctx context.Context, channel string) error
 	// Unsubscribe takes back one Subscribe. It does not block.
 	Unsubscribe(channel string)
-	// History reads a channel's history, oldest message first. The errors are
-	// those of Publish.
-	History(ctx context.Context, channel string, o HistoryOptions) (HistoryResult, error)
-	// RemoveHistory forgets a channel's messages. Positions go on counting.
-	RemoveHistory(ctx context.Context, channel string) error
-	// Positions returns the position of each channel: where its history ends.
-	Positions(ctx context.Context, channels []string) ([]Position, error)
+	// Signal sends data to one node, or to every node, this one included, when
+	// node is empty. It returns how many nodes it reached, which is 0 for a node
+	// that does not exist, or an error wrapping ErrUnavailable. What it brings is
+	// at most 1 MiB.
+	Signal(ctx context.Context, node string, data []byte) (reached int, err error)
 	// Ready returns nil when publishing and subscribing work, and otherwise
 	// an error wrapping ErrUnavailable with the reason. It takes at most two
 	// seconds.
 	Ready(context.Context) error
 }
 
+// HistoryStore keeps what channels remember. The errors are those of
+// [Broker].Publish.
+type HistoryStore interface {
+	// History reads a channel's history, oldest message first.
+	History(ctx context.Context, channel string, o HistoryOptions) (HistoryResult, error)
+	// RemoveHistory forgets a channel's messages. Positions go on counting.
+	RemoveHistory(ctx context.Context, channel string) error
+	// Positions returns the position of each channel: where its history ends.
+	Positions(ctx context.Context, channels []string) ([]Position, error)
+}
+
 // Handler is the hub as a broker sees it.
 type Handler interface {
+	// Node is the ID of this node.
+	Node() string
 	// HandleMessage takes a message of a channel. It blocks while the
 	// channel's queue is full.
 	HandleMessage(channel string, m *Message)
 	// HandleGap tells that messages of channels may have been missed up to
 	// now, because the broker had lost its connection. It does not block.
 	HandleGap(channels []string)
+	// HandleSignal takes what a node has sent by Signal. It does not block.
+	HandleSignal(data []byte)
 }
 
 // PublishOptions are the publisher's wishes. The zero value has none.

@@ -13,7 +13,8 @@ const memoryMetaTTL = time.Hour
 // MemoryBroker is the broker of a single node. It needs nothing and loses
 // everything with the process.
 type MemoryBroker struct {
-	handler Handler
+	handler  Handler
+	presence memoryPresence
 
 	mu       sync.Mutex // guards what follows
 	channels map[string]*memoryChannel
@@ -39,13 +40,14 @@ type memoryKey struct {
 
 // NewMemoryBroker returns a broker for one node.
 func NewMemoryBroker() *MemoryBroker {
-	return &MemoryBroker{channels: make(map[string]*memoryChannel)}
+	return &MemoryBroker{presence: newMemoryPresence(), channels: make(map[string]*memoryChannel)}
 }
 
 // Attach implements [Broker].
 func (b *MemoryBroker) Attach(h Handler) { b.handler = h }
 
-// Run implements [Broker]: it forgets what is too old.
+// Run implements [Broker]: it tells who joins and leaves, and forgets what is too
+// old.
 func (b *MemoryBroker) Run(ctx context.Context) error {
 	sweep := time.NewTicker(10 * time.Second)
 	defer sweep.Stop()
@@ -55,6 +57,10 @@ func (b *MemoryBroker) Run(ctx context.Context) error {
 			return nil
 		case now := <-sweep.C:
 			b.forget(now)
+		case <-b.presence.wake:
+			for _, c := range b.presence.take() {
+				b.handler.HandleMessage(c.channel, c.message)
+			}
 		}
 	}
 }
@@ -154,6 +160,15 @@ func (b *MemoryBroker) Subscribe(context.Context, string) error { return nil }
 
 // Unsubscribe implements [Broker].
 func (b *MemoryBroker) Unsubscribe(string) {}
+
+// Signal implements [Broker]. There is one node.
+func (b *MemoryBroker) Signal(_ context.Context, node string, data []byte) (reached int, err error) {
+	if node != "" && node != b.handler.Node() {
+		return 0, nil
+	}
+	b.handler.HandleSignal(data)
+	return 1, nil
+}
 
 // Ready implements [Broker].
 func (b *MemoryBroker) Ready(context.Context) error { return nil }

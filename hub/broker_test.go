@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -294,10 +295,10 @@ func checkFields(t *testing.T, nodes cluster) {
 	}
 	r.Wait(t, len(sent))
 	got := r.Messages()
-	if m := got[0]; !maps.Equal(m.Tags, tags) || m.Info == nil || *m.Info != *sent[0].Info || m.Time != sent[0].Time {
+	if m := got[0]; !maps.Equal(m.Tags, tags) || m.Info == nil || !reflect.DeepEqual(m.Info, sent[0].Info) || m.Time != sent[0].Time {
 		t.Errorf("got %+v of %+v", m, sent[0])
 	}
-	if m := got[1]; m.Info == nil || *m.Info != *sent[1].Info || m.Tags != nil {
+	if m := got[1]; m.Info == nil || !reflect.DeepEqual(m.Info, sent[1].Info) || m.Tags != nil {
 		t.Errorf("got %+v of %+v", m, sent[1])
 	}
 	if m := got[2]; m.Info != nil || string(m.Data) != "null" || m.Time < before || m.Time > time.Now().UnixMilli() {

@@ -19,6 +19,9 @@ const (
 // their data, and their frames more than that.
 func (m *Message) size() int {
 	size := overhead + len(m.Data)
+	if m.Info != nil {
+		size += len(m.Info.ConnInfo) + len(m.Info.ChanInfo)
+	}
 	for key, value := range m.Tags {
 		size += len(key) + len(value)
 	}

@@ -21,6 +21,9 @@ const (
 	tagTime    = 't' // unsigned varint
 	tagTick    = 'k' // unsigned varint
 	tagExclude = 'x'
+	tagKind    = 'j' // unsigned varint
+	tagConn    = 'i'
+	tagChan    = 'h'
 )
 
 var errEnvelope = errors.New("bad message envelope")
@@ -28,9 +31,12 @@ var errEnvelope = errors.New("bad message envelope")
 // appendEnvelope appends a message's envelope to dst.
 func appendEnvelope(dst []byte, m *Message) []byte {
 	dst = append(dst, envelopeVersion)
+	dst = appendField(dst, tagKind, varint(int64(m.Kind)))
 	if m.Info != nil {
 		dst = appendField(dst, tagUser, m.Info.User)
 		dst = appendField(dst, tagClient, m.Info.Client)
+		dst = appendField(dst, tagConn, m.Info.ConnInfo)
+		dst = appendField(dst, tagChan, m.Info.ChanInfo)
 	}
 	if len(m.Tags) > 0 {
 		tags, _ := json.Marshal(m.Tags)
@@ -99,6 +105,12 @@ func (m *Message) setField(tag byte, value []byte) error {
 		m.info().User = string(value)
 	case tagClient:
 		m.info().Client = string(value)
+	case tagConn:
+		m.info().ConnInfo = value
+	case tagChan:
+		m.info().ChanInfo = value
+	case tagKind:
+		m.Kind = Kind(number(value))
 	case tagTime:
 		m.Time = number(value)
 	case tagTick:

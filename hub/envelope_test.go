@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,7 +19,7 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 		{"data", Message{Data: []byte(`{"a":1}`)}},
 		{"everything", Message{
 			Data: []byte(`"x"`), Tags: map[string]string{"a": "1", "": "", "ü": "\u2028"},
-			Info: &ClientInfo{User: "42", Client: "abc"}, Time: 1_700_000_000_123, Tick: 1_700_000_000, Exclude: "abc",
+			Kind: KindLeave, Info: &ClientInfo{User: "42", Client: "abc", ConnInfo: []byte(`{"a":1}`), ChanInfo: []byte(`2`)}, Time: 1_700_000_000_123, Tick: 1_700_000_000, Exclude: "abc",
 		}},
 		{"anonymous", Message{Info: &ClientInfo{Client: "abc"}}},
 		{"negative time", Message{Time: -1, Tick: -1 << 63}},
@@ -95,7 +96,7 @@ func FuzzParseEnvelope(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q reads %+v, whose own envelope does not read: %v", b, m, err)
 		}
-		if m.Info != nil && *m.Info == (ClientInfo{}) {
+		if m.Info != nil && reflect.DeepEqual(*m.Info, ClientInfo{}) {
 			m.Info = nil // nobody in particular
 		}
 		if diff := cmp.Diff(m, again, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Message{})); diff != "" {

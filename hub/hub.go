@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,7 +35,9 @@ type Hub struct {
 	broker Broker
 	rules  Rules
 	logger *slog.Logger
-	drains sync.WaitGroup // rounds under way, and messages on their way to them
+	node   string
+	calls  calls
+	drains sync.WaitGroup // rounds under way, messages on their way to them, answers to calls
 
 	mu       sync.RWMutex // guards what follows, and the refs and idle of channels
 	channels map[string]*channel
@@ -60,7 +63,13 @@ func (h *Hub) Stats() Stats {
 
 // New makes a hub and attaches it to its broker.
 func New(o Options) *Hub {
-	h := &Hub{broker: o.Broker, rules: o.Rules, logger: o.Logger, channels: make(map[string]*channel), repairs: newRepairs()}
+	h := &Hub{
+		broker: o.Broker, rules: o.Rules, logger: o.Logger,
+		node:     rand.Text()[:8],
+		calls:    newCalls(),
+		channels: make(map[string]*channel),
+		repairs:  newRepairs(),
+	}
 	if h.broker == nil {
 		h.broker = NewMemoryBroker()
 	}
@@ -177,6 +186,9 @@ type SubscribeOptions struct {
 	// Recover is the position of the last message that the subscriber has.
 	// What came after it is in [Subscription.Missed].
 	Recover *Position
+	// Client is who subscribes, for channels with presence; its Client is the
+	// subscriber's ID. Nil: somebody whom nobody is told of.
+	Client *ClientInfo
 }
 
 // Subscribe adds a subscriber to a channel. Deliveries are held until
@@ -207,6 +219,7 @@ func (h *Hub) Subscribe(ctx context.Context, channel string, s Subscriber, e Enc
 		sub.Cancel()
 		return nil, err
 	}
+	sub.enter(ctx, o.Client)
 	return sub, nil
 }
 

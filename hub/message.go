@@ -17,11 +17,13 @@ var ErrChannelName = errors.New("bad channel name")
 // Message is what is published. It is shared by every subscriber and every
 // encoder and so never changed once it has been published.
 type Message struct {
+	// Kind says what the message is; most are published.
+	Kind Kind
 	// Data is one JSON value in compact form.
 	Data []byte
 	// Tags are the publisher's own labels. Nil when there are none.
 	Tags map[string]string
-	// Info tells who published. Nil when the backend did.
+	// Info tells who published, joined or left. Nil when the backend published.
 	Info *ClientInfo
 	// Time is when the publish was accepted, in Unix milliseconds.
 	Time int64
@@ -41,10 +43,22 @@ type Message struct {
 	loss bool
 }
 
-// ClientInfo tells who is behind a message.
+// Kind says what a message is.
+type Kind uint8
+
+const (
+	KindPublished Kind = iota // what somebody published
+	KindJoin                  // Info has joined the channel; there is no Data
+	KindLeave                 // Info has left the channel; there is no Data
+)
+
+// ClientInfo tells who is behind a message or a subscription.
 type ClientInfo struct {
 	User   string // empty when anonymous
 	Client string // the public ID of the session
+	// ConnInfo and ChanInfo are JSON in compact form: what is known of the
+	// client on all its channels, and on this one. Nil: nothing.
+	ConnInfo, ChanInfo []byte
 }
 
 // Position is a place in a channel's history. The zero Position belongs to

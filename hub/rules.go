@@ -16,6 +16,9 @@ type Rule struct {
 	ClientPublish bool
 	// History is what the channel remembers. Zero: nothing.
 	History History
+	// Presence lets subscribers know who else is here, and tells them of those
+	// who join and leave.
+	Presence bool
 }
 
 // History bounds what a channel remembers: both bounds apply.
@@ -45,7 +48,7 @@ type Rules []Rule
 func DefaultRules() Rules {
 	return Rules{
 		{Match: "date", ServerPublish: true, History: History{Size: 60, TTL: time.Minute}},
-		{Match: "chat*", ServerPublish: true, ClientPublish: true, History: History{Size: 100, TTL: 24 * time.Hour}},
+		{Match: "chat*", ServerPublish: true, ClientPublish: true, History: History{Size: 100, TTL: 24 * time.Hour}, Presence: true},
 		{Match: "*", ServerPublish: true},
 	}
 }

@@ -22,6 +22,7 @@ type Subscription struct {
 	place      int    // in the section
 	hold       *hold  // nil once started or cancelled
 	refused    bool   // a delivery was lost, and so none may follow
+	present    string // the client's ID in the channel's presence; empty: not there
 	cancel     sync.Once
 
 	// Position is where the channel was when the subscription was made: the
@@ -89,6 +90,9 @@ func (s *Subscription) start() (taken, lost bool) {
 func (s *Subscription) Cancel() {
 	s.cancel.Do(func() {
 		s.section.leave(s)
+		if s.present != "" {
+			s.channel.hub.broker.Leave(s.channel.name, s.present)
+		}
 		s.channel.leaveFormat(s.format)
 		s.channel.hub.release(s.channel)
 	})

@@ -1,15 +1,22 @@
 package web
 
 import (
+	"encoding/json"
 	"strconv"
 
 	"belfry/hub"
 )
 
-// clientInfo is how the Centrifuge protocol says who published.
+// clientInfo is how the Centrifuge protocol says who a client is.
 type clientInfo struct {
-	User   string `json:"user"`
-	Client string `json:"client"`
+	User     string          `json:"user"`
+	Client   string          `json:"client"`
+	ConnInfo json.RawMessage `json:"conn_info,omitempty"`
+	ChanInfo json.RawMessage `json:"chan_info,omitempty"`
+}
+
+func newClientInfo(c hub.ClientInfo) clientInfo {
+	return clientInfo{c.User, c.Client, c.ConnInfo, c.ChanInfo}
 }
 
 // appendPublication appends the push of a message. It is written by hand: it is
@@ -21,7 +28,7 @@ func appendPublication(dst []byte, channel string, m *hub.Message) []byte {
 	dst = append(dst, m.Data...)
 	if m.Info != nil {
 		dst = append(dst, `,"info":`...)
-		dst = appendJSON(dst, clientInfo(*m.Info))
+		dst = appendJSON(dst, newClientInfo(*m.Info))
 	}
 	if len(m.Tags) > 0 {
 		dst = append(dst, `,"tags":`...)
@@ -40,7 +47,7 @@ func newPublications(messages []*hub.Message) []publicationResult {
 	for i, m := range messages {
 		results[i] = publicationResult{Data: m.Data, Offset: m.Offset, Tags: m.Tags}
 		if m.Info != nil {
-			info := clientInfo(*m.Info)
+			info := newClientInfo(*m.Info)
 			results[i].Info = &info
 		}
 	}

@@ -36,6 +36,9 @@ type encoder struct {
 
 // AppendFrame implements [hub.Encoder].
 func (e encoder) AppendFrame(dst []byte, channel string, m *hub.Message) []byte {
+	if m.Kind != hub.KindPublished {
+		return dst
+	}
 	if e.payload == payloadRaw {
 		return e.framing.appendFrame(dst, rawText(m.Data))
 	}

@@ -99,9 +99,10 @@ func (s *Server) dismiss(c *session) {
 // ID implements [hub.Subscriber].
 func (c *session) ID() string { return c.id }
 
-// Deliver implements [hub.Subscriber].
+// Deliver implements [hub.Subscriber]. There are no frames when the protocol has
+// no word for the messages.
 func (c *session) Deliver(_ *hub.Subscription, d hub.Delivery) bool {
-	return c.transport.send(d.Frames)
+	return len(d.Frames) == 0 || c.transport.send(d.Frames)
 }
 
 // Lose implements [hub.Loser].
@@ -155,6 +156,7 @@ func (c *session) subscribe(channel string, e hub.Encoder, o hub.SubscribeOption
 	}
 	ctx, cancel := callContext()
 	defer cancel()
+	o.Client = &hub.ClientInfo{Client: c.id}
 	sub, err := c.server.hub.Subscribe(ctx, channel, c, e, o)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -117,7 +117,7 @@ func newBroker(config configs.Config, logger *slog.Logger) (hub.Broker, error) {
 func rules(config configs.Config) hub.Rules {
 	var rules hub.Rules
 	for _, c := range config.Channels {
-		r := hub.Rule{Match: c.Match, History: hub.History{Size: c.History.Size, TTL: time.Duration(c.History.TTL)}}
+		r := hub.Rule{Match: c.Match, History: hub.History{Size: c.History.Size, TTL: time.Duration(c.History.TTL)}, Presence: c.Presence}
 		for _, who := range c.Publish {
 			r.ServerPublish = r.ServerPublish || who == configs.Server
 			r.ClientPublish = r.ClientPublish || who == configs.Client
