@@ -140,6 +140,7 @@ func TestBadFrames(t *testing.T) {
 		{"binary, Centrifuge", "/connection/websocket", websocket.BinaryMessage, "x", 3501},
 		{"over the limit, raw", "/ws/chat", websocket.TextMessage, strings.Repeat("x", 1001), 1009},
 		{"over the limit, Centrifuge", "/connection/websocket", websocket.TextMessage, strings.Repeat(" ", 1001), 1009},
+		{"far over the limit", "/connection/websocket", websocket.TextMessage, strings.Repeat("x", 16<<20), 1009},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

@@ -133,11 +133,7 @@ func aside(f func()) {
 
 // close tells the client why, once, and ends the transport. It does not wait.
 func (c *session) close(why closeReason) {
-	c.mu.Lock()
-	first := !c.closing
-	c.closing = true
-	c.mu.Unlock()
-	if !first {
+	if !c.beginClosing() {
 		return
 	}
 	if why == closeSlow {
@@ -146,6 +142,15 @@ func (c *session) close(why closeReason) {
 	}
 	code, reason := c.protocol.closeCode(why)
 	c.transport.end(code, reason, why == closeSlow)
+}
+
+// beginClosing reports whether it is the first to close the session.
+func (c *session) beginClosing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := !c.closing
+	c.closing = true
+	return first
 }
 
 // subscribe subscribes the session to a channel. The subscription is to be

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
+	"errors"
 	"math"
 	"net"
 	"net/http"
@@ -78,8 +79,20 @@ func (s *Server) newMelody() *melody.Melody {
 		sessionOf(ms).protocol.opened()
 	})
 	m.HandleMessage(func(ms *melody.Session, text []byte) { sessionOf(ms).text(text) })
+	m.HandleError(func(ms *melody.Session, err error) {
+		if errors.Is(err, websocket.ErrReadLimit) {
+			ms.WebsocketConnection().NetConn().(*webSocket).tooLong()
+		}
+	})
 	m.HandleMessageBinary(func(ms *melody.Session, _ []byte) { sessionOf(ms).close(closeNotText) })
 	return m
+}
+
+// tooLong ends a session whose client has been told 1009 by gorilla, and is in the
+// middle of its message still.
+func (t *webSocket) tooLong() {
+	t.session.beginClosing()
+	t.Discard(endWait)
 }
 
 // text checks a text message for UTF-8, which gorilla leaves to its users (RFC

@@ -3,6 +3,7 @@ package wire
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -164,14 +165,30 @@ func (c *Conn) end(last []byte, drop bool, deadline time.Time) bool {
 			return false
 		}
 	case flushing:
-		c.pending = append(c.pending, last)
-		c.waiting += len(last)
+		if len(last) > 0 { // an empty write waits for the peer, on a pipe
+			c.pending = append(c.pending, last)
+			c.waiting += len(last)
+		}
 	default:
 		return false
 	}
 	c.state = ending
 	_ = c.Conn.SetDeadline(deadline)
 	return true
+}
+
+// Discard ends writing and throws away what the peer still sends, until it
+// closes from its side or the time is over. It is for a peer that was told to go
+// in the middle of a message: to close with bytes unread resets the connection,
+// and the peer loses the frame that says why. It is called in place of Read, by
+// the goroutine that reads, and Close comes after it.
+func (c *Conn) Discard(within time.Duration) {
+	c.End(nil, false, within)
+	c.flusher.Wait()
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // reading tells when the connection is broken
+	}
+	_, _ = io.Copy(io.Discard, c.Conn)
 }
 
 // SetReadDeadline implements [net.Conn]. It does nothing once the end has a

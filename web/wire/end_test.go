@@ -126,3 +126,46 @@ func TestEndOfAClosedConn(t *testing.T) {
 		}
 	})
 }
+
+// A peer that was told to go while it was sending hears why, though nobody has
+// read what it sent.
+func TestDiscard(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind string) {
+		c, peer := open(t, kind, bounds)
+		_ = peer.SetDeadline(time.Now().Add(5 * time.Second))
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			if _, err := peer.Write(make([]byte, 8<<20)); err != nil {
+				t.Errorf("the peer sends: %v", err)
+			}
+		})
+		discarded := make(chan struct{})
+		go func() { defer close(discarded); c.Send(bye); c.Discard(5 * time.Second); _ = c.Close() }()
+		if frames := readUntilClose(t, peer); len(frames) != 0 {
+			t.Errorf("the peer got %+v before the close frame", frames)
+		}
+		sending.Wait()
+		_ = peer.Close()
+		<-discarded
+	})
+}
+
+// A peer that goes on sending has the time it was given.
+func TestDiscardIsBounded(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind string) {
+		c, peer := open(t, kind, bounds)
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			for err := error(nil); err == nil; {
+				_, err = peer.Write(make([]byte, 10_000))
+			}
+		})
+		start := time.Now()
+		c.Discard(100 * time.Millisecond)
+		if d := time.Since(start); d > 2*time.Second {
+			t.Errorf("the peer was listened to for %s", d)
+		}
+		_ = c.Close()
+		sending.Wait()
+	})
+}
