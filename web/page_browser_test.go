@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -29,41 +27,6 @@ const (
 		addEventListener("securitypolicyviolation", e => violations.push(e.violatedDirective + " " + e.blockedURI))`
 	pageWait = 15 * time.Second // for anything to appear in a page
 )
-
-// startBrowser starts a Chromium that only knows this machine. Without one the
-// test is skipped, or fails where BELFRY_TEST_REQUIRE=1 says that nothing may
-// be skipped.
-func startBrowser(t *testing.T) context.Context {
-	t.Helper()
-	path := findProgram(t, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("no-proxy-server", true))
-	allocator, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
-	t.Cleanup(stop)
-	browser, closeBrowser := chromedp.NewContext(allocator)
-	t.Cleanup(closeBrowser)
-	if err := chromedp.Do(browser); err != nil {
-		t.Fatalf("start %s: %v", path, err)
-	}
-	return browser
-}
-
-// findProgram returns the path of the first of the programs that is there.
-func findProgram(t *testing.T, names ...string) string {
-	t.Helper()
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	reason := fmt.Sprintf("none of %s is installed", strings.Join(names, ", "))
-	if os.Getenv("BELFRY_TEST_REQUIRE") == "1" {
-		t.Fatalf("%s, and BELFRY_TEST_REQUIRE=1 lets nothing be skipped", reason)
-	}
-	t.Skip(reason)
-	return ""
-}
 
 // tower is a running server that can be stopped and started again at the same
 // address.

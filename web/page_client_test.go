@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"belfry/hub/hubtest"
 )
 
 // TestBrowserClient checks belfry.js in a real browser, on the real server and
 // on one that follows a script.
 func TestBrowserClient(t *testing.T) {
 	t.Parallel()
-	browser := startBrowser(t)
+	browser := hubtest.Browser(t)
 	t.Run("loading", func(t *testing.T) { testClientLoading(t, browser) })
 	t.Run("requests", func(t *testing.T) { testClientRequests(t, browser) })
 	t.Run("subscriptions", func(t *testing.T) { testClientSubscriptions(t, browser) })

@@ -14,13 +14,15 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"belfry/hub/hubtest"
 )
 
 // TestPage uses /socketexample as a visitor does, in a real browser on the real
 // server.
 func TestPage(t *testing.T) {
 	t.Parallel()
-	browser := startBrowser(t)
+	browser := hubtest.Browser(t)
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, context.Context)
@@ -207,7 +209,7 @@ func testPageCurl(t *testing.T, browser context.Context) {
 	if command != want {
 		t.Fatalf("the command:\n%s\nwant:\n%s", command, want)
 	}
-	findProgram(t, "curl")
+	hubtest.Need(t, "curl")
 	shell := exec.CommandContext(t.Context(), "sh", "-c", command+" --noproxy '*' --silent --show-error --max-time 5")
 	shell.Env = append(os.Environ(), "BELFRY_API_KEY="+pageAPIKey)
 	if out, err := shell.CombinedOutput(); err != nil || !strings.Contains(string(out), `"result"`) {

@@ -1,0 +1,12 @@
+// The remote controlled client in Node: orders on standard input, what it tells
+// on standard output. The arguments are the server's address and the client's
+// options. It ends with its input.
+import { createInterface } from 'node:readline';
+import { Centrifuge } from 'centrifuge';
+import WebSocket from 'ws';
+import { remote } from './remote.mjs';
+
+const [address, options] = process.argv.slice(2);
+const client = new Centrifuge(address, { ...JSON.parse(options), websocket: WebSocket });
+const order = remote(client, line => console.log(line));
+createInterface({ input: process.stdin }).on('line', order).on('close', () => process.exit());
