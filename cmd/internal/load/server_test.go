@@ -106,20 +106,23 @@ func (c *fakeClient) queue(text string) {
 
 var fakeUpgrader = websocket.Upgrader{WriteBufferSize: 1024}
 
-// serve runs a connection: what to do with each text is up to hear.
+// serve runs a connection: what to do with each text is up to hear. It hears nil
+// before the client learns that it is connected, so that no message is missed.
 func (s *fakeServer) serve(w http.ResponseWriter, r *http.Request, c *fakeClient, hear func(text []byte)) {
+	c.out = make(chan string, 4096)
+	hear(nil)
 	conn, err := fakeUpgrader.Upgrade(w, r, nil)
 	if err != nil {
+		s.leave(c)
 		return
 	}
 	defer conn.Close()
-	c.conn, c.out = conn, make(chan string, 4096)
+	c.conn = conn
 	if s.writeWait > 0 {
 		_ = conn.NetConn().(interface{ SetWriteBuffer(int) error }).SetWriteBuffer(4096)
 	}
 	var writer sync.WaitGroup
 	writer.Go(func() { s.write(c) })
-	hear(nil)
 	for {
 		_, text, err := conn.ReadMessage()
 		if err != nil {
