@@ -11,12 +11,12 @@ import (
 )
 
 // fakeReport has every part that a measure may look at.
-func fakeReport(cpu float64) *load.Report {
-	return &load.Report{
+func fakeReport(cpu float64) *report {
+	return &report{Redis: new(redisReport), Regained: new(regained), Report: load.Report{
 		Delivered: 10, Seconds: 1, Latency: &load.Latency{P99: 1000},
 		Server: &load.Server{CPUPerDelivery: cpu}, Stalled: &load.Stalled{Subscribers: 1},
 		Churn: &load.Churn{Join: &load.Latency{P99: 2000}},
-	}
+	}}
 }
 
 // TestRows finds measures of variants that there are not.
@@ -28,7 +28,7 @@ func TestRows(t *testing.T) {
 	for _, r := range rows {
 		all := make(reports)
 		for _, v := range r.variants {
-			if all[v.name] != nil || servers[v.server] == nil {
+			if all[v.name] != nil || servers[v.server] == nil && v.do == nil {
 				t.Errorf("%s: variant %s of server %s is twice or of no server", r.name, v.name, v.server)
 			}
 			all[v.name] = fakeReport(1)
@@ -88,7 +88,7 @@ func TestFaults(t *testing.T) {
 	if got := faults(bad); got != 1023 {
 		t.Errorf("got %v, want 1023", got)
 	}
-	if faults(fakeReport(1)) != 0 || faults(&load.Report{}) != 1 {
+	if faults(fakeReport(1)) != 0 || faults(&report{}) != 1 {
 		t.Error("a good report has faults, or one without deliveries has none")
 	}
 }
@@ -116,6 +116,36 @@ func TestMarkdown(t *testing.T) {
 		if !slices.Contains(got, want) {
 			t.Errorf("no line %s in:\n%s", want, strings.Join(got, "\n"))
 		}
+	}
+}
+
+// TestMarkdownOfRegained has no table of servers: belfry bench has loaded none.
+func TestMarkdownOfRegained(t *testing.T) {
+	row := comeback(settings{})
+	r := result{Work: row.work, variants: row.variants, Runs: []reports{
+		{"2,000": {Redis: &redisReport{Reads: 1}, Regained: &regained{Seconds: 1.5, Messages: 100_000}}},
+		{"2,000": {Redis: &redisReport{Reads: 40}, Regained: &regained{Seconds: 3.5, Messages: 99_999, Faults: 1}}},
+	}}
+	r.Measured = r.findings(row.measures)
+	got := markdown("a machine", settings{runs: 2, seconds: 5}, []result{r})
+	for _, want := range []string{"| ≤ 3.00 s | 3.50 s | over by 17 % |", "| ≤ 10 | 40 | over by 300 % |", "| none | 1 | over |"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "| server |") {
+		t.Errorf("a table of servers in:\n%s", got)
+	}
+}
+
+// TestLessRoundTrip takes one round trip off where there is a Redis.
+func TestLessRoundTrip(t *testing.T) {
+	row := redis(settings{})
+	through := fakeReport(1)
+	through.Latency.P99, through.Redis.RoundTrip = 3600, 100
+	got, ok := row.measures[0].one(reports{"memory": {Report: load.Report{Latency: &load.Latency{P99: 1000}}}, "Redis": through})
+	if !ok || got != 3.5 {
+		t.Errorf("got %v, want 3.5", got)
 	}
 }
 

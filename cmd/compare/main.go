@@ -1,7 +1,7 @@
 // Command compare measures Belfry beside the yardsticks of cmd/reference: it
 // starts each server as a process of its own, does the same work with each in
-// turn, and sets what came of it beside a bar. It takes about ten minutes and
-// the whole machine.
+// turn, and sets what came of it beside a bar. Some rows start a redis-server, too.
+// It takes about a quarter of an hour and the whole machine.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"time"
@@ -47,6 +48,9 @@ func run(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	if err := checkNeeds(rows); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "belfry-compare-")
 	if err != nil {
 		return err
@@ -65,6 +69,19 @@ func run(ctx context.Context, s settings) error {
 		results = append(results, result)
 	}
 	return publish(s, results)
+}
+
+// checkNeeds says at once which program is missing.
+func checkNeeds(rows []row) error {
+	for _, r := range rows {
+		if r.needs == "" {
+			continue
+		}
+		if _, err := exec.LookPath(r.needs); err != nil {
+			return fmt.Errorf("row %s needs %s (apt-get install %s): %w", r.name, r.needs, r.needs, err)
+		}
+	}
+	return nil
 }
 
 // publish prints the results, and writes the file when there are all.

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"belfry/cmd/internal/load"
 )
 
 // finding is what a measure has come to, as it is shown.
@@ -64,22 +62,36 @@ func (r *result) write(b *strings.Builder) {
 	for _, m := range r.Measured {
 		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", m.What, m.Bar, m.Value, m.Verdict)
 	}
+	loaded := r.loaded()
+	if len(loaded) == 0 {
+		return
+	}
 	fmt.Fprintf(b, "\n| server | CPU per delivery | p50 | p99 | deliveries/s | memory per connection |\n|---|---|---|---|---|---|\n")
-	for _, v := range r.variants {
+	for _, v := range loaded {
 		r.writeVariant(b, v)
 	}
+}
+
+// loaded are the variants that belfry bench has loaded.
+func (r *result) loaded() (variants []variant) {
+	for _, v := range r.variants {
+		if report := r.Runs[0][v.name]; report != nil && report.Server != nil {
+			variants = append(variants, v)
+		}
+	}
+	return variants
 }
 
 // writeVariant writes the medians of what one server did.
 func (r *result) writeVariant(b *strings.Builder, v variant) {
 	of := func(q quantity) float64 { return r.value(median("", "", q, v.name)) }
 	cells := []string{"", "", "", ""}
-	if of(func(r *load.Report) float64 { return float64(r.Delivered) }) > 0 {
+	if of(func(r *report) float64 { return float64(r.Delivered) }) > 0 {
 		cells = []string{
 			number(of(cpuPerDelivery), "µs"),
-			number(of(func(r *load.Report) float64 { return r.Latency.P50 / 1e3 }), "ms"),
+			number(of(func(r *report) float64 { return r.Latency.P50 / 1e3 }), "ms"),
 			number(of(p99)/1e3, "ms"),
-			number(of(func(r *load.Report) float64 { return r.DeliveriesPerSecond }), ""),
+			number(of(func(r *report) float64 { return r.DeliveriesPerSecond }), ""),
 		}
 	}
 	fmt.Fprintf(b, "| %s | %s | %s |\n", v.name, strings.Join(cells, " | "), number(of(memoryEach), "KiB"))

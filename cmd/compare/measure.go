@@ -3,12 +3,10 @@ package main
 import (
 	"math"
 	"slices"
-
-	"belfry/cmd/internal/load"
 )
 
 // reports are what the variants of one row have made in one run.
-type reports map[string]*load.Report
+type reports map[string]*report
 
 // measure is a number that is taken of a row.
 type measure struct {
@@ -26,7 +24,7 @@ func (m measure) atMost(bar float64) measure {
 }
 
 // quantity is one number of a report.
-type quantity func(*load.Report) float64
+type quantity func(*report) float64
 
 // ratio is the median of the ratios of the runs.
 func ratio(what string, of quantity, this, to string) measure {
@@ -74,13 +72,13 @@ func middle(values []float64) float64 {
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
-func cpuPerDelivery(r *load.Report) float64 { return r.Server.CPUPerDelivery }
-func memoryEach(r *load.Report) float64     { return r.Server.MemoryPerConnection / 1024 }
-func cpuEach(r *load.Report) float64        { return r.Server.CPUPerConnection }
-func memoryPeak(r *load.Report) float64     { return float64(r.Server.MemoryPeak) / (1 << 20) }
-func closed(r *load.Report) float64         { return float64(r.Closed) }
+func cpuPerDelivery(r *report) float64 { return r.Server.CPUPerDelivery }
+func memoryEach(r *report) float64     { return r.Server.MemoryPerConnection / 1024 }
+func cpuEach(r *report) float64        { return r.Server.CPUPerConnection }
+func memoryPeak(r *report) float64     { return float64(r.Server.MemoryPeak) / (1 << 20) }
+func closed(r *report) float64         { return float64(r.Closed) }
 
-func p99(r *load.Report) float64 {
+func p99(r *report) float64 {
 	if r.Latency == nil {
 		return math.NaN()
 	}
@@ -89,7 +87,7 @@ func p99(r *load.Report) float64 {
 
 // faults is how many messages did not come once and in order, and a fault when
 // there were none at all.
-func faults(r *load.Report) float64 {
+func faults(r *report) float64 {
 	n := r.Lost + r.Duplicated + r.OutOfOrder + r.Refused + int64(r.Closed)
 	if c := r.Churn; c != nil {
 		n += c.Lost + c.Duplicated + c.OutOfOrder + c.Stray + c.Refused
@@ -100,17 +98,33 @@ func faults(r *load.Report) float64 {
 	return float64(n)
 }
 
-func notEvicted(r *load.Report) float64 {
+func notEvicted(r *report) float64 {
 	return float64(r.Stalled.Subscribers - r.Stalled.Evicted)
 }
 
-func joinP99(r *load.Report) float64 {
+func joinP99(r *report) float64 {
 	if r.Churn.Join == nil {
 		return math.NaN()
 	}
 	return r.Churn.Join.P99 / 1e3
 }
 
-func joinsAndLeaves(r *load.Report) float64 {
+func joinsAndLeaves(r *report) float64 {
 	return float64(r.Churn.Joins+r.Churn.Leaves) / r.Seconds
 }
+
+// lessRoundTrip is p99 without one Redis round trip. It is p99 itself where
+// there is no Redis.
+func lessRoundTrip(r *report) float64 { return p99(r) - roundTrip(r) }
+
+func roundTrip(r *report) float64 {
+	if r.Redis == nil {
+		return 0
+	}
+	return r.Redis.RoundTrip
+}
+
+func streamReads(r *report) float64    { return float64(r.Redis.Reads) }
+func regainedIn(r *report) float64     { return r.Regained.Seconds }
+func regainedAll(r *report) float64    { return float64(r.Regained.Messages) }
+func regainedFaults(r *report) float64 { return float64(r.Regained.Faults) }

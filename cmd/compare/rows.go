@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,7 +14,8 @@ type row struct {
 	work     string
 	variants []variant
 	measures []measure
-	once     bool // what it measures is no ratio: it is done once
+	once     bool   // what it measures is no ratio: it is done once
+	needs    string // a program that is not built here
 }
 
 // variant is one server doing the work.
@@ -22,6 +24,8 @@ type variant struct {
 	server string   // a key of servers
 	flags  []string // of belfry bench
 	once   bool     // only in the first run: it takes long
+	// do does the work in place of belfry bench; nil: belfry bench does it.
+	do func(context.Context, *work, variant) (*report, error)
 }
 
 // rowMakers has the rows in their order.
@@ -31,11 +35,15 @@ var rowMakers = []struct {
 }{
 	{"steady", steady},
 	{"busy", busy},
+	{"history", history},
 	{"channels", channels},
 	{"idle", idle},
 	{"growth", growth},
 	{"stall", stall},
 	{"churn", churn},
+	{"redis", redis},
+	{"recover", comeback},
+	{"repair", repair},
 }
 
 func rowNames() (names []string) {
@@ -111,6 +119,33 @@ func busy(s settings) row {
 			ratio("CPU per delivery, centrifuge to raw", cpuPerDelivery, "centrifuge", "raw").atMost(1.1),
 			ratio("CPU per delivery, bare to bare at 20/s", cpuPerDelivery, "bare", "bare at 20/s"),
 			ratio("CPU per delivery, melody to bare at 20/s", cpuPerDelivery, "melody", "bare at 20/s"),
+		},
+	}
+}
+
+// remembering makes the channel one that the default rules give a history.
+var remembering = []string{"--channel", "chat-bench"}
+
+// history is steady and busy with positions given and messages kept.
+func history(s settings) row {
+	slow, fast := messages(2000, 1, 20, s.seconds), messages(2000, 1, 500, s.seconds, remembering...)
+	return row{
+		work: "2,000 subscribers, 1 channel with history, 20 and 500 messages/s",
+		variants: []variant{
+			{name: "bare, 20/s", server: "bare", flags: slow},
+			{name: "raw, 20/s", server: "belfry", flags: with(slow, remembering...)},
+			{name: "centrifuge, 20/s", server: "belfry", flags: with(with(slow, remembering...), overCentrifuge...)},
+			{name: "raw, 500/s", server: "belfry", flags: fast},
+			{name: "centrifuge, 500/s", server: "belfry", flags: with(fast, overCentrifuge...)},
+		},
+		measures: []measure{
+			ratio("CPU per delivery, 20/s, raw to bare", cpuPerDelivery, "raw, 20/s", "bare, 20/s").atMost(1.2),
+			ratio("p99 latency, 20/s, raw to bare", p99, "raw, 20/s", "bare, 20/s").atMost(1.2),
+			ratio("CPU per delivery, 20/s, centrifuge to bare", cpuPerDelivery, "centrifuge, 20/s", "bare, 20/s").atMost(1.2),
+			ratio("p99 latency, 20/s, centrifuge to bare", p99, "centrifuge, 20/s", "bare, 20/s").atMost(1.2),
+			ratio("CPU per delivery, raw at 500/s to bare at 20/s", cpuPerDelivery, "raw, 500/s", "bare, 20/s").atMost(0.2),
+			ratio("CPU per delivery, centrifuge at 500/s to bare at 20/s", cpuPerDelivery, "centrifuge, 500/s", "bare, 20/s").atMost(0.2),
+			worst("faults of Belfry", "", faults, "raw, 20/s", "centrifuge, 20/s", "raw, 500/s", "centrifuge, 500/s").atMost(0),
 		},
 	}
 }

@@ -60,10 +60,10 @@ type server struct {
 	quit context.CancelFunc
 }
 
-// startServer starts a server and waits until it is ready. Its log is thrown
-// away.
-func (w *work) startServer(ctx context.Context, kind string) (*server, error) {
-	args := servers[kind]
+// startServer starts a server, with more arguments, and waits until it is ready.
+// Its log is thrown away.
+func (w *work) startServer(ctx context.Context, kind string, more ...string) (*server, error) {
+	args := with(servers[kind], more...)
 	ctx, quit := context.WithCancel(ctx)
 	s := &server{cmd: exec.CommandContext(ctx, filepath.Join(w.dir, args[0]), args[1:]...), quit: quit}
 	s.cmd.Env = environ()
@@ -87,6 +87,12 @@ func (w *work) startServer(ctx context.Context, kind string) (*server, error) {
 func (s *server) stop() {
 	s.quit()
 	_ = s.cmd.Wait() // an interrupted process has failed
+}
+
+// kill ends the server without a word to its clients.
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill()
+	s.stop()
 }
 
 var address = regexp.MustCompile(`127\.0\.0\.1:\d+`)

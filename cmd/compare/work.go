@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
-
-	"belfry/cmd/internal/load"
 )
 
 // benchWait bounds one run of one server.
@@ -74,48 +72,45 @@ func (w *work) do(ctx context.Context, r row) (result, error) {
 	return all, nil
 }
 
-// one starts a server, loads it, and stops it.
-func (w *work) one(ctx context.Context, r row, v variant) (*load.Report, error) {
+// one has one variant do the work.
+func (w *work) one(ctx context.Context, r row, v variant) (*report, error) {
 	ctx, cancel := context.WithTimeout(ctx, benchWait)
 	defer cancel()
+	do := v.do
+	if do == nil {
+		do = loadServer
+	}
+	report, err := do(ctx, w, v)
+	if err != nil {
+		return nil, err
+	}
+	w.done++
+	fmt.Fprintf(os.Stderr, "%3d of %d  %-9s %-18s %s\n", w.done, w.total, r.name, v.name, report.brief())
+	return report, nil
+}
+
+// loadServer starts a server, loads it, and stops it.
+func loadServer(ctx context.Context, w *work, v variant) (*report, error) {
 	s, err := w.startServer(ctx, v.server)
 	if err != nil {
 		return nil, err
 	}
 	defer s.stop()
-	report, err := w.bench(ctx, s, v.flags)
-	if err != nil {
-		return nil, err
-	}
-	w.done++
-	fmt.Fprintf(os.Stderr, "%3d of %d  %-9s %-18s %s\n", w.done, w.total, r.name, v.name, brief(report))
-	return report, nil
+	return w.bench(ctx, s, v.flags)
 }
 
 // bench runs belfry bench against a server. That messages are lost is no error:
 // it is in the report.
-func (w *work) bench(ctx context.Context, s *server, flags []string) (*load.Report, error) {
+func (w *work) bench(ctx context.Context, s *server, flags []string) (*report, error) {
 	flags = with(flags, "--server", s.url, "--pid", strconv.Itoa(s.cmd.Process.Pid), "--json")
 	cmd := exec.CommandContext(ctx, filepath.Join(w.dir, "belfry"), with([]string{"bench"}, flags...)...)
 	cmd.Env = environ()
 	var out, told bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &told
 	failed := cmd.Run()
-	report := new(load.Report)
+	report := new(report)
 	if err := json.Unmarshal(out.Bytes(), report); err != nil {
 		return nil, fmt.Errorf("belfry bench: %w\n%s", failed, told.Bytes())
 	}
 	return report, nil
-}
-
-// brief is a report in a line.
-func brief(r *load.Report) string {
-	text := fmt.Sprintf("%7.2f µs/connection/s %6.1f KiB/connection", r.Server.CPUPerConnection, r.Server.MemoryPerConnection/1024)
-	if r.Latency != nil {
-		text = fmt.Sprintf("%6.2f µs/delivery  p99 %8.1f ms  %9.0f deliveries/s", r.Server.CPUPerDelivery, r.Latency.P99/1e3, r.DeliveriesPerSecond)
-	}
-	if n := r.Lost + r.Duplicated + r.OutOfOrder; n > 0 {
-		text += fmt.Sprintf("  %d lost, %d duplicated, %d out of order", r.Lost, r.Duplicated, r.OutOfOrder)
-	}
-	return text
 }

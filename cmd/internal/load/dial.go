@@ -53,6 +53,20 @@ func (d *dialer) dial(ctx context.Context, i int, control controlFunc) (net.Conn
 	return tls.Client(c, d.tls), nil
 }
 
+// open opens the i-th connection as a WebSocket. It has a deadline until opened
+// is called.
+func (d *dialer) open(ctx context.Context, i int, u *url.URL, control controlFunc) (c net.Conn, early []byte, err error) {
+	if c, err = d.dial(ctx, i, control); err != nil {
+		return nil, nil, err
+	}
+	_ = c.SetDeadline(time.Now().Add(dialWait))
+	if early, err = handshake(c, u); err != nil {
+		_ = c.Close()
+		return nil, nil, err
+	}
+	return c, early, nil
+}
+
 // handshake asks for WebSocket and returns what the server sent behind its
 // answer (RFC 6455, section 4.1).
 func handshake(c net.Conn, u *url.URL) (early []byte, err error) {

@@ -78,15 +78,7 @@ func (r *run) openSocket(ctx context.Context, i int, channel string, control con
 	if err != nil {
 		return nil, nil, err
 	}
-	if c, err = r.dialer.dial(ctx, i, control); err != nil {
-		return nil, nil, err
-	}
-	_ = c.SetDeadline(time.Now().Add(dialWait))
-	if early, err = handshake(c, u); err != nil {
-		_ = c.Close()
-		return nil, nil, err
-	}
-	return c, early, nil
+	return r.dialer.open(ctx, i, u, control)
 }
 
 // opened takes the deadline away and handles what came early.

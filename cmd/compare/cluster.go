@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// cluster is instances of Belfry that meet at a Redis.
+type cluster struct {
+	redis *redisServer
+	nodes []*server
+}
+
+// startCluster starts a Redis, with more arguments, and so many instances. What
+// it returns is to be stopped after an error, too.
+func (w *work) startCluster(ctx context.Context, nodes int, more ...string) (c *cluster, err error) {
+	c = new(cluster)
+	if c.redis, err = w.newRedis(more...); err != nil {
+		return c, err
+	}
+	if err := c.redis.start(ctx); err != nil {
+		return c, err
+	}
+	for range nodes {
+		s, err := w.startServer(ctx, "belfry", "--redis", c.redis.url())
+		if err != nil {
+			return c, err
+		}
+		c.nodes = append(c.nodes, s)
+	}
+	return c, nil
+}
+
+func (c *cluster) stop() {
+	for _, s := range c.nodes {
+		s.stop()
+	}
+	if c.redis != nil {
+		c.redis.stop()
+	}
+}
+
+// maxBroadcast is how many channels one call may name.
+const maxBroadcast = 1000
+
+// text is a message of 128 bytes.
+var text = strings.Repeat("x", 128)
+
+// publish publishes one message to each channel. All of them have to be
+// accepted.
+func (s *server) publish(ctx context.Context, channels ...string) error {
+	for names := range slices.Chunk(channels, maxBroadcast) {
+		body, err := json.Marshal(map[string]any{"channels": names, "data": text})
+		if err != nil {
+			return err
+		}
+		if err := s.call(ctx, "/api/broadcast", body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// call calls the HTTP API and wants no error in the answer.
+func (s *server) call(ctx context.Context, path string, body []byte) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("X-API-Key", apiKey)
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err == nil && (response.StatusCode != http.StatusOK || bytes.Contains(answer, []byte(`"error"`))) {
+		err = fmt.Errorf("%s: %s %.300s", path, response.Status, answer)
+	}
+	return err
+}
+
+// endpoint is where clients of the Centrifuge protocol connect.
+func (s *server) endpoint() string {
+	return "ws" + strings.TrimPrefix(s.url, "http") + "/connection/websocket"
+}

@@ -1,0 +1,162 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"belfry/hub"
+	"belfry/web"
+)
+
+// belfry is a real server.
+type belfry struct {
+	hub      *hub.Hub
+	web      *web.Server
+	endpoint string
+}
+
+func newBelfry(t *testing.T) *belfry {
+	t.Helper()
+	h := hub.New(hub.Options{})
+	w := web.New(web.Options{Hub: h, APIKey: "key", Version: "test"})
+	s := httptest.NewServer(w)
+	ctx, cancel := context.WithCancel(context.Background())
+	var parts sync.WaitGroup
+	parts.Go(func() { _ = h.Run(ctx) })
+	parts.Go(func() { w.Run(ctx) })
+	t.Cleanup(func() {
+		closing, done := context.WithTimeout(context.Background(), 5*time.Second)
+		defer done()
+		_ = w.Shutdown(closing)
+		s.Close()
+		cancel()
+		parts.Wait()
+	})
+	return &belfry{h, w, "ws" + strings.TrimPrefix(s.URL, "http") + "/connection/websocket"}
+}
+
+// publish publishes so many messages to each channel.
+func (b *belfry) publish(t *testing.T, n int, channels ...string) {
+	t.Helper()
+	for _, channel := range channels {
+		for range n {
+			if _, err := b.hub.Publish(t.Context(), channel, &hub.Message{Data: []byte(`"x"`)}, hub.PublishOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestFollowers leave, miss messages and come back; then they miss more than the
+// history holds.
+func TestFollowers(t *testing.T) {
+	t.Parallel()
+	b := newBelfry(t)
+	f, err := Follow(t.Context(), b.endpoint, [][]string{{"chat-1", "chat-2"}, {"chat-2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Leave()
+	want := func(came int64, faults Followed) {
+		t.Helper()
+		missing := f.Wait(t.Context(), came, 5*time.Second)
+		faults.Messages = came
+		if seen := f.Seen(); missing != 0 || seen != faults {
+			t.Fatalf("%d missing, seen %+v, want %+v", missing, seen, faults)
+		}
+	}
+	b.publish(t, 2, "chat-1", "chat-2")
+	want(6, Followed{})
+	f.Leave()
+	b.publish(t, 5, "chat-1", "chat-2")
+	if err := f.Return(t.Context(), b.endpoint); err != nil {
+		t.Fatal(err)
+	}
+	want(21, Followed{})
+	f.Leave()
+	b.publish(t, 101, "chat-1")
+	if err := f.Return(t.Context(), b.endpoint); err != nil {
+		t.Fatal(err)
+	}
+	want(21, Followed{Told: 1})
+	b.publish(t, 1, "chat-1", "chat-2")
+	want(24, Followed{Told: 1})
+	if missing := f.Wait(t.Context(), 25, time.Millisecond); missing != 1 {
+		t.Errorf("%d missing, want 1", missing)
+	}
+}
+
+func TestFollowRefused(t *testing.T) {
+	t.Parallel()
+	endpoint := newBelfry(t).endpoint
+	cases := []struct{ name, endpoint, channel, want string }{
+		{"no history", endpoint, "news", "channel news has no history"},
+		{"no channel", endpoint, strings.Repeat("x", 256), "the server refuses a command"},
+		{"no such path", strings.Replace(endpoint, "/connection", "/no", 1), "chat", "404"},
+		{"another machine", "ws://192.0.2.1/", "chat", "another machine"},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			if _, err := Follow(t.Context(), tc.endpoint, [][]string{{tc.channel}}); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v; want %q in it", err, tc.want)
+			}
+		})
+	}
+}
+
+// TestFollower counts what a server does wrong, from offset 3 on.
+func TestFollower(t *testing.T) {
+	pub := func(offset int) string {
+		return fmt.Sprintf(`{"push":{"channel":"c","pub":{"data":1,"offset":%d}}}`, offset)
+	}
+	answer := `{"id":2,"subscribe":{"epoch":"e","offset":9,"was_recovering":true}}`
+	cases := []struct {
+		name  string
+		lines []string
+		want  Followed
+	}{
+		{"in order", []string{pub(4), pub(5), `{"push":{"channel":"other","pub":{"offset":9}}}`}, Followed{Messages: 2}},
+		{"passes two over", []string{pub(4), pub(7)}, Followed{Messages: 2, Missing: 2}},
+		{"sends one twice", []string{pub(4), pub(4), pub(5)}, Followed{Messages: 2, Duplicated: 1}},
+		{"sends 4 after 5", []string{pub(5), pub(4)}, Followed{Messages: 1, Missing: 1, Duplicated: 1}},
+		{"tells of a loss", []string{`{"push":{"channel":"c","unsubscribe":{"code":2500}}}`}, Followed{Told: 1}},
+		{"cannot recover", []string{answer, pub(10)}, Followed{Messages: 1, Told: 1}},
+		{"recovers and overlaps", []string{
+			`{"id":2,"subscribe":{"recovered":true,"offset":3,"was_recovering":true,"publications":[{"offset":4},{"offset":5}]}}`, pub(5), pub(6),
+		}, Followed{Messages: 3, Duplicated: 1}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			team := new(Followers)
+			f := newFollower(team, []string{"c"})
+			team.all = append(team.all, f)
+			f.channels[0].epoch, f.channels[0].offset = "e", 3
+			f.message([]byte(strings.Join(tc.lines, "\n")))
+			if got := team.Seen(); got != tc.want || f.err != nil {
+				t.Errorf("got %+v, %v, want %+v", got, f.err, tc.want)
+			}
+		})
+	}
+}
+
+// TestFollowerClosed counts a connection that the server ends.
+func TestFollowerClosed(t *testing.T) {
+	t.Parallel()
+	b := newBelfry(t)
+	f, err := Follow(t.Context(), b.endpoint, [][]string{{"chat"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.web.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.readers.Wait()
+	if got := f.Seen(); got.Closed != 1 || got.Faults() != 1 {
+		t.Errorf("got %+v, want one closed", got)
+	}
+}
