@@ -33,6 +33,7 @@ func (c Config) Check() error {
 	k.apiKey(c.API.Key)
 	k.origins(c.Origins)
 	k.channels(c.Channels)
+	within(&k, "presence.ttl", c.Presence.TTL, Age(5*time.Second), Age(10*time.Minute))
 	k.limits(c.Limits)
 	return k.faults.err()
 }

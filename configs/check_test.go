@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -61,6 +62,10 @@ func TestCheck(t *testing.T) {
 		{"too many rules", func(c *Config) { c.Channels = slices.Repeat(c.Channels[:1], 1001) }, []string{"channels: has 1001 items; want at most 1000"}},
 		{"too many origins", func(c *Config) { c.Origins = slices.Repeat(Origins{"*"}, 1001) }, []string{"origins: has 1001 items; want at most 1000"}},
 		{"too many grants", func(c *Config) { c.Policy.Allow = make(Grants, 1001) }, []string{"policy.allow: has 1001 items; want at most 1000"}},
+
+		{"presence for too short", func(c *Config) { c.Presence.TTL = Age(5*time.Second - 1) }, []string{"presence.ttl: 4.999999999s: want 5s to 10m"}},
+		{"presence for too long", func(c *Config) { c.Presence.TTL = Age(10*time.Minute + 1) }, []string{"presence.ttl: 10m0.000000001s: want 5s to 10m"}},
+		{"bounds of presence", func(c *Config) { c.Presence.TTL = Age(5 * time.Second) }, nil},
 
 		{"lower bounds", func(c *Config) { c.Limits = Limits{1 << 10, 256, 64 << 10, 1} }, nil},
 		{"upper bounds", func(c *Config) { c.Limits = Limits{64 << 20, 16 << 20, 256 << 20, 10_000} }, nil},

@@ -19,6 +19,8 @@ type Config struct {
 	// channel that matches none does not exist.
 	Channels []Channel `json:"channels" env:"-"`
 
+	Presence Presence `json:"presence" envPrefix:"PRESENCE_"`
+
 	Limits Limits `json:"limits" envPrefix:"LIMITS_"`
 
 	from places
@@ -81,6 +83,13 @@ const (
 	Client = "client" // any session
 )
 
+// Presence configures who is known to be on the channels whose rules have presence.
+type Presence struct {
+	// TTL is when the clients of a node that died without a word are forgotten at
+	// the latest, 5s to 10m. All nodes need the same.
+	TTL Age `json:"ttl" env:"TTL"`
+}
+
 // Limits bounds what comes from outside. Every range is inclusive.
 type Limits struct {
 	// Body is the most that the body of an HTTP API request may have, 1KiB to 64MiB.
@@ -106,6 +115,7 @@ func Default() Config {
 			{Match: "chat*", Publish: []string{Server, Client}, History: History{Size: 100, TTL: Age(24 * time.Hour)}, Presence: true},
 			{Match: "*", Publish: []string{Server}},
 		},
+		Presence: Presence{TTL: Age(time.Minute)},
 		Limits: Limits{
 			Body:          1 << 20,
 			Message:       64 << 10,

@@ -51,6 +51,7 @@ func (b *MemoryBroker) Attach(h Handler) { b.handler = h }
 func (b *MemoryBroker) Run(ctx context.Context) error {
 	sweep := time.NewTicker(10 * time.Second)
 	defer sweep.Stop()
+	defer b.presence.end()
 	for {
 		select {
 		case <-ctx.Done():
@@ -59,10 +60,19 @@ func (b *MemoryBroker) Run(ctx context.Context) error {
 			b.forget(now)
 		case <-b.presence.wake:
 			for _, c := range b.presence.take() {
-				b.handler.HandleMessage(c.channel, c.message)
+				b.bring(c)
 			}
 		}
 	}
+}
+
+// bring tells of a join or a leave. The channel is locked, because the handler
+// takes its messages one at a time.
+func (b *MemoryBroker) bring(coming coming) {
+	c := b.lock(coming.channel)
+	defer c.mu.Unlock()
+	b.handler.HandleMessage(coming.channel, coming.message)
+	close(coming.told)
 }
 
 // Publish implements [Broker]. It waits while the channel's queue is full.

@@ -37,6 +37,9 @@ type RedisOptions struct {
 	// database other than 0 is added to it, because to Redis the databases
 	// share their Pub/Sub channels.
 	Prefix string
+	// PresenceTTL is when the clients of a node that died without a word are
+	// forgotten at the latest; at least a second. Zero: DefaultPresenceTTL.
+	PresenceTTL time.Duration
 	// Logger hears of Redis going and coming. Nil: discards.
 	Logger *slog.Logger
 }
@@ -49,6 +52,8 @@ type RedisBroker struct {
 	logger  *slog.Logger
 	handler Handler
 	wanted  interests
+	// presence is that of this node's clients.
+	presence presence
 }
 
 // NewRedisBroker returns a broker that connects when it runs. The error says
@@ -64,7 +69,7 @@ func NewRedisBroker(o RedisOptions) (*RedisBroker, error) {
 	ro.DialerRetries = 1
 	// Otherwise go-redis may move a connection without telling.
 	ro.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	b := &RedisBroker{client: redis.NewClient(ro), prefix: o.Prefix, logger: o.Logger, wanted: newInterests()}
+	b := &RedisBroker{client: redis.NewClient(ro), prefix: o.Prefix, logger: o.Logger, wanted: newInterests(), presence: newPresence(o.PresenceTTL)}
 	if b.prefix == "" {
 		b.prefix = "belfry:"
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,10 +26,21 @@ const (
 	subscribeBatch = 500
 )
 
-// Run implements [Broker]: it keeps one Pub/Sub connection alive. The first
-// fault after a start or a connection is a warning, those that follow are noise.
+// Run implements [Broker]: it keeps one Pub/Sub connection alive, and the presence
+// of this node's clients. At the end it takes up to a second to take them back.
 func (b *RedisBroker) Run(ctx context.Context) error {
 	defer b.client.Close()
+	var parts sync.WaitGroup
+	parts.Go(func() { b.keepPresence(ctx) })
+	parts.Go(func() { b.reapDead(ctx) })
+	b.stayConnected(ctx)
+	parts.Wait()
+	return nil
+}
+
+// stayConnected makes one connection after the other. The first fault after a
+// start or a connection is a warning, those that follow are noise.
+func (b *RedisBroker) stayConnected(ctx context.Context) {
 	level := slog.LevelWarn
 	for ctx.Err() == nil {
 		connected, err := b.listen(ctx)
@@ -42,7 +54,6 @@ func (b *RedisBroker) Run(ctx context.Context) error {
 		level = slog.LevelDebug
 		pause(ctx, retryEvery)
 	}
-	return nil
 }
 
 // pause waits, or returns at once when the context ends.
@@ -62,7 +73,12 @@ func (b *RedisBroker) listen(ctx context.Context) (connected bool, err error) {
 		return false, fmt.Errorf("connect: %w", err)
 	}
 	ps := b.client.Subscribe(ctx)
+	if err := b.listenToNodes(ctx, ps); err != nil {
+		_ = ps.Close()
+		return false, err
+	}
 	b.wanted.connect()
+	b.presence.members.doubt()
 	b.logger.Info("connected to Redis")
 	var w waiting
 	g, ctx := errgroup.WithContext(ctx)
@@ -175,6 +191,10 @@ func watch(ctx context.Context, ps *redis.PubSub, w *waiting) error {
 func (b *RedisBroker) handle(reply any) {
 	switch r := reply.(type) {
 	case *redis.Message:
+		if b.isSignals(r.Channel) {
+			b.handler.HandleSignal([]byte(r.Payload))
+			return
+		}
 		channel := b.channel(r.Channel)
 		m, err := parsePublished([]byte(r.Payload))
 		if err != nil {

@@ -405,7 +405,7 @@ func TestRedisForeignMessages(t *testing.T) {
 }
 
 // redisSays sends a command to a Redis and returns the answer as text.
-func redisSays(t *testing.T, r *hubtest.RedisServer, args ...any) string {
+func redisSays(t testing.TB, r *hubtest.RedisServer, args ...any) string {
 	t.Helper()
 	c := redis.NewClient(&redis.Options{Addr: r.Addr()})
 	defer c.Close()

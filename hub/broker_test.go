@@ -50,6 +50,14 @@ func TestBroker(t *testing.T) {
 				"nobody subscribed":    checkNobodySubscribed,
 				"context ends":         checkContextEnds,
 				"live once it returns": checkLiveOnceSubscribed,
+				"presence":             checkPresence,
+				"presence fields":      checkPresenceFields,
+				"presence again":       checkPresenceAgain,
+				"presence other user":  checkPresenceOtherUser,
+				"presence off":         checkPresenceOff,
+				"presence evicted":     checkPresenceEvicted,
+				"presence at once":     checkPresenceAtOnce,
+				"presence names":       checkPresenceNames,
 			} {
 				t.Run(check, func(t *testing.T) {
 					t.Parallel()

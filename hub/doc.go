@@ -28,6 +28,11 @@
 // reported as [ErrUnavailable] although it may be delivered; an idempotency key
 // makes repeating it safe.
 //
+// On a channel with presence ([Rule]) subscribers that say who they are
+// ([SubscribeOptions]) are known on all nodes ([Hub.Presence]), and the others get a
+// message when one joins or leaves. These messages have no position: who has missed
+// some reads the presence again.
+//
 // The package knows neither HTTP nor any client protocol: an [Encoder] turns
 // messages into frames, once per wire format and not once per subscriber.
 package hub

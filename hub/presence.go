@@ -4,15 +4,17 @@ import "context"
 
 // PresenceStore knows which clients are on which channels, over all nodes. A
 // client whose node has died without a word is forgotten within the store's
-// time to live. The errors are those of [Broker].Publish.
+// time to live, and the others are told that it has left. The errors are those of [Broker].Publish.
 type PresenceStore interface {
 	// Join adds a client of this node to a channel, and brings a message of
-	// [KindJoin], which excludes the client, to the channel's handlers. The
-	// store remembers the client also when it returns an error, and adds it when
-	// the broker comes back.
+	// [KindJoin], which excludes the client, to the channel's handlers. One that
+	// is there already is there with what this Join says, and nobody is told. It
+	// takes at most two seconds. The store remembers the client also when it
+	// returns an error, and adds it when the broker comes back.
 	Join(ctx context.Context, channel string, c ClientInfo) error
-	// Leave takes back a Join, and brings a message of [KindLeave] to the
-	// channel's handlers. It does not block.
+	// Leave takes back one Join. When all are taken back the client is gone, and
+	// a message of [KindLeave], which excludes it, goes to the channel's handlers.
+	// It does not block.
 	Leave(channel, client string)
 	// Presence returns who is on a channel, in no order.
 	Presence(ctx context.Context, channel string) ([]ClientInfo, error)

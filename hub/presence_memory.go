@@ -2,75 +2,72 @@ package hub
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 )
 
-// maxComings is how many joins and leaves may wait to be told of. Joins then
-// wait, and leaves are no more than joins.
-const maxComings = 10_000
+// joinWait is how long a join waits at most until others were told of it.
+const joinWait = 1500 * time.Millisecond
 
 // memoryPresence is who is on the channels of the one node there is.
 type memoryPresence struct {
 	mu       sync.Mutex // guards what follows
-	channels map[string]map[string]ClientInfo
+	channels map[string]map[string]*memoryMember
 	comings  []coming
-	room     chan struct{} // closed when comings were taken
+	ended    bool          // nobody is told any more
 	wake     chan struct{} // holds a token when there are comings
+}
+
+// memoryMember is a client on a channel.
+type memoryMember struct {
+	refs int        // joins that were not taken back
+	info ClientInfo // what the newest join said
 }
 
 // coming is a join or a leave that is to be told of.
 type coming struct {
 	channel string
 	message *Message
+	told    chan struct{} // closed when that was done
 }
 
 func newMemoryPresence() memoryPresence {
 	return memoryPresence{
-		channels: make(map[string]map[string]ClientInfo),
-		room:     make(chan struct{}),
+		channels: make(map[string]map[string]*memoryMember),
 		wake:     make(chan struct{}, 1),
 	}
 }
 
-// Join implements [PresenceStore].
+// Join implements [PresenceStore]. It returns when others were told, so that those
+// who subscribe later are not.
 func (b *MemoryBroker) Join(ctx context.Context, channel string, c ClientInfo) error {
-	if err := b.presence.wait(ctx); err != nil {
-		return unavailable("join", err)
-	}
-	b.presence.join(channel, c)
-	return nil
-}
-
-// wait returns when there is room for one more to tell of.
-func (p *memoryPresence) wait(ctx context.Context) error {
-	for {
-		p.mu.Lock()
-		room, full := p.room, len(p.comings) >= maxComings
-		p.mu.Unlock()
-		if !full {
-			return nil
-		}
-		select {
-		case <-room:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	told := b.presence.join(channel, c)
+	ctx, cancel := context.WithTimeout(ctx, joinWait)
+	defer cancel()
+	select {
+	case <-told:
+		return nil
+	case <-ctx.Done():
+		return unavailable("join", ctx.Err())
 	}
 }
 
-func (p *memoryPresence) join(channel string, c ClientInfo) {
+// join returns what is closed when others were told.
+func (p *memoryPresence) join(channel string, c ClientInfo) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clients := p.channels[channel]
 	if clients == nil {
-		clients = make(map[string]ClientInfo)
+		clients = make(map[string]*memoryMember)
 		p.channels[channel] = clients
 	}
-	clients[c.Client] = c
-	p.tell(channel, KindJoin, c)
+	if m := clients[c.Client]; m != nil {
+		m.refs++
+		m.info = c
+		return closedChannel
+	}
+	clients[c.Client] = &memoryMember{1, c}
+	return p.tell(channel, KindJoin, c)
 }
 
 // Leave implements [PresenceStore].
@@ -78,25 +75,47 @@ func (b *MemoryBroker) Leave(channel, client string) {
 	p := &b.presence
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c, ok := p.channels[channel][client]
-	if !ok {
+	m := p.channels[channel][client]
+	if m == nil {
+		return
+	}
+	if m.refs--; m.refs > 0 {
 		return
 	}
 	delete(p.channels[channel], client)
 	if len(p.channels[channel]) == 0 {
 		delete(p.channels, channel)
 	}
-	p.tell(channel, KindLeave, c)
+	_ = p.tell(channel, KindLeave, m.info)
 }
 
 // tell has a message sent by the broker's own goroutine, because whoever leaves
 // must not wait for the channel's queue. It runs under the lock.
-func (p *memoryPresence) tell(channel string, k Kind, c ClientInfo) {
-	p.comings = append(p.comings, coming{channel, newComing(k, c)})
+func (p *memoryPresence) tell(channel string, k Kind, c ClientInfo) (told <-chan struct{}) {
+	if p.ended {
+		return closedChannel
+	}
+	one := coming{channel, newComing(k, c), make(chan struct{})}
+	p.comings = append(p.comings, one)
 	select {
 	case p.wake <- struct{}{}:
 	default:
 	}
+	return one.told
+}
+
+// closedChannel is what there is to wait for when there is nothing to tell.
+var closedChannel = func() <-chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// end drops what nobody will be told any more.
+func (p *memoryPresence) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	for _, c := range p.comings {
+		close(c.told)
+	}
+	p.comings = nil
 }
 
 // newComing makes the message of a join or a leave.
@@ -110,8 +129,6 @@ func (p *memoryPresence) take() []coming {
 	defer p.mu.Unlock()
 	taken := p.comings
 	p.comings = nil
-	close(p.room)
-	p.room = make(chan struct{})
 	return taken
 }
 
@@ -119,7 +136,11 @@ func (p *memoryPresence) take() []coming {
 func (b *MemoryBroker) Presence(_ context.Context, channel string) ([]ClientInfo, error) {
 	b.presence.mu.Lock()
 	defer b.presence.mu.Unlock()
-	return slices.Collect(maps.Values(b.presence.channels[channel])), nil
+	var clients []ClientInfo
+	for _, m := range b.presence.channels[channel] {
+		clients = append(clients, m.info)
+	}
+	return clients, nil
 }
 
 // PresenceStats implements [PresenceStore].
@@ -127,8 +148,8 @@ func (b *MemoryBroker) PresenceStats(_ context.Context, channel string) (Presenc
 	b.presence.mu.Lock()
 	defer b.presence.mu.Unlock()
 	users := make(map[string]struct{})
-	for _, c := range b.presence.channels[channel] {
-		users[c.User] = struct{}{}
+	for _, m := range b.presence.channels[channel] {
+		users[m.info.User] = struct{}{}
 	}
 	return PresenceStats{Clients: len(b.presence.channels[channel]), Users: len(users)}, nil
 }

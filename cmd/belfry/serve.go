@@ -111,7 +111,9 @@ func newBroker(config configs.Config, logger *slog.Logger) (hub.Broker, error) {
 	if config.Redis.URL == "" {
 		return hub.NewMemoryBroker(), nil
 	}
-	return hub.NewRedisBroker(hub.RedisOptions{URL: config.Redis.URL.Reveal(), Logger: logger})
+	return hub.NewRedisBroker(hub.RedisOptions{
+		URL: config.Redis.URL.Reveal(), PresenceTTL: time.Duration(config.Presence.TTL), Logger: logger,
+	})
 }
 
 func rules(config configs.Config) hub.Rules {
