@@ -137,6 +137,16 @@ func (w *interests) confirm(channel string) (gap bool) {
 	return gap
 }
 
+// late notes that nobody waited for the confirmation, so that messages may have
+// been missed before it comes.
+func (w *interests) late(channel string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if in := w.channels[channel]; in != nil && !in.live {
+		in.gap = true
+	}
+}
+
 // open closes confirmed once.
 func (in *interest) open() {
 	select {
@@ -182,6 +192,7 @@ func (b *RedisBroker) Subscribe(ctx context.Context, channel string) error {
 		}
 		return nil
 	case <-ctx.Done():
+		b.wanted.late(channel)
 		return unavailable("subscribe", ctx.Err())
 	}
 }

@@ -96,6 +96,22 @@ func TestInterestsKeepNothingUnwantedWhileAway(t *testing.T) {
 	}
 }
 
+// A confirmation that comes after the subscriber was let in is that of a gap.
+func TestInterestConfirmedLate(t *testing.T) {
+	w := newInterests()
+	w.connect()
+	w.want("chat")
+	w.work(subscribeBatch)
+	w.late("chat")
+	if !w.confirm("chat") {
+		t.Error("nobody hears that messages may have been missed before the confirmation")
+	}
+	w.late("chat")
+	if w.confirm("chat") {
+		t.Error("a gap after the confirmation")
+	}
+}
+
 func TestInterestWorkIsBounded(t *testing.T) {
 	w := newInterests()
 	w.connect()

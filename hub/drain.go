@@ -93,7 +93,7 @@ func (s *section) losers(b *batch) (losers []*Subscription) {
 		switch {
 		case sub.after >= b.last():
 		case sub.hold != nil:
-			sub.hold.lost = true
+			sub.hold.lose()
 		default:
 			losers = append(losers, sub)
 		}

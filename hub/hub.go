@@ -207,7 +207,7 @@ func (h *Hub) Subscribe(ctx context.Context, channel string, s Subscriber, e Enc
 		return nil, err
 	}
 	if o.Recover != nil {
-		err = c.locate(ctx)
+		err = c.catchUp(ctx, *o.Recover)
 	}
 	if err != nil {
 		h.release(c)

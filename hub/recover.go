@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -76,6 +77,33 @@ func (c *channel) recover(ctx context.Context, since, joined Position) ([]*Messa
 	}
 	missed, ok := c.atHand(since, joined)
 	return missed, ok, nil
+}
+
+// catchUp brings the channel to where a subscriber is that comes from a node
+// which was faster, so that it is not sent back to what it has already. It
+// returns an error wrapping ErrUnavailable when the broker is away.
+func (c *channel) catchUp(ctx context.Context, since Position) error {
+	if err := c.locate(ctx); err != nil || !c.behind(since) {
+		return err
+	}
+	c.recent.reading.Lock()
+	defer c.recent.reading.Unlock()
+	if !c.behind(since) || c.hub.receiver(c.name) == nil {
+		return nil // somebody else did it, or the hub has stopped
+	}
+	defer c.hub.drains.Done()
+	positions, err := c.hub.broker.Positions(ctx, []string{c.name})
+	if err != nil {
+		return fmt.Errorf("subscribe to %q: %w", c.name, err)
+	}
+	return c.hub.repairOne(ctx, c, positions[0])
+}
+
+// behind reports whether a position is ahead of the channel's, in the same
+// numbering.
+func (c *channel) behind(p Position) bool {
+	at := c.lastPosition()
+	return p.Epoch == at.Epoch && p.Offset > at.Offset
 }
 
 func (c *channel) atHand(since, joined Position) ([]*Message, bool) {

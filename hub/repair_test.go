@@ -128,6 +128,53 @@ func TestLossAfterRestartWithoutData(t *testing.T) {
 	}
 }
 
+// leaver is a loser that leaves the channel when it hears of a loss, as a session
+// does.
+type leaver struct{ *loser }
+
+func (l leaver) Lose(s *hub.Subscription) {
+	l.loser.Lose(s)
+	s.Cancel()
+}
+
+// A loss comes between subscribing and starting: what came before it is
+// delivered, then the subscriber is told, and nothing that came after it shows
+// up in between, which would hide the gap. Who stays gets that afterwards.
+func TestLossBeforeStart(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	h := redisHub(t, r, keeping)
+	others := lose(t, h, "chat")
+	stays := &loser{Recorder: hubtest.NewRecorder("stays")}
+	leaves := leaver{&loser{Recorder: hubtest.NewRecorder("leaves")}}
+	staying, leaving := held(t, h, stays), held(t, h, leaves)
+	publishAt(t, h, "before", hub.PublishOptions{})
+	wantData(t, others.Recorder, "before")
+	r.Stop()
+	r.Start()
+	hubtest.Eventually(t, 5*time.Second, func() bool { return others.losses() == 1 }, "the others are told of the loss")
+	publishAt(t, h, "after", hub.PublishOptions{})
+	wantData(t, others.Recorder, "before", "after")
+	staying.Start()
+	leaving.Start()
+	wantData(t, stays.Recorder, "before", "after")
+	wantData(t, leaves.Recorder, "before")
+	if stays.losses() != 1 || leaves.losses() != 1 {
+		t.Errorf("told of %d and %d losses, want 1 each", stays.losses(), leaves.losses())
+	}
+}
+
+// held is a subscription to chat that has not started.
+func held(t *testing.T, h *hub.Hub, s hub.Subscriber) *hub.Subscription {
+	t.Helper()
+	sub, err := h.Subscribe(t.Context(), "chat", s, lines, hub.SubscribeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sub.Cancel)
+	return sub
+}
+
 // Somebody else writes to the stream: the numbering begins again instead of
 // refusing every publish.
 func TestDamagedStream(t *testing.T) {

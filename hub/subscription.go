@@ -39,8 +39,8 @@ type Subscription struct {
 // hold is what waits for the start of a subscription.
 type hold struct {
 	delivery Delivery
-	full     bool // there was too much; Start evicts
-	lost     bool // the channel lost messages; Start says so
+	full     bool  // there was too much; Start evicts
+	next     *hold // what came after the channel lost messages, which Start says in between; nil: it lost none
 }
 
 // Channel returns the channel's name.
@@ -61,27 +61,31 @@ func (s *Subscription) recover(ctx context.Context, o SubscribeOptions) (err err
 // messages through at once. A second call does nothing. It must not be called
 // from Deliver.
 func (s *Subscription) Start() {
-	taken, lost := s.start()
-	if !taken {
-		s.subscriber.Evict()
-	}
-	if lost {
-		s.lose()
+	for again := true; again; {
+		var taken bool
+		if taken, again = s.start(); !taken {
+			s.subscriber.Evict()
+			return
+		}
+		if again {
+			s.lose() // nothing is delivered meanwhile
+		}
 	}
 }
 
+// start delivers what is held, up to where messages were lost.
 func (s *Subscription) start() (taken, lost bool) {
 	s.section.mu.Lock()
 	defer s.section.mu.Unlock()
 	held := s.hold
-	s.hold = nil
-	switch {
-	case held == nil:
-		return true, false
-	case held.full || len(held.delivery.Messages) > 0:
-		s.refused = held.full || !s.subscriber.Deliver(s, held.delivery)
+	if held == nil {
+		return true, false // started or cancelled
 	}
-	return !s.refused, held.lost
+	s.hold = held.next
+	if held.full || len(held.delivery.Messages) > 0 && !s.subscriber.Deliver(s, held.delivery) {
+		s.hold, s.refused = nil, true
+	}
+	return !s.refused, s.hold != nil
 }
 
 // Cancel ends the subscription: when it returns, nothing is being delivered
@@ -114,6 +118,7 @@ func (s *Subscription) send(d Delivery) bool {
 
 // add holds a delivery, if there is room. One is held whatever its size.
 func (h *hold) add(d Delivery) {
+	h = h.last()
 	size := len(h.delivery.Frames)
 	if h.full = h.full || size > 0 && size+len(d.Frames) > maxHold; h.full {
 		h.delivery = Delivery{}
@@ -121,4 +126,18 @@ func (h *hold) add(d Delivery) {
 	}
 	h.delivery.Messages = append(h.delivery.Messages, d.Messages...)
 	h.delivery.Frames = append(h.delivery.Frames, d.Frames...)
+}
+
+// lose notes that messages were lost. Losses one after the other are told as one.
+func (h *hold) lose() {
+	if last := h.last(); last == h || last.full || len(last.delivery.Messages) > 0 {
+		last.next = &hold{}
+	}
+}
+
+func (h *hold) last() *hold {
+	for h.next != nil {
+		h = h.next
+	}
+	return h
 }

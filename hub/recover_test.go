@@ -1,0 +1,54 @@
+package hub_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"belfry/hub"
+	"belfry/hub/hubtest"
+)
+
+// A client comes from a node that has heard more than this one, whose way to
+// Redis was cut. It is not sent back to what it has already: this node catches up
+// first, and until it can it asks the client to wait.
+func TestRecoverAheadOfTheNode(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	fast := redisHub(t, r, keeping)
+	slow, link := linkedHub(t, r)
+	stays := listen(t, slow, "chat", "stays")
+	publishAt(t, fast, "1", hub.PublishOptions{})
+	wantData(t, stays, "1")
+	link.Refuse(true)
+	link.Cut()
+	had := publishAt(t, fast, "2", hub.PublishOptions{}).Position
+	moves := hubtest.NewRecorder("moves")
+	_, err := slow.Subscribe(context.Background(), "chat", moves, lines, hub.SubscribeOptions{Recover: &had})
+	if !errors.Is(err, hub.ErrUnavailable) {
+		t.Fatalf("while the node is cut off, Subscribe = %v, want ErrUnavailable", err)
+	}
+	link.Refuse(false)
+	sub := subscribeFrom(t, slow, moves, had)
+	if !sub.Recovered || len(sub.Missed) > 0 || sub.Position != had {
+		t.Errorf("recovered %t with %d messages at %+v, want true with none at %+v", sub.Recovered, len(sub.Missed), sub.Position, had)
+	}
+	sub.Start()
+	publishAt(t, fast, "3", hub.PublishOptions{})
+	wantData(t, moves, "3")
+	wantData(t, stays, "1", "2", "3")
+}
+
+// linkedHub is a node whose way to Redis can be cut.
+func linkedHub(t *testing.T, r *hubtest.RedisServer) (*hub.Hub, *hubtest.Proxy) {
+	t.Helper()
+	link := hubtest.NewProxy(t, r.Addr())
+	b, err := hub.NewRedisBroker(hub.RedisOptions{URL: "redis://" + link.Addr()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: keeping})
+	hubtest.Eventually(t, 5*time.Second, func() bool { return h.Ready(t.Context()) == nil }, "the broker is ready")
+	return h, link
+}
