@@ -165,7 +165,8 @@ func (p *program) run(ctx context.Context) error {
 		return p.stop(server)
 	})
 	err := g.Wait()
-	p.logger.Info("stopped")
+	n := p.hub.Stats()
+	p.logger.Info("stopped", "repaired", n.Repaired, "lost", n.Lost, "reads", n.Reads, "evicted", p.web.NumEvicted())
 	return err
 }
 

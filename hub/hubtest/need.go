@@ -49,16 +49,16 @@ func Skip(t testing.TB, reason string) {
 	}
 	forgetResult()
 	if !testing.Verbose() {
-		tell(fmt.Sprintf("belfry: skipped %s: %s\n", t.Name(), reason))
+		Tell(fmt.Sprintf("belfry: skipped %s: %s\n", t.Name(), reason))
 	}
 	t.Skip(reason)
 }
 
-// tell writes a line where somebody sees it, if it can. The go command throws
+// Tell writes a line where somebody sees it, if it can. The go command throws
 // away what a passing test prints unless it is asked for more with -v, so on
 // Linux this writes to the standard error of the go command itself, and
 // elsewhere to the terminal.
-func tell(line string) {
+func Tell(line string) {
 	f, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/2", goCommand()), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		f, err = os.OpenFile("/dev/tty", os.O_WRONLY, 0)

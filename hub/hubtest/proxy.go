@@ -7,6 +7,9 @@ import (
 	"testing"
 )
 
+// shortBuffer is how many bytes the system may keep in each place, about.
+const shortBuffer = 64 << 10
+
 // Proxy stands between a client and a server on a loopback address, so that a
 // test can break their connections. Its methods are safe for several goroutines.
 type Proxy struct {
@@ -84,7 +87,8 @@ func (p *Proxy) accept() {
 // connect joins a client to the target until one of them goes.
 func (p *Proxy) connect(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp", p.current())
+	dialer := net.Dialer{Control: smallSegments}
+	server, err := dialer.Dial("tcp", p.current())
 	if err != nil {
 		return
 	}
@@ -92,6 +96,7 @@ func (p *Proxy) connect(client net.Conn) {
 	if !p.keep(client, server) {
 		return
 	}
+	shorten(client, server)
 	defer p.drop(client, server)
 	p.copies.Go(func() { pour(server, client) })
 	pour(client, server)
@@ -120,9 +125,18 @@ func (p *Proxy) drop(client, server net.Conn) {
 	delete(p.conns, server)
 }
 
+// shorten keeps little of what the server says on its way, so that the server
+// soon feels that a client does not read.
+func shorten(client, server net.Conn) {
+	_ = client.(*net.TCPConn).SetWriteBuffer(shortBuffer)
+	_ = server.(*net.TCPConn).SetReadBuffer(shortBuffer)
+}
+
 // pour copies until either end closes, and then closes both.
 func pour(to, from net.Conn) {
-	_, _ = io.Copy(to, from)
+	// As plain reader and writer: otherwise the system would keep up to 1 MiB
+	// between them.
+	_, _ = io.Copy(struct{ io.Writer }{to}, struct{ io.Reader }{from})
 	_ = to.Close()
 	_ = from.Close()
 }
