@@ -33,6 +33,7 @@ func (c Config) Check() error {
 	k.apiKey(c.API.Key)
 	k.origins(c.Origins)
 	k.channels(c.Channels)
+	k.subscribe(c)
 	within(&k, "presence.ttl", c.Presence.TTL, Age(5*time.Second), Age(10*time.Minute))
 	k.limits(c.Limits)
 	return k.faults.err()
@@ -109,10 +110,44 @@ func (k *checker) channels(rules []Channel) {
 }
 
 func (k *checker) match(key, pattern string) {
-	ok := utf8.ValidString(pattern) && !strings.ContainsFunc(pattern, unicode.IsControl)
-	if pattern == "" || len(pattern) > maxMatch || !ok {
+	if !isName(pattern) {
 		k.fault(key, "%.300q: want 1 to %d bytes of UTF-8 without control characters, * for any run of characters", pattern, maxMatch)
 	}
+}
+
+// isName reports whether a text can be the name of a channel, or a pattern.
+func isName(text string) bool {
+	return text != "" && len(text) <= maxMatch && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
+}
+
+// subscribe looks at the channels of every session.
+func (k *checker) subscribe(c Config) {
+	const key = "connect.subscribe"
+	channels := c.Connect.Subscribe
+	if n := len(channels); n > c.Limits.Subscriptions {
+		k.fault(key, "has %d items; want at most %d (limits.subscriptions)", n, c.Limits.Subscriptions)
+		return
+	}
+	for i, name := range channels {
+		switch {
+		case !isName(name):
+			k.fault(index(key, i), "%.300q: want the name of a channel, 1 to %d bytes of UTF-8 without control characters", name, maxMatch)
+		case slices.Contains(channels[:i], name):
+			k.fault(index(key, i), "%q: is there already", name)
+		case !slices.ContainsFunc(c.Channels, func(rule Channel) bool { return covers(rule.Match, name) }):
+			k.fault(index(key, i), "%q: matches no rule of channels, and so does not exist", name)
+		}
+	}
+}
+
+// covers reports whether a pattern matches a name.
+func covers(pattern, name string) bool {
+	parts := strings.Split(pattern, "*")
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	matched, err := regexp.MatchString("(?s)^"+strings.Join(parts, ".*")+"$", name)
+	return err == nil && matched // an error is one of the pattern, and found there
 }
 
 func (k *checker) publish(key string, who []string) {

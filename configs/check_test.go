@@ -22,6 +22,7 @@ func TestCheck(t *testing.T) {
 		wantRedis   = ": want redis://[[user]:password@]host[:port][/database][?option=value], rediss:// for TLS; special characters in the password are written as %XX"
 		wantKey     = "api.key: (hidden): want at most 256 letters, digits and signs of ASCII, without spaces"
 		wantMatch   = ": want 1 to 255 bytes of UTF-8 without control characters, * for any run of characters"
+		wantName    = ": want the name of a channel, 1 to 255 bytes of UTF-8 without control characters"
 		wantPublish = ": want server or client, each once"
 	)
 	tests := []struct {
@@ -66,6 +67,17 @@ func TestCheck(t *testing.T) {
 		{"presence for too short", func(c *Config) { c.Presence.TTL = Age(5*time.Second - 1) }, []string{"presence.ttl: 4.999999999s: want 5s to 10m"}},
 		{"presence for too long", func(c *Config) { c.Presence.TTL = Age(10*time.Minute + 1) }, []string{"presence.ttl: 10m0.000000001s: want 5s to 10m"}},
 		{"bounds of presence", func(c *Config) { c.Presence.TTL = Age(5 * time.Second) }, nil},
+		{"good server-side subscriptions", func(c *Config) { c.Connect.Subscribe = Names{"date", "chat:1", "a.b(c", "news"} }, nil},
+		{"bad server-side subscriptions", func(c *Config) { c.Connect.Subscribe = Names{"", "a\n", long, "date", "date"} }, []string{
+			`connect.subscribe[0]: ""` + wantName, `connect.subscribe[1]: "a\n"` + wantName, `connect.subscribe[2]: "` + long + `"` + wantName,
+			`connect.subscribe[4]: "date": is there already`}},
+		{"server-side subscription without a rule", func(c *Config) {
+			c.Channels, c.Connect.Subscribe = c.Channels[:2], Names{"chat", "chatter\u2028", "a chat", "dates"}
+		}, []string{
+			`connect.subscribe[2]: "a chat": matches no rule of channels, and so does not exist`,
+			`connect.subscribe[3]: "dates": matches no rule of channels, and so does not exist`}},
+		{"too many server-side subscriptions", func(c *Config) { c.Limits.Subscriptions, c.Connect.Subscribe = 1, Names{"a", "b"} }, []string{
+			"connect.subscribe: has 2 items; want at most 1 (limits.subscriptions)"}},
 
 		{"lower bounds", func(c *Config) { c.Limits = Limits{1 << 10, 256, 64 << 10, 1} }, nil},
 		{"upper bounds", func(c *Config) { c.Limits = Limits{64 << 20, 16 << 20, 256 << 20, 10_000} }, nil},

@@ -19,6 +19,8 @@ type Config struct {
 	// channel that matches none does not exist.
 	Channels []Channel `json:"channels" env:"-"`
 
+	Connect Connect `json:"connect" envPrefix:"CONNECT_"`
+
 	Presence Presence `json:"presence" envPrefix:"PRESENCE_"`
 
 	Limits Limits `json:"limits" envPrefix:"LIMITS_"`
@@ -83,6 +85,23 @@ const (
 	Client = "client" // any session
 )
 
+// Connect configures what happens when a session of the Centrifuge protocol
+// connects.
+type Connect struct {
+	// Subscribe lists channels that every such session is subscribed to. Each has
+	// a rule, and they are no more than [Limits.Subscriptions].
+	Subscribe Names `json:"subscribe" env:"SUBSCRIBE"`
+}
+
+// Names lists names of channels. Its text is names separated by commas.
+type Names []string
+
+// UnmarshalText reads names separated by commas, with or without spaces.
+func (n *Names) UnmarshalText(text []byte) error {
+	*n = items(string(text))
+	return nil
+}
+
 // Presence configures who is known to be on the channels whose rules have presence.
 type Presence struct {
 	// TTL is when the clients of a node that died without a word are forgotten at
@@ -115,6 +134,7 @@ func Default() Config {
 			{Match: "chat*", Publish: []string{Server, Client}, History: History{Size: 100, TTL: Age(24 * time.Hour)}, Presence: true},
 			{Match: "*", Publish: []string{Server}},
 		},
+		Connect:  Connect{Subscribe: Names{}},
 		Presence: Presence{TTL: Age(time.Minute)},
 		Limits: Limits{
 			Body:          1 << 20,

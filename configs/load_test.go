@@ -65,6 +65,10 @@ func TestLoad(t *testing.T) {
 		{name: "lists are replaced whole", file: "channels:\n- {match: a*, publish: [client]}\n", change: func(c *Config) {
 			c.Channels = []Channel{{Match: "a*", Publish: []string{Client}}}
 		}},
+		{name: "server-side subscriptions", file: "connect: {subscribe: [news, \"date\"]}\n", change: func(c *Config) {
+			c.Connect.Subscribe = Names{"news", "date"}
+		}},
+		{name: "no server-side subscriptions", file: "connect: {subscribe: [news]}\n", environ: []string{"BELFRY_CONNECT_SUBSCRIBE="}, change: func(*Config) {}},
 		{name: "grants", file: "policy:\n  allow:\n  - {domain: a.com, ports: 80}\n  - {domain: '*.b.com', ports: '81,90-99'}\n", change: func(c *Config) {
 			c.Policy.Allow = Grants{{"a.com", "80"}, {"*.b.com", "81,90-99"}}
 		}},
@@ -74,11 +78,13 @@ func TestLoad(t *testing.T) {
 		{name: "every variable", environ: []string{
 			"BELFRY_HTTP_ADDR=h:1", "BELFRY_POLICY_ADDR=:2", "BELFRY_POLICY_ALLOW=a.com:80,81-82, *.b.com:*",
 			"BELFRY_REDIS_URL=redis://r", "BELFRY_API_KEY=k", "BELFRY_ORIGINS=https://a.com, *.b.com,",
+			"BELFRY_CONNECT_SUBSCRIBE=news, date,",
 			"BELFRY_LIMITS_BODY=1KiB", "BELFRY_LIMITS_MESSAGE=300", "BELFRY_LIMITS_BUFFER=1MiB", "BELFRY_LIMITS_SUBSCRIPTIONS=3",
 		}, change: func(c *Config) {
 			c.HTTP.Addr, c.Policy.Addr, c.Redis.URL, c.API.Key = "h:1", ":2", "redis://r", "k"
 			c.Policy.Allow = Grants{{"a.com", "80,81-82"}, {"*.b.com", "*"}}
 			c.Origins = Origins{"https://a.com", "*.b.com"}
+			c.Connect.Subscribe = Names{"news", "date"}
 			c.Limits = Limits{1 << 10, 300, 1 << 20, 3}
 		}},
 		{name: "empty variables count", file: "redis: {url: redis://r}\norigins: [https://a.com]\n", environ: []string{
@@ -110,7 +116,7 @@ func TestLoadFaults(t *testing.T) {
 	}{
 		{name: "unknown key", file: "http: {addres: ':1'}\n", want: []string{"b.yaml:1: http: unknown key addres; there are addr"}},
 		{name: "unknown section", file: "\nhistory: {}\n", want: []string{
-			"b.yaml:2: unknown key history; there are http, policy, redis, api, origins, channels, presence and limits"}},
+			"b.yaml:2: unknown key history; there are http, policy, redis, api, origins, channels, connect, presence and limits"}},
 		{name: "several at once", file: "http:\n  addr: 40132\nlimits:\n  body: big\n  buffer: []\nchannels:\n- match: a\n  publish: server\n", want: []string{
 			`b.yaml:2: http.addr: "40132": is a number; want text, in quotes`,
 			`b.yaml:4: limits.body: "big": want a size such as 512B, 64KiB, 1MiB, or a whole number of bytes`,
@@ -128,10 +134,14 @@ func TestLoadFaults(t *testing.T) {
 		{name: "neither true nor false", file: "channels: [{match: a, publish: [server], presence: yes please}]\n", want: []string{`b.yaml:1: channels[0].presence: "yes please": want true or false`}},
 		{name: "a number that is too large", file: "limits: {subscriptions: 99999999999999999999}\n", want: []string{
 			`b.yaml:1: limits.subscriptions: "99999999999999999999": want a whole number`}},
+		{name: "text where a list of channels is wanted", file: "connect: {subscribe: news}\n", want: []string{
+			"b.yaml:1: connect.subscribe: is text; want a list, [] for an empty one"}},
+		{name: "a number for a channel", file: "connect: {subscribe: [7]}\n", want: []string{
+			`b.yaml:1: connect.subscribe[0]: "7": is a number; want text, in quotes`}},
 		{name: "an alias", file: "http: &a {addr: ':1'}\n", want: []string{"b.yaml:1: http: has an anchor, an alias or a tag; write the value itself"}},
 		{name: "two documents", file: "http:\n---\nhttp:\n", want: []string{"b.yaml:3: a second document begins; want one"}},
 		{name: "a list at the top", file: "- a\n", want: []string{
-			"b.yaml:1: is a list; want a mapping with http, policy, redis, api, origins, channels, presence and limits"}},
+			"b.yaml:1: is a list; want a mapping with http, policy, redis, api, origins, channels, connect, presence and limits"}},
 		{name: "no YAML", file: "http:\n  addr: 'x\n", want: []string{"b.yaml:2: not YAML: could not find end character of single-quoted text"}},
 		{name: "nested", file: "http: " + strings.Repeat("[", 100_000), want: []string{
 			"b.yaml:1: is nested deeper than 32 levels or has a line over 16KiB"}},
@@ -161,7 +171,7 @@ func TestLoadFaults(t *testing.T) {
 }
 
 const variables = "BELFRY_HTTP_ADDR, BELFRY_POLICY_ADDR, BELFRY_POLICY_ALLOW, BELFRY_REDIS_URL, BELFRY_API_KEY, BELFRY_ORIGINS, " +
-	"BELFRY_PRESENCE_TTL, BELFRY_LIMITS_BODY, BELFRY_LIMITS_MESSAGE, BELFRY_LIMITS_BUFFER, BELFRY_LIMITS_SUBSCRIPTIONS and BELFRY_SERVER"
+	"BELFRY_CONNECT_SUBSCRIBE, BELFRY_PRESENCE_TTL, BELFRY_LIMITS_BODY, BELFRY_LIMITS_MESSAGE, BELFRY_LIMITS_BUFFER, BELFRY_LIMITS_SUBSCRIPTIONS and BELFRY_SERVER"
 
 func TestLoadWithoutFile(t *testing.T) {
 	got, err := Load("", nil)

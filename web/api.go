@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -20,10 +21,54 @@ const (
 	apiWait = 1800 * time.Millisecond
 )
 
-// api turns a call of the HTTP API into a handler: it checks the key and the
-// size of the body, and wraps the result as {"result": …}. Calls are those of
-// Centrifugo's server API.
-func (s *Server) api(call func(*http.Request, []byte) (any, error)) http.HandlerFunc {
+// apiCall carries out one call: it reads the body and returns the result. Its
+// context ends when its time is over.
+type apiCall struct {
+	wait time.Duration
+	do   func(ctx context.Context, body []byte) (any, error)
+}
+
+// apiCalls is the table of the server API, by the name in the path. Calls and
+// results are those of Centrifugo's (centrifugal/centrifugo,
+// internal/apiproto/api.proto).
+func (s *Server) apiCalls() map[string]apiCall {
+	return map[string]apiCall{
+		"publish":        {apiWait, reading(s.publish)},
+		"broadcast":      {apiWait, reading(s.broadcast)},
+		"subscribe":      {apiWait, reading(s.joinSessions)},
+		"unsubscribe":    {apiWait, reading(s.leaveSessions)},
+		"disconnect":     {apiWait, reading(s.disconnectSessions)},
+		"refresh":        {apiWait, func(context.Context, []byte) (any, error) { return nil, errNotAvailable }},
+		"presence":       {apiWait, reading(s.readPresence)},
+		"presence_stats": {apiWait, reading(s.countPresence)},
+		"history":        {apiWait, reading(s.readHistory)},
+		"history_remove": {apiWait, reading(s.removeHistory)},
+		"channels":       {apiWait, reading(s.listChannels)},
+		"info":           {apiWait, reading(s.listNodes)},
+		"rpc":            {rpcWait, reading(s.callRPC)},
+	}
+}
+
+// reading makes a call of a function that takes the decoded body.
+func reading[Q any](f func(context.Context, *Q) (any, error)) func(context.Context, []byte) (any, error) {
+	return func(ctx context.Context, body []byte) (any, error) {
+		q := new(Q)
+		if err := decode(body, q); err != nil {
+			return nil, err
+		}
+		return f(ctx, q)
+	}
+}
+
+func (c apiCall) run(ctx context.Context, body []byte) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.wait)
+	defer cancel()
+	return c.do(ctx, body)
+}
+
+// api turns a call into a handler: it checks the key and the size of the body,
+// and wraps the result as {"result": …}.
+func (s *Server) api(c apiCall) http.HandlerFunc {
 	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
 		if !s.authorized(r) {
 			return errUnauthorized
@@ -32,7 +77,7 @@ func (s *Server) api(call func(*http.Request, []byte) (any, error)) http.Handler
 		if err != nil {
 			return err
 		}
-		result, err := call(r, body)
+		result, err := c.run(r.Context(), body)
 		if err != nil {
 			return err
 		}
@@ -42,7 +87,8 @@ func (s *Server) api(call func(*http.Request, []byte) (any, error)) http.Handler
 }
 
 // authorized compares the key of a request in constant time, also for keys of
-// another length.
+// another length. A key in the URL, which Centrifugo takes too, is not looked at:
+// URLs are written to logs.
 func (s *Server) authorized(r *http.Request) bool {
 	key := r.Header.Get("X-API-Key")
 	if scheme, rest, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "apikey") {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"net/http"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,6 +21,8 @@ const (
 	// maxTags bounds a message's tags: their number, and the bytes of each name
 	// and value.
 	maxTags, maxTag = 32, 255
+	// maxID is the longest ID of a client, session or user in bytes.
+	maxID = 255
 )
 
 // publication is what publish and broadcast have in common.
@@ -30,6 +32,7 @@ type publication struct {
 	Tags           map[string]string `json:"tags"`
 	IdempotencyKey string            `json:"idempotency_key"`
 	SkipHistory    bool              `json:"skip_history"`
+	Exclude        string            `json:"exclude"` // ID of a client that does not get the message; our own
 }
 
 type publishRequest struct {
@@ -54,28 +57,19 @@ type broadcastReply struct {
 	Error  *apiError      `json:"error,omitempty"`
 }
 
-func (s *Server) publish(r *http.Request, body []byte) (any, error) {
-	var req publishRequest
-	if err := decode(body, &req); err != nil {
-		return nil, err
-	}
+// publish answers /api/publish.
+func (s *Server) publish(ctx context.Context, req *publishRequest) (any, error) {
 	m, err := req.message()
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), apiWait)
-	defer cancel()
 	return s.publishTo(ctx, req.Channel, m, req.options())
 }
 
-// broadcast publishes to many channels. Channels fail one by one; only when the
-// broker is away for all of them does the whole call fail, so that the
-// publisher can repeat it.
-func (s *Server) broadcast(r *http.Request, body []byte) (any, error) {
-	var req broadcastRequest
-	if err := decode(body, &req); err != nil {
-		return nil, err
-	}
+// broadcast answers /api/broadcast: it publishes to many channels. Channels fail
+// one by one; only when the broker is away for all of them does the whole call
+// fail, so that the publisher can repeat it.
+func (s *Server) broadcast(ctx context.Context, req *broadcastRequest) (any, error) {
 	if n := len(req.Channels); n == 0 || n > maxBroadcast {
 		return nil, badRequest("channels", "1 to 1000 channel names are accepted")
 	}
@@ -83,10 +77,8 @@ func (s *Server) broadcast(r *http.Request, body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), apiWait)
-	defer cancel()
 	replies := s.publishToAll(ctx, req.Channels, m, req.options())
-	if allUnavailable(replies) {
+	if !slices.ContainsFunc(replies, func(r broadcastReply) bool { return r.Error != errUnavailable }) {
 		return nil, errUnavailable
 	}
 	return map[string]any{"responses": replies}, nil
@@ -109,15 +101,6 @@ func (s *Server) publishToAll(ctx context.Context, channels []string, m hub.Mess
 	}
 	_ = g.Wait() // the errors are in the replies
 	return replies
-}
-
-func allUnavailable(replies []broadcastReply) bool {
-	for _, r := range replies {
-		if r.Error != errUnavailable {
-			return false
-		}
-	}
-	return true
 }
 
 // publishTo publishes for the backend to one channel.
@@ -145,29 +128,45 @@ func (p *publication) message() (hub.Message, error) {
 	if err := p.check(); err != nil {
 		return hub.Message{}, err
 	}
-	data := []byte(p.Data)
-	if p.B64Data != "" {
-		decoded, err := base64.StdEncoding.DecodeString(p.B64Data)
-		if err != nil {
-			return hub.Message{}, badRequest("b64data", "standard base64 with padding is expected")
-		}
-		data = decoded
-	}
-	data, err := compact(data)
+	data, err := jsonOrBase64("data", p.Data, p.B64Data)
 	if err != nil {
-		return hub.Message{}, badRequest("data", "one JSON value in valid UTF-8 is expected")
+		return hub.Message{}, err
 	}
-	return hub.Message{Data: data, Tags: p.Tags}, nil
+	return hub.Message{Data: data, Tags: p.Tags, Exclude: p.Exclude}, nil
+}
+
+// jsonOrBase64 returns JSON in compact form that stands in a field, or in base64
+// in another with b64 before its name. It is nil when neither is there.
+func jsonOrBase64(field string, data json.RawMessage, b64 string) ([]byte, error) {
+	if len(data) > 0 && b64 != "" {
+		return nil, badRequest("b64"+field, "stands in place of "+field+", not beside it")
+	}
+	text := []byte(data)
+	if b64 != "" {
+		decoded, err := base64.StdEncoding.DecodeString(b64)
+		if err != nil {
+			return nil, badRequest("b64"+field, "standard base64 with padding is expected")
+		}
+		text = decoded
+	}
+	if len(text) == 0 && b64 == "" {
+		return nil, nil
+	}
+	text, err := compact(text)
+	if err != nil {
+		return nil, badRequest(field, "one JSON value in valid UTF-8 is expected")
+	}
+	return text, nil
 }
 
 func (p *publication) check() error {
 	switch {
 	case len(p.Data) == 0 && p.B64Data == "":
 		return badRequest("data", "is missing: any JSON value is accepted")
-	case len(p.Data) > 0 && p.B64Data != "":
-		return badRequest("b64data", "stands in place of data, not beside it")
 	case len(p.IdempotencyKey) > maxIdempotencyKey:
 		return badRequest("idempotency_key", "at most 255 bytes are accepted")
+	case len(p.Exclude) > maxID:
+		return badRequest("exclude", "at most 255 bytes are accepted")
 	case len(p.Tags) > maxTags:
 		return badRequest("tags", "at most 32 are accepted")
 	}

@@ -1,6 +1,10 @@
 package web
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"belfry/hub"
+)
 
 // command is what a client of the Centrifuge protocol sends, in JSON: an ID and
 // one method (centrifugal/protocol, definitions/client.proto). Fields that are
@@ -16,14 +20,13 @@ type command struct {
 	History       *historyRequest   `json:"history"`
 	Ping          *struct{}         `json:"ping"`
 	Send          *struct{}         `json:"send"`
-	RPC           *struct{}         `json:"rpc"`
+	RPC           *rpcRequest       `json:"rpc"`
 	Refresh       *struct{}         `json:"refresh"`
 	SubRefresh    *channelRequest   `json:"sub_refresh"`
 }
 
 type connectRequest struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
+	Subs map[string]subscribeRequest `json:"subs"` // positions of server-side subscriptions
 }
 
 type channelRequest struct {
@@ -31,11 +34,21 @@ type channelRequest struct {
 }
 
 type subscribeRequest struct {
-	Channel string `json:"channel"`
-	Recover bool   `json:"recover"`
-	Epoch   string `json:"epoch"`
-	Offset  uint64 `json:"offset"`
-	Flag    int    `json:"flag"`
+	Channel   string          `json:"channel"`
+	Recover   bool            `json:"recover"`
+	Epoch     string          `json:"epoch"`
+	Offset    uint64          `json:"offset"`
+	Data      json.RawMessage `json:"data"`
+	JoinLeave bool            `json:"join_leave"`
+	Flag      int             `json:"flag"`
+}
+
+// since is the position to recover from, or nil.
+func (r *subscribeRequest) since() *hub.Position {
+	if !r.Recover {
+		return nil
+	}
+	return &hub.Position{Epoch: r.Epoch, Offset: r.Offset}
 }
 
 // flagRefuse asks for an error instead of a subscription that begins anew when
@@ -82,19 +95,22 @@ type reply struct {
 	Subscribe     *subscribeResult     `json:"subscribe,omitempty"`
 	Unsubscribe   *struct{}            `json:"unsubscribe,omitempty"`
 	Publish       *struct{}            `json:"publish,omitempty"`
+	Presence      *presenceResult      `json:"presence,omitempty"`
 	PresenceStats *presenceStatsResult `json:"presence_stats,omitempty"`
 	History       *historyResult       `json:"history,omitempty"`
 	Ping          *struct{}            `json:"ping,omitempty"`
+	RPC           *rpcResult           `json:"rpc,omitempty"`
 }
 
 type connectResult struct {
 	Client  string `json:"client"`
 	Version string `json:"version,omitempty"`
-	Ping    int    `json:"ping,omitempty"` // seconds
-	Pong    bool   `json:"pong,omitempty"`
-	Session string `json:"session,omitempty"`
-	Node    string `json:"node,omitempty"`
-	Time    int64  `json:"time,omitempty"` // Unix milliseconds
+	// Subs are the server-side subscriptions.
+	Subs map[string]*subscribeResult `json:"subs,omitempty"`
+	Ping int                         `json:"ping,omitempty"` // seconds
+	Pong bool                        `json:"pong,omitempty"`
+	Node string                      `json:"node,omitempty"`
+	Time int64                       `json:"time,omitempty"` // Unix milliseconds
 }
 
 type subscribeResult struct {
@@ -105,9 +121,4 @@ type subscribeResult struct {
 	Offset        uint64              `json:"offset,omitempty"`
 	Positioned    bool                `json:"positioned,omitempty"`
 	WasRecovering bool                `json:"was_recovering,omitempty"`
-}
-
-type presenceStatsResult struct {
-	NumClients int `json:"num_clients"`
-	NumUsers   int `json:"num_users"`
 }

@@ -41,6 +41,27 @@ func appendPublication(dst []byte, channel string, m *hub.Message) []byte {
 	return append(dst, `}}}`...)
 }
 
+// appendComing appends the push of a join or a leave.
+func appendComing(dst []byte, channel string, m *hub.Message) []byte {
+	kind := "join"
+	if m.Kind == hub.KindLeave {
+		kind = "leave"
+	}
+	dst = appendPush(dst, channel, kind)
+	dst = append(dst, `{"info":`...)
+	dst = appendJSON(dst, newClientInfo(*m.Info))
+	return append(dst, `}}}`...)
+}
+
+// appendPush appends a push up to what the kind holds.
+func appendPush(dst []byte, channel, kind string) []byte {
+	dst = append(dst, `{"push":{"channel":`...)
+	dst = appendString(dst, channel)
+	dst = append(dst, `,"`...)
+	dst = append(dst, kind...)
+	return append(dst, `":`...)
+}
+
 // newPublications turns messages into results.
 func newPublications(messages []*hub.Message) []publicationResult {
 	results := make([]publicationResult, len(messages))
@@ -54,13 +75,29 @@ func newPublications(messages []*hub.Message) []publicationResult {
 	return results
 }
 
+// subscribePush tells a client that the server has subscribed it.
+type subscribePush struct {
+	Recoverable bool            `json:"recoverable,omitempty"`
+	Epoch       string          `json:"epoch,omitempty"`
+	Offset      uint64          `json:"offset,omitempty"`
+	Positioned  bool            `json:"positioned,omitempty"`
+	Data        json.RawMessage `json:"data,omitempty"`
+}
+
+// appendSubscribe appends the push that begins a server-side subscription.
+func appendSubscribe(dst []byte, channel string, p subscribePush) []byte {
+	dst = appendJSON(appendPush(dst, channel, "subscribe"), p)
+	return append(dst, `}}`...)
+}
+
+// unsubscribePush tells a client that a subscription has ended.
+type unsubscribePush struct {
+	Code   int    `json:"code"`
+	Reason string `json:"reason"`
+}
+
 // appendUnsubscribe appends the push that ends a subscription.
-func appendUnsubscribe(dst []byte, channel string, code int, reason string) []byte {
-	dst = append(dst, `{"push":{"channel":`...)
-	dst = appendString(dst, channel)
-	dst = append(dst, `,"unsubscribe":{"code":`...)
-	dst = strconv.AppendInt(dst, int64(code), 10)
-	dst = append(dst, `,"reason":`...)
-	dst = appendString(dst, reason)
-	return append(dst, `}}}`...)
+func appendUnsubscribe(dst []byte, channel string, p unsubscribePush) []byte {
+	dst = appendJSON(appendPush(dst, channel, "unsubscribe"), p)
+	return append(dst, `}}`...)
 }

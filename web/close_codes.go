@@ -15,6 +15,8 @@ const (
 	closeNoPong                         // no answer to a ping
 	closeDenied                         // the client may not do that
 	closeUnavailable                    // the broker is away
+	closeLost                           // messages are lost that the client is to recover
+	closeForced                         // a backend wants it
 )
 
 type closeCode struct {
@@ -34,6 +36,7 @@ var rawCodes = map[closeReason]closeCode{
 	closeNoPong:      {1002, "no pong"},
 	closeDenied:      {1008, "clients may not publish to this channel"},
 	closeUnavailable: {1013, "not available now, try again later"},
+	closeForced:      {1008, "closed by the server"},
 }
 
 // centrifugeCodes are those of the Centrifuge protocol: clients come back after
@@ -50,8 +53,18 @@ var centrifugeCodes = map[closeReason]closeCode{
 	closeNoPong:      {3012, "no pong"},
 	closeDenied:      {3507, "permission denied"},
 	closeUnavailable: {3004, "internal server error"},
+	closeLost:        {3010, "insufficient state"},
+	closeForced:      {3503, "force disconnect"},
 }
 
-// unsubscribeInsufficient is the Centrifuge code of an unsubscribe push after
-// messages were lost. From 2500 on the client subscribes again.
-const unsubscribeInsufficient = 2500
+// Codes of the Centrifuge protocol for an unsubscribe push. From 2500 on the
+// client subscribes again.
+const (
+	unsubscribeServer       = 2000 // a backend wants it
+	unsubscribeInsufficient = 2500 // messages were lost
+)
+
+// Codes with which a backend may end sessions: those that RFC 6455, section
+// 7.4.2, leaves to libraries and applications. Clients of the Centrifuge protocol
+// come back after 3000 to 3499 and 4000 to 4499.
+const minDisconnectCode, maxDisconnectCode = 3000, 4999

@@ -25,6 +25,7 @@ type payload uint8
 const (
 	payloadRaw        payload = iota // the text alone
 	payloadCentrifuge                // a publication push in JSON
+	payloadComings                   // the same, and pushes of who joins and leaves
 )
 
 // encoder is the wire format of a protocol on a transport. It is a
@@ -37,12 +38,20 @@ type encoder struct {
 // AppendFrame implements [hub.Encoder].
 func (e encoder) AppendFrame(dst []byte, channel string, m *hub.Message) []byte {
 	if m.Kind != hub.KindPublished {
-		return dst
+		return e.appendComing(dst, channel, m)
 	}
 	if e.payload == payloadRaw {
 		return e.framing.appendFrame(dst, rawText(m.Data))
 	}
 	return e.framing.appendFrame(dst, appendPublication(nil, channel, m))
+}
+
+// appendComing appends the frame of a join or a leave for those who want it.
+func (e encoder) appendComing(dst []byte, channel string, m *hub.Message) []byte {
+	if e.payload != payloadComings {
+		return dst
+	}
+	return e.framing.appendFrame(dst, appendComing(nil, channel, m))
 }
 
 // rawText is what a raw stream says of a message's data: the text of a JSON

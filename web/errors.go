@@ -49,10 +49,16 @@ var (
 	errClientDenied      = &apiError{Code: codeDenied, Message: "permission denied", status: 403}
 	errMethodNotFound    = &apiError{Code: codeMethodNotFound, Message: "method not found", status: 404}
 	errNotFound          = &apiError{Code: codeMethodNotFound, Message: "there is nothing here; / says what there is", status: 404}
+	errNoAnswer          = &apiError{Code: codeInternal, Message: "a node has not answered in time, so what is known is not the whole truth; try again", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
+	errNodesAway         = &apiError{Code: codeInternal, Message: "the broker is away, and the nodes cannot be asked; nothing was done, try again", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
+	errGone              = &apiError{Code: codeInternal, Message: "the client has gone", Temporary: true, status: 500}
+	errNoPresence        = &apiError{Code: codeNotAvailable, Message: "not available: the rule of this channel has no presence", status: 400}
 	errNotAvailable      = &apiError{Code: codeNotAvailable, Message: "not available", status: 400}
 	errUnrecoverable     = &apiError{Code: codeUnrecoverable, Message: "unrecoverable position", status: 416}
 	errAlreadySubscribed = &apiError{Code: codeAlreadySubscribed, Message: "already subscribed", status: 400}
 	errSubscriptionLimit = &apiError{Code: codeLimit, Message: "limit exceeded: limits.subscriptions", status: 400}
+	errAnswerLimit       = &apiError{Code: codeLimit, Message: "limit exceeded: one node has more than 700 KiB to say; ask for less, with a narrower pattern", status: 400}
+	errPresenceLimit     = &apiError{Code: codeLimit, Message: "limit exceeded: so many are here that the answer is larger than limits.buffer; presence_stats counts them", status: 400}
 	errOrigin            = &apiError{Code: codeDenied, Message: "origin not allowed: add it to origins in the configuration (BELFRY_ORIGINS)", status: 403}
 	errNotWebSocket      = &apiError{Code: codeBadRequest, Message: "this is a WebSocket endpoint: send Connection: Upgrade and Upgrade: websocket", status: 426, header: [2]string{"Upgrade", "websocket"}}
 	errWebSocketVersion  = &apiError{Code: codeBadRequest, Message: "Sec-WebSocket-Version: 13 is spoken here", status: 426, header: [2]string{"Sec-Websocket-Version", "13"}}
@@ -73,9 +79,12 @@ func tooLarge(limit int64) *apiError {
 // publicError is what the world hears of an error.
 func publicError(err error) *apiError {
 	var public *apiError
+	var rpc *RPCError
 	switch {
 	case errors.As(err, &public):
 		return public
+	case errors.As(err, &rpc) && rpc.Code >= 400 && rpc.Code < 2000:
+		return &apiError{Code: rpc.Code, Message: rpc.Message, Temporary: rpc.Temporary, status: 400}
 	case errors.Is(err, hub.ErrChannelName):
 		return badRequest("channel", strings.TrimPrefix(err.Error(), hub.ErrChannelName.Error()+": "))
 	case errors.Is(err, hub.ErrUnknownChannel):
@@ -90,14 +99,12 @@ func publicError(err error) *apiError {
 func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	e := publicError(err)
 	switch {
-	case e == errInternal:
-		s.logger.Error("request", "path", r.URL.Path, "err", err)
-	case e == errUnavailable:
-		s.logger.Warn("request", "path", r.URL.Path, "err", err)
 	case e == errOrigin:
 		s.logger.Warn("origin not allowed", "origin", r.Header.Get("Origin"), "path", r.URL.Path, "remote", r.RemoteAddr)
 	case e == errNotFound:
 		s.logger.Info("not found", "path", r.URL.Path, "remote", r.RemoteAddr)
+	default:
+		s.logHidden(e, r.URL.Path, err)
 	}
 	if e.header[0] != "" {
 		w.Header().Set(e.header[0], e.header[1])
@@ -105,6 +112,16 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 	writeJSON(w, e.status, struct {
 		Error *apiError `json:"error"`
 	}{e})
+}
+
+// logHidden logs an error whose public text does not say what was wrong.
+func (s *Server) logHidden(e *apiError, path string, err error) {
+	switch e {
+	case errInternal:
+		s.logger.Error("request", "path", path, "err", err)
+	case errUnavailable:
+		s.logger.Warn("request", "path", path, "err", err)
+	}
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -2,9 +2,10 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"sync"
 	"sync/atomic"
-	"time"
 
 	"belfry/hub"
 )
@@ -17,7 +18,17 @@ type centrifuge struct {
 	connected atomic.Bool
 	ponged    atomic.Bool // since the last ping
 	idle      atomic.Bool // not connected at the last ping
-	started   []*hub.Subscription
+
+	// mu is held while commands are carried out, or what a backend wants of the
+	// session, so that the client hears of each in the order in which it was
+	// done. A loss does not wait for it.
+	mu sync.Mutex
+}
+
+// answer is what one frame of commands is answered with.
+type answer struct {
+	replies []byte
+	started []*hub.Subscription // to be started once the replies are on their way
 }
 
 func newCentrifuge(c *session) protocol { return &centrifuge{session: c} }
@@ -41,7 +52,7 @@ func (p *centrifuge) ping() {
 	case !p.ponged.Swap(false):
 		p.session.close(closeNoPong)
 	default:
-		p.session.send(p.session.transport.framing().appendFrame(nil, []byte("{}")))
+		p.send([]byte("{}"))
 	}
 }
 
@@ -62,33 +73,43 @@ func (p *centrifuge) message(text []byte) {
 // commands handles the commands of one frame and answers them in one frame.
 // Subscriptions start once the answer is on its way.
 func (p *centrifuge) commands(text []byte) {
-	var replies []byte
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var a answer
 	for line := range bytes.Lines(text) {
-		reply, ok := p.line(line)
+		reply, ok := p.line(line, &a)
 		if !ok {
-			p.flush(replies)
+			p.flush(&a)
 			p.session.close(closeBadRequest)
 			return
 		}
 		if reply != nil {
-			replies = append(appendJSON(replies, reply), '\n')
+			a.replies = append(appendJSON(a.replies, reply), '\n')
 		}
 	}
-	p.flush(replies)
+	p.flush(&a)
 }
 
-func (p *centrifuge) flush(replies []byte) {
-	if len(replies) > 0 {
-		p.session.send(p.session.transport.framing().appendFrame(nil, bytes.TrimSuffix(replies, []byte("\n"))))
+func (p *centrifuge) flush(a *answer) {
+	if len(a.replies) > 0 {
+		p.send(bytes.TrimSuffix(a.replies, []byte("\n")))
 	}
-	for _, sub := range p.started {
+	for _, sub := range a.started {
 		sub.Start()
 	}
-	p.started = nil
+}
+
+// send sends JSON texts, each as a message of its own.
+func (p *centrifuge) send(texts ...[]byte) {
+	var frames []byte
+	for _, text := range texts {
+		frames = p.session.transport.framing().appendFrame(frames, text)
+	}
+	p.session.send(frames)
 }
 
 // line handles one command. It returns false when the line makes no sense.
-func (p *centrifuge) line(line []byte) (*reply, bool) {
+func (p *centrifuge) line(line []byte, a *answer) (*reply, bool) {
 	line = bytes.TrimSpace(line)
 	var cmd command
 	switch {
@@ -107,101 +128,55 @@ func (p *centrifuge) line(line []byte) (*reply, bool) {
 		return nil, false // connect comes first, and once
 	}
 	r := &reply{ID: cmd.ID}
-	if err := p.do(&cmd, r); err != nil {
-		r = &reply{ID: cmd.ID, Error: publicError(err)}
+	if err := p.do(&cmd, r, a); err != nil {
+		r = &reply{ID: cmd.ID, Error: p.publicError(err)}
 	}
 	return r, true
 }
 
+// publicError is what the client hears of an error. What it does not hear is
+// logged.
+func (p *centrifuge) publicError(err error) *apiError {
+	e := publicError(err)
+	if e == errInternal {
+		p.session.server.logger.Error("command", "session", p.session.id, "err", err)
+	}
+	return e
+}
+
 // do carries out one command and puts the result into the reply.
-func (p *centrifuge) do(cmd *command, r *reply) (err error) {
+func (p *centrifuge) do(cmd *command, r *reply, a *answer) (err error) {
+	ctx, cancel := callContext()
+	defer cancel()
 	switch {
 	case cmd.Connect != nil:
-		r.Connect = p.connect()
+		r.Connect, err = p.connect(ctx, cmd.Connect, a)
 	case cmd.Subscribe != nil:
-		r.Subscribe, err = p.subscribe(cmd.Subscribe)
+		r.Subscribe, err = p.subscribe(ctx, cmd.Subscribe, a)
 	case cmd.Unsubscribe != nil:
 		p.session.unsubscribe(cmd.Unsubscribe.Channel)
 		r.Unsubscribe = &struct{}{}
 	case cmd.Publish != nil:
-		r.Publish, err = &struct{}{}, p.publish(cmd.Publish)
+		r.Publish, err = &struct{}{}, p.publish(ctx, cmd.Publish)
+	case cmd.Presence != nil:
+		r.Presence, err = p.presence(ctx, cmd.Presence.Channel)
 	case cmd.PresenceStats != nil:
-		r.PresenceStats, err = p.presenceStats(cmd.PresenceStats.Channel)
+		r.PresenceStats, err = p.presenceStats(ctx, cmd.PresenceStats.Channel)
+	case cmd.History != nil:
+		r.History, err = p.history(ctx, cmd.History)
 	case cmd.Ping != nil:
 		r.Ping = &struct{}{}
-	case cmd.History != nil:
-		r.History, err = p.history(cmd.History)
-	case cmd.Presence != nil, cmd.RPC != nil, cmd.Refresh != nil, cmd.SubRefresh != nil:
-		return errNotAvailable
+	case cmd.RPC != nil:
+		r.RPC, err = p.rpc(cmd.RPC)
+	case cmd.Refresh != nil, cmd.SubRefresh != nil:
+		return errNotAvailable // there are no tokens
 	default:
 		return errMethodNotFound
 	}
 	return err
 }
 
-func (p *centrifuge) connect() *connectResult {
-	p.connected.Store(true)
-	return &connectResult{
-		Client:  p.session.id,
-		Version: "belfry " + p.session.server.version,
-		Ping:    int(pingInterval / time.Second),
-		Pong:    true,
-		Node:    p.session.server.node,
-		Time:    time.Now().UnixMilli(),
-	}
-}
-
-func (p *centrifuge) subscribe(req *subscribeRequest) (*subscribeResult, error) {
-	var o hub.SubscribeOptions
-	if req.Recover {
-		o.Recover = &hub.Position{Epoch: req.Epoch, Offset: req.Offset}
-	}
-	e := encoder{payloadCentrifuge, p.session.transport.framing()}
-	sub, err := p.session.subscribe(req.Channel, e, o)
-	if err != nil {
-		return nil, err
-	}
-	if req.Recover && !sub.Recovered && req.Flag&flagRefuse != 0 && sub.Position.Epoch != "" {
-		p.session.unsubscribe(req.Channel)
-		return nil, errUnrecoverable
-	}
-	p.started = append(p.started, sub)
-	return newSubscribeResult(req, sub), nil
-}
-
-// newSubscribeResult words a subscription. A recovered one keeps the position
-// that was asked for, and what follows it brings the client up to date.
-func newSubscribeResult(req *subscribeRequest, sub *hub.Subscription) *subscribeResult {
-	r := &subscribeResult{Epoch: sub.Position.Epoch, Offset: sub.Position.Offset, WasRecovering: req.Recover}
-	if r.Epoch == "" {
-		return &subscribeResult{WasRecovering: req.Recover}
-	}
-	r.Recoverable, r.Positioned = true, true
-	if sub.Recovered {
-		r.Recovered, r.Offset = true, req.Offset
-		r.Publications = newPublications(sub.Missed)
-	}
-	return r
-}
-
-// lost makes the client subscribe again, with its last position.
-func (p *centrifuge) lost(channel string) {
-	p.session.unsubscribe(channel)
-	push := appendUnsubscribe(nil, channel, unsubscribeInsufficient, "insufficient state")
-	p.session.send(p.session.transport.framing().appendFrame(nil, push))
-}
-
-// history answers subscribers only: others would read what they may not hear.
-func (p *centrifuge) history(req *historyRequest) (*historyResult, error) {
-	if !p.session.subscribed(req.Channel) {
-		return nil, errClientDenied
-	}
-	ctx, cancel := callContext()
-	defer cancel()
-	return p.session.server.history(ctx, req)
-}
-
-func (p *centrifuge) publish(req *pubRequest) error {
+func (p *centrifuge) publish(ctx context.Context, req *pubRequest) error {
 	c := p.session
 	rule, err := c.server.hub.Rule(req.Channel)
 	if err != nil {
@@ -214,18 +189,40 @@ func (p *centrifuge) publish(req *pubRequest) error {
 	if err != nil {
 		return badRequest("data", "is missing: any JSON value is accepted")
 	}
-	ctx, cancel := callContext()
-	defer cancel()
-	m := &hub.Message{Data: data, Info: &hub.ClientInfo{Client: c.id}}
+	m := &hub.Message{Data: data, Info: c.info(req.Channel)}
 	_, err = c.server.hub.Publish(ctx, req.Channel, m, hub.PublishOptions{})
 	return err
 }
 
-// presenceStats counts the subscribers of a channel on this node.
-func (p *centrifuge) presenceStats(channel string) (*presenceStatsResult, error) {
+// history answers subscribers only: others would read what they may not hear.
+func (p *centrifuge) history(ctx context.Context, req *historyRequest) (*historyResult, error) {
+	if !p.session.subscribed(req.Channel) {
+		return nil, errClientDenied
+	}
+	return p.session.server.history(ctx, req)
+}
+
+// presence answers subscribers only, as presenceStats does.
+func (p *centrifuge) presence(ctx context.Context, channel string) (*presenceResult, error) {
 	if !p.session.subscribed(channel) {
 		return nil, errClientDenied
 	}
-	n := p.session.server.hub.NumSubscribers(channel)
-	return &presenceStatsResult{NumClients: n, NumUsers: n}, nil
+	r, err := p.session.server.presence(ctx, channel)
+	if err == nil && r.size() > p.session.server.limits.Buffer {
+		return nil, errPresenceLimit
+	}
+	return r, err
+}
+
+func (p *centrifuge) presenceStats(ctx context.Context, channel string) (*presenceStatsResult, error) {
+	if !p.session.subscribed(channel) {
+		return nil, errClientDenied
+	}
+	return p.session.server.presenceStats(ctx, channel)
+}
+
+func (p *centrifuge) rpc(req *rpcRequest) (*rpcResult, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), rpcWait)
+	defer cancel()
+	return p.session.server.rpc(ctx, hub.ClientInfo{Client: p.session.id}, req.Method, req.Data)
 }

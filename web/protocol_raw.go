@@ -21,7 +21,9 @@ func (p *raw) prepare() error { return p.listen(p.channel) }
 
 func (p *raw) listen(channel string) error {
 	c := p.session
-	sub, err := c.subscribe(channel, encoder{payloadRaw, c.transport.framing()}, hub.SubscribeOptions{})
+	ctx, cancel := callContext()
+	defer cancel()
+	sub, err := c.subscribe(ctx, channel, encoder{payloadRaw, c.transport.framing()}, nil, detail{})
 	if err == nil {
 		p.waiting = append(p.waiting, sub)
 	}
@@ -56,7 +58,7 @@ func (p *raw) gone() {}
 func (p *raw) ping() {}
 
 // lost does nothing: plain text has no word for it.
-func (p *raw) lost(string) {}
+func (p *raw) lost(*hub.Subscription) {}
 
 func (p *raw) closeCode(why closeReason) (int, string) {
 	c := rawCodes[why]

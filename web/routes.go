@@ -25,10 +25,12 @@ func (s *Server) routes() http.Handler {
 	r.Get("/ws/{channel}", s.handle(s.channel))
 	r.Get("/connection/websocket", s.handle(s.centrifuge))
 
-	r.Post("/api/publish", s.api(s.publish))
-	r.Post("/api/broadcast", s.api(s.broadcast))
-	r.Post("/api/history", s.api(s.readHistory))
-	r.Post("/api/history_remove", s.api(s.removeHistory))
+	calls := s.apiCalls()
+	for name, call := range calls {
+		r.Post("/api/"+name, s.api(call))
+	}
+	r.Post("/api/batch", s.api(s.batch(calls)))
+	r.Get("/api/openapi.yaml", s.openAPI)
 
 	r.Get("/healthz", s.healthz)
 	r.Get("/readyz", s.handle(s.readyz))

@@ -1,8 +1,8 @@
 package web
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"log/slog"
 	"net/http"
@@ -54,6 +54,14 @@ type Options struct {
 	Origins []string     // allowed beside the page's own host; see [belfry/configs.Config]
 	Limits  Limits
 	Version string // what the server says it is
+	// Name is what the API calls this node beside its ID. Empty: the ID.
+	Name string
+	// Subscribe lists channels that every session of the Centrifuge protocol is
+	// subscribed to when it connects. Each has a rule, and they are no more than
+	// Limits.Subscriptions.
+	Subscribe []string
+	// RPC answers the rpc calls of clients and backends. Nil: error 108.
+	RPC RPCHandler
 	// CrossDomain answers GET /crossdomain.xml. Nil: 404.
 	CrossDomain []byte
 }
@@ -67,7 +75,10 @@ type Server struct {
 	origins     origins
 	limits      Limits
 	version     string
-	node        string
+	name        string
+	started     time.Time
+	subscribed  []string // channels of every Centrifuge session
+	rpcHandler  RPCHandler
 	crossDomain []byte
 	handler     http.Handler
 
@@ -78,11 +89,11 @@ type Server struct {
 
 	mu       sync.Mutex // guards what follows
 	draining bool
-	sessions map[*session]struct{}
-	open     sync.WaitGroup // sessions; not added to once draining
+	sessions map[string]*session // by ID
+	open     sync.WaitGroup      // sessions; not added to once draining
 }
 
-// New makes a server. [Server.Run] has to run for its sessions to be pinged.
+// New makes a server for a hub that does not run yet. [Server.Run] has to run for its sessions to be pinged.
 func New(o Options) *Server {
 	s := &Server{
 		hub:         o.Hub,
@@ -92,10 +103,13 @@ func New(o Options) *Server {
 		origins:     newOrigins(o.Origins),
 		limits:      o.Limits.withDefaults(),
 		version:     o.Version,
-		node:        rand.Text()[:8],
+		name:        cmp.Or(o.Name, o.Hub.Node()),
+		started:     time.Now(),
+		subscribed:  o.Subscribe,
+		rpcHandler:  o.RPC,
 		crossDomain: o.CrossDomain,
 		wheel:       &wheel{},
-		sessions:    make(map[*session]struct{}),
+		sessions:    make(map[string]*session),
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
@@ -103,6 +117,7 @@ func New(o Options) *Server {
 	s.conns = &wire.Options{Limit: s.limits.Buffer, WriteWait: writeWait}
 	s.melody = s.newMelody()
 	s.handler = s.routes()
+	s.answerNodes()
 	return s
 }
 
@@ -152,7 +167,7 @@ func (s *Server) drain() []*session {
 	defer s.mu.Unlock()
 	s.draining = true
 	sessions := make([]*session, 0, len(s.sessions))
-	for c := range s.sessions {
+	for _, c := range s.sessions {
 		sessions = append(sessions, c)
 	}
 	return sessions

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/rand"
 	"slices"
 	"sync"
@@ -41,9 +42,9 @@ type protocol interface {
 	gone()
 	// ping is called about every pingInterval, on a goroutine of the server.
 	ping()
-	// lost is called when messages of a channel cannot be had any more, on a
-	// goroutine of the hub.
-	lost(channel string)
+	// lost is called when messages of a subscription cannot be had any more, on
+	// a goroutine of the hub.
+	lost(*hub.Subscription)
 	// closeCode says how the protocol words a reason for closing.
 	closeCode(closeReason) (code int, reason string)
 }
@@ -57,12 +58,24 @@ type session struct {
 	id        string
 	slot      int // on the wheel
 
-	mu       sync.Mutex // guards what follows
-	closing  bool
-	reserved int // subscriptions being made
+	mu      sync.Mutex // guards what follows
+	closing bool
+	gone    bool // the transport has closed: no subscription may be added
 	// A list, because most sessions have one subscription or few, and a map
 	// would be a good part of what an idle session costs.
-	subscriptions []*hub.Subscription
+	subscriptions []subscription
+}
+
+// subscription is a subscription of the hub as its session sees it.
+type subscription struct {
+	*hub.Subscription
+	detail *detail // nil when there is nothing to say
+}
+
+// detail is what only few subscriptions have.
+type detail struct {
+	info   []byte // the client's chan_info
+	server bool   // the server subscribed the session, by itself or for a backend
 }
 
 // newSession makes a session that speaks what the given function makes of it.
@@ -79,7 +92,7 @@ func (s *Server) admit(c *session) bool {
 	if s.draining {
 		return false
 	}
-	s.sessions[c] = struct{}{}
+	s.sessions[c.id] = c
 	s.open.Add(1)
 	s.wheel.add(c)
 	return true
@@ -91,7 +104,7 @@ func (s *Server) dismiss(c *session) {
 	c.unsubscribeAll()
 	c.protocol.gone()
 	s.mu.Lock()
-	delete(s.sessions, c)
+	delete(s.sessions, c.id)
 	s.mu.Unlock()
 	s.open.Done()
 }
@@ -106,7 +119,7 @@ func (c *session) Deliver(_ *hub.Subscription, d hub.Delivery) bool {
 }
 
 // Lose implements [hub.Loser].
-func (c *session) Lose(s *hub.Subscription) { c.protocol.lost(s.Channel()) }
+func (c *session) Lose(s *hub.Subscription) { c.protocol.lost(s) }
 
 // Evict implements [hub.Subscriber].
 func (c *session) Evict() { c.close(closeSlow) }
@@ -133,15 +146,21 @@ func aside(f func()) {
 
 // close tells the client why, once, and ends the transport. It does not wait.
 func (c *session) close(why closeReason) {
-	if !c.beginClosing() {
-		return
-	}
-	if why == closeSlow {
+	code, reason := c.protocol.closeCode(why)
+	if c.closeWith(code, reason, why == closeSlow) && why == closeSlow {
 		c.server.evicted.Add(1)
 		c.server.logger.Debug("evicted", "session", c.id, "remote", c.transport.remote())
 	}
-	code, reason := c.protocol.closeCode(why)
-	c.transport.end(code, reason, why == closeSlow)
+}
+
+// closeWith ends the transport with a code that the client is told, unless that
+// was done before, which it reports. With drop, what waits is left out.
+func (c *session) closeWith(code int, reason string, drop bool) (first bool) {
+	first = c.beginClosing()
+	if first {
+		c.transport.end(code, reason, drop)
+	}
+	return first
 }
 
 // beginClosing reports whether it is the first to close the session.
@@ -154,45 +173,54 @@ func (c *session) beginClosing() bool {
 }
 
 // subscribe subscribes the session to a channel. The subscription is to be
-// started once the client was told.
-func (c *session) subscribe(channel string, e hub.Encoder, o hub.SubscribeOptions) (*hub.Subscription, error) {
-	if err := c.reserve(channel); err != nil {
+// started once the client was told. It is not called for one channel twice at
+// the same time.
+func (c *session) subscribe(ctx context.Context, channel string, e hub.Encoder, since *hub.Position, d detail) (*hub.Subscription, error) {
+	if err := c.mayJoin(channel); err != nil {
 		return nil, err
 	}
-	ctx, cancel := callContext()
-	defer cancel()
-	o.Client = &hub.ClientInfo{Client: c.id}
-	sub, err := c.server.hub.Subscribe(ctx, channel, c, e, o)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.reserved--
+	info := &hub.ClientInfo{Client: c.id, ChanInfo: d.info}
+	sub, err := c.server.hub.Subscribe(ctx, channel, c, e, hub.SubscribeOptions{Recover: since, Client: info})
 	if err != nil {
 		return nil, err
 	}
-	c.subscriptions = append(c.subscriptions, sub)
+	if !c.add(sub, d) {
+		sub.Cancel()
+		return nil, errGone
+	}
 	return sub, nil
 }
 
-// reserve takes a place for a subscription, so that the limit holds. It is
-// called by the goroutine that reads, so no two subscriptions to one channel
-// are made at the same time.
-func (c *session) reserve(channel string) error {
+func (c *session) mayJoin(channel string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.find(channel) >= 0:
 		return errAlreadySubscribed
-	case len(c.subscriptions)+c.reserved >= c.server.limits.Subscriptions:
+	case len(c.subscriptions) >= c.server.limits.Subscriptions:
 		return errSubscriptionLimit
 	}
-	c.reserved++
 	return nil
+}
+
+// add makes a subscription the session's, unless the client has gone meanwhile.
+func (c *session) add(sub *hub.Subscription, d detail) bool {
+	s := subscription{Subscription: sub}
+	if d.info != nil || d.server {
+		s.detail = &d
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.gone {
+		c.subscriptions = append(c.subscriptions, s)
+	}
+	return !c.gone
 }
 
 // find returns the place of a channel's subscription, or -1. It runs under the
 // lock.
 func (c *session) find(channel string) int {
-	return slices.IndexFunc(c.subscriptions, func(s *hub.Subscription) bool { return s.Channel() == channel })
+	return slices.IndexFunc(c.subscriptions, func(s subscription) bool { return s.Channel() == channel })
 }
 
 // subscribed reports whether the session is subscribed to a channel.
@@ -202,32 +230,57 @@ func (c *session) subscribed(channel string) bool {
 	return c.find(channel) >= 0
 }
 
-// unsubscribe ends a subscription, if there is one.
-func (c *session) unsubscribe(channel string) {
-	if sub := c.take(channel); sub != nil {
-		sub.Cancel()
-	}
-}
-
-// take removes a subscription from the list, and returns nil if there is none.
-func (c *session) take(channel string) *hub.Subscription {
+// info is who the client is on a channel.
+func (c *session) info(channel string) *hub.ClientInfo {
+	info := &hub.ClientInfo{Client: c.id}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := c.find(channel)
-	if i < 0 {
-		return nil
+	if i := c.find(channel); i >= 0 && c.subscriptions[i].detail != nil {
+		info.ChanInfo = c.subscriptions[i].detail.info
 	}
-	sub := c.subscriptions[i]
-	c.subscriptions = slices.Delete(c.subscriptions, i, i+1)
-	return sub
+	return info
 }
 
+// unsubscribe ends a subscription and reports whether there was one.
+func (c *session) unsubscribe(channel string) bool {
+	c.mu.Lock()
+	s, ok := c.take(c.find(channel))
+	c.mu.Unlock()
+	if ok {
+		s.Cancel()
+	}
+	return ok
+}
+
+// drop ends this very subscription, and returns false when it had ended already.
+func (c *session) drop(sub *hub.Subscription) (subscription, bool) {
+	c.mu.Lock()
+	s, ok := c.take(slices.IndexFunc(c.subscriptions, func(s subscription) bool { return s.Subscription == sub }))
+	c.mu.Unlock()
+	if ok {
+		s.Cancel()
+	}
+	return s, ok
+}
+
+// take removes the subscription at a place of the list, if the place is not
+// negative. It runs under the lock.
+func (c *session) take(i int) (subscription, bool) {
+	if i < 0 {
+		return subscription{}, false
+	}
+	s := c.subscriptions[i]
+	c.subscriptions = slices.Delete(c.subscriptions, i, i+1)
+	return s, true
+}
+
+// unsubscribeAll ends every subscription, when the client has gone.
 func (c *session) unsubscribeAll() {
 	c.mu.Lock()
 	subs := c.subscriptions
-	c.subscriptions = nil
+	c.subscriptions, c.gone = nil, true
 	c.mu.Unlock()
-	for _, sub := range subs {
-		sub.Cancel()
+	for _, s := range subs {
+		s.Cancel()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
 	"time"
 
@@ -89,7 +90,7 @@ func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger)
 	p.hub = hub.New(hub.Options{Broker: broker, Rules: rules(config), Logger: logger})
 	p.web = web.New(web.Options{
 		Hub: p.hub, Logger: logger, APIKey: p.apiKey, Origins: config.Origins, Limits: limits(config),
-		Version: version(), CrossDomain: file.CrossDomain(),
+		Version: version(), Name: nodeName(), Subscribe: config.Connect.Subscribe, CrossDomain: file.CrossDomain(),
 	})
 	p.flash = p.listenFlash(ctx, file)
 	return p, nil
@@ -114,6 +115,12 @@ func newBroker(config configs.Config, logger *slog.Logger) (hub.Broker, error) {
 	return hub.NewRedisBroker(hub.RedisOptions{
 		URL: config.Redis.URL.Reveal(), PresenceTTL: time.Duration(config.Presence.TTL), Logger: logger,
 	})
+}
+
+// nodeName is what people call this machine, or empty when it does not know.
+func nodeName() string {
+	name, _ := os.Hostname()
+	return name
 }
 
 func rules(config configs.Config) hub.Rules {

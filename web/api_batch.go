@@ -1,0 +1,79 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// maxBatch is how many commands one batch may have.
+	maxBatch = 1000
+	// batchAtOnce is how many of them are carried out at the same time, when the
+	// batch is a parallel one.
+	batchAtOnce = 64
+	// batchWait bounds a batch. Commands that it leaves no time for fail.
+	batchWait = 5 * time.Second
+)
+
+// batchRequest has commands such as {"publish": {…}}.
+type batchRequest struct {
+	Commands []map[string]json.RawMessage `json:"commands"`
+	Parallel bool                         `json:"parallel"`
+}
+
+// batchReply is the result of a command under its name, or an error.
+type batchReply map[string]any
+
+// batch makes the call /api/batch, which carries out others, one after the other
+// or at the same time. Commands fail one by one; only when the broker is away
+// for all of them does the whole call fail.
+func (s *Server) batch(calls map[string]apiCall) apiCall {
+	return apiCall{batchWait, reading(func(ctx context.Context, req *batchRequest) (any, error) {
+		if n := len(req.Commands); n == 0 || n > maxBatch {
+			return nil, badRequest("commands", fmt.Sprintf("1 to %d commands are accepted", maxBatch))
+		}
+		var g errgroup.Group
+		g.SetLimit(1)
+		if req.Parallel {
+			g.SetLimit(batchAtOnce)
+		}
+		replies := make([]batchReply, len(req.Commands))
+		for i, command := range req.Commands {
+			g.Go(func() error {
+				replies[i] = s.command(ctx, calls, command)
+				return nil
+			})
+		}
+		_ = g.Wait() // the errors are in the replies
+		if !slices.ContainsFunc(replies, func(r batchReply) bool { return r["error"] != errUnavailable }) {
+			return nil, errUnavailable
+		}
+		return map[string]any{"replies": replies}, nil
+	})}
+}
+
+// command carries out one command of a batch.
+func (s *Server) command(ctx context.Context, calls map[string]apiCall, command map[string]json.RawMessage) batchReply {
+	if len(command) != 1 {
+		return batchReply{"error": badRequest("command", "one method is expected in each")}
+	}
+	for name, body := range command {
+		call, ok := calls[name]
+		if !ok {
+			return batchReply{"error": errMethodNotFound}
+		}
+		result, err := call.run(ctx, body)
+		if err != nil {
+			e := publicError(err)
+			s.logHidden(e, "/api/batch", err)
+			return batchReply{"error": e}
+		}
+		return batchReply{name: result}
+	}
+	return nil // not reached: there is one
+}

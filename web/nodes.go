@@ -1,0 +1,112 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"belfry/hub"
+)
+
+// Names of the calls between the servers of a cluster.
+const (
+	callJoin       = "session.join"
+	callLeave      = "session.leave"
+	callDisconnect = "session.disconnect"
+	callChannels   = "node.channels"
+	callInfo       = "node.info"
+)
+
+// maxAnswer is the largest result of one node in bytes. The hub carries 1 MiB,
+// in which a result takes four thirds of its size.
+const maxAnswer = 700 << 10
+
+// nodeAnswer is what a node answers: a result, or an error for whoever asked.
+type nodeAnswer struct {
+	Result json.RawMessage `json:"result,omitempty"`
+	Error  *apiError       `json:"error,omitempty"`
+	Status int             `json:"status,omitempty"` // the error's
+}
+
+// answerNodes names who answers the other nodes, and this one.
+func (s *Server) answerNodes() {
+	s.hub.HandleCall(callJoin, answering(s.joinHere))
+	s.hub.HandleCall(callLeave, answering(s.leaveHere))
+	s.hub.HandleCall(callDisconnect, answering(s.disconnectHere))
+	s.hub.HandleCall(callChannels, answering(s.channelsHere))
+	s.hub.HandleCall(callInfo, answering(s.infoHere))
+}
+
+// answering turns a function into one that speaks JSON. What is wrong with the
+// question travels as an answer; other errors are the node's own.
+func answering[Q, A any](f func(context.Context, Q) (A, error)) hub.CallHandler {
+	return func(ctx context.Context, data []byte) ([]byte, error) {
+		var question Q
+		if err := json.Unmarshal(data, &question); err != nil {
+			return nil, err
+		}
+		result, err := f(ctx, question)
+		if err != nil {
+			return refusal(err)
+		}
+		text, err := json.Marshal(result)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(text) > maxAnswer:
+			return refusal(errAnswerLimit)
+		}
+		return json.Marshal(nodeAnswer{Result: text})
+	}
+}
+
+func refusal(err error) ([]byte, error) {
+	e := publicError(err)
+	if e == errInternal {
+		return nil, err
+	}
+	return json.Marshal(nodeAnswer{Error: e, Status: e.status})
+}
+
+// askAll asks every node of the cluster, and returns the answers of all of them
+// or an error.
+func askAll[A any](ctx context.Context, s *Server, name string, question any) ([]A, error) {
+	data, err := json.Marshal(question)
+	if err != nil {
+		return nil, err
+	}
+	answers, err := s.hub.CallAll(ctx, name, data)
+	switch {
+	case errors.Is(err, hub.ErrNoAnswer):
+		s.logger.Warn("not every node has answered", "call", name, "err", err)
+		return nil, errNoAnswer
+	case errors.Is(err, hub.ErrUnavailable):
+		s.logger.Warn("the nodes cannot be asked", "call", name, "err", err)
+		return nil, errNodesAway
+	case err != nil:
+		return nil, err
+	}
+	results := make([]A, len(answers))
+	for i, a := range answers {
+		if err := readAnswer(a, &results[i]); err != nil {
+			return nil, fmt.Errorf("%s of node %s: %w", name, a.Node, err)
+		}
+	}
+	return results, nil
+}
+
+func readAnswer(a hub.Answer, into any) error {
+	var answer nodeAnswer
+	if a.Err != nil {
+		return a.Err
+	}
+	if err := json.Unmarshal(a.Data, &answer); err != nil {
+		return err
+	}
+	if e := answer.Error; e != nil {
+		e.status = answer.Status
+		return e
+	}
+	return json.Unmarshal(answer.Result, into)
+}

@@ -1,0 +1,57 @@
+package web
+
+import "context"
+
+type presenceResult struct {
+	Presence map[string]clientInfo `json:"presence"` // by client ID
+}
+
+type presenceStatsResult struct {
+	NumClients int `json:"num_clients"`
+	NumUsers   int `json:"num_users"`
+}
+
+// size is about what the result has in bytes as JSON.
+func (r *presenceResult) size() (bytes int) {
+	const names = 60 // of the fields, with the signs around them
+	for id, c := range r.Presence {
+		bytes += names + 2*len(id) + len(c.User) + len(c.ConnInfo) + len(c.ChanInfo)
+	}
+	return bytes
+}
+
+// presence tells a client or a backend who is on a channel, over all nodes.
+func (s *Server) presence(ctx context.Context, channel string) (*presenceResult, error) {
+	if err := s.hasPresence(channel); err != nil {
+		return nil, err
+	}
+	clients, err := s.hub.Presence(ctx, channel)
+	if err != nil {
+		return nil, err
+	}
+	r := &presenceResult{make(map[string]clientInfo, len(clients))}
+	for _, c := range clients {
+		r.Presence[c.Client] = newClientInfo(c)
+	}
+	return r, nil
+}
+
+// presenceStats counts them.
+func (s *Server) presenceStats(ctx context.Context, channel string) (*presenceStatsResult, error) {
+	if err := s.hasPresence(channel); err != nil {
+		return nil, err
+	}
+	stats, err := s.hub.PresenceStats(ctx, channel)
+	if err != nil {
+		return nil, err
+	}
+	return &presenceStatsResult{stats.Clients, stats.Users}, nil
+}
+
+func (s *Server) hasPresence(channel string) error {
+	rule, err := s.hub.Rule(channel)
+	if err == nil && !rule.Presence {
+		err = errNoPresence
+	}
+	return err
+}
