@@ -38,11 +38,17 @@ type tower struct {
 // startTower serves on addr, which may end in ":0", until the test ends.
 func startTower(t *testing.T, addr string) *tower {
 	t.Helper()
+	return startTowerBy(t, addr, hub.Options{})
+}
+
+// startTowerBy serves channels by options of the hub.
+func startTowerBy(t *testing.T, addr string, o hub.Options) *tower {
+	t.Helper()
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := hub.New(hub.Options{})
+	h := hub.New(o)
 	s := web.New(web.Options{Hub: h, APIKey: pageAPIKey, Version: "test", Logger: slog.New(slog.DiscardHandler)})
 	server := &http.Server{Handler: s, ReadHeaderTimeout: time.Second}
 

@@ -31,6 +31,12 @@ func TestPage(t *testing.T) {
 		{"two tabs chat", testPageChat},
 		{"what members type is never run", testPageHostile},
 		{"a backend's messages", testPageBackend},
+		{"members see each other", testPagePeople},
+		{"a crowd", testPageCrowd},
+		{"members after a restart", testPagePeopleRestart},
+		{"the server does not tell who is here", testPageUntold},
+		{"what was said while away", testPageAway},
+		{"what was said before", testPageEarlier},
 		{"the echo lab", testPageEcho},
 		{"the curl command publishes", testPageCurl},
 		{"the server is restarted", testPageRestart},
@@ -91,7 +97,7 @@ func testPageChat(t *testing.T, browser context.Context) {
 		p.waitForText("#chat-log .text", "It does: ünï·çødé 🔔")
 		p.waitForText("#chat-present", "2 present")
 		want := regexp.MustCompile(`^\d\d:\d\d:\d\dAda Does the bell reach you\?\|\d\d:\d\d:\d\dBob It does: ünï·çødé 🔔$`)
-		if got := p.eval(`[...document.querySelectorAll("#chat-log .line")].map(e => e.textContent).join("|")`); !want.MatchString(got) {
+		if got := p.eval(`[...document.querySelectorAll("#chat-log .said")].map(e => e.textContent).join("|")`); !want.MatchString(got) {
 			t.Errorf("chat: got %q, want %q", got, want)
 		}
 		p.wantQuiet()
@@ -114,15 +120,22 @@ func testPageHostile(t *testing.T, browser context.Context) {
 	p.waitForText("#echo-log", "connected")
 	p.fill("#echo-text", text+"\r")
 	p.waitForText("#echo-log .echo .text", text)
+	joinChat(t, b, `{"name":"<img src=x onerror=window.ran=8>"}`)
+	joinChat(t, b, `{"name":{"toString":"x"},"__proto__":{"name":"<img src=x onerror=window.ran=9>"}}`)
+	joinChat(t, b, `["<script>window.ran=10</script>"]`)
 	for _, page := range []*tab{attacker, p} {
 		page.waitForText("#chat-log .text", "<svg onload=window.ran=7>")
-		if got := page.text("#chat-log .who"); got != name {
+		page.waitForText("#chat-people .who", name)
+		page.waitForText("#chat-people .who", "<img src=x onerror=window.ran=8>")
+		page.waitForText("#chat-present", "5 present")
+		if got := page.text("#chat-log .said .who"); got != name {
 			t.Errorf("name: got %q, want %q", got, name)
 		}
-		if got := page.text("#chat-log .text"); got != text {
+		if got := page.text("#chat-log .said .text"); got != text {
 			t.Errorf("text: got %q, want %q", got, text)
 		}
-		if got := page.eval(`document.querySelectorAll("main img, main b, #chat-log svg, main script").length`); got != "0" {
+		page.waitForText("#chat-log .coming", "<img src=x onerror=window.ran=8>")
+		if got := page.eval(`document.querySelectorAll("main img, main b, .chat svg, main script").length`); got != "0" {
 			t.Errorf("%s elements came out of messages, want 0", got)
 		}
 		if got := page.eval("window.ran"); got != "undefined" {

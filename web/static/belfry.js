@@ -5,6 +5,10 @@
  *   belfry.on('state', ({ state }) => console.log(state));
  *   belfry.subscribe('date', ({ data }) => console.log(data));
  *   await belfry.publish('chat', { name: 'Ada', text: 'Hello' });
+ *   belfry.subscribe('chat', ({ data }) => console.log(data), {
+ *     data: { name: 'Ada' },                           // what the others see of us
+ *     onMembers: members => console.log(members?.size),  // who is here
+ *   });
  *
  * A classic <script src="/belfry.js"> and `import '/belfry.js'` both set
  * globalThis.Belfry; `import { Belfry } from '/belfry.mjs'` imports it by name.
@@ -26,6 +30,11 @@
   const PING_GRACE = 10_000;
   const BACKOFF_MIN = 500;
   const BACKOFF_MAX = 20_000;
+
+  // How often the list of members is read again: in a large channel so seldom
+  // that it costs no more than two members a second.
+  const MEMBERS_EVERY = 30_000;
+  const MEMBER_TIME = 500;
 
   // Characters in one frame of several commands. A character is at most three
   // bytes of UTF-8, so a frame stays under 48 KiB; the server takes 64 KiB.
@@ -99,10 +108,10 @@
     return (code >= 3500 && code < 4000) || (code >= 4500 && code < 5000) || code === CODE_MESSAGE_TOO_BIG;
   }
 
-  /** Calls a listener of the page; what it throws is the page's and must not stop us. */
-  function tell(listener, value) {
+  /** Calls a listener of the page, if there is one; what it throws is the page's and must not stop us. */
+  function tell(listener, ...values) {
     try {
-      listener(value);
+      listener?.(...values);
     } catch (error) {
       queueMicrotask(() => { throw error; });
     }
@@ -128,12 +137,89 @@
    * @property {string} [client] connected: this connection's id
    */
 
+  /**
+   * One who is on a channel. All of it but `client` is the word of whoever that is,
+   * or of nobody: take it as text, and for no proof.
+   * @typedef {object} Member
+   * @property {string} client the id of the connection, the same in no other
+   * @property {string} user empty when anonymous
+   * @property {*} [conn_info] what the server knows of the user
+   * @property {*} [chan_info] the `data` that the client has subscribed with
+   */
+
+  /**
+   * What a subscription may ask for beside messages. To know who else is on a
+   * channel, its rule must have presence.
+   * @typedef {object} Options
+   * @property {*} [data] what the other members get as our `chan_info`: anything that
+   *   JSON can say in 1 KiB. One for the channel: the last that was given counts
+   * @property {function(Member)} [onJoin] another has come
+   * @property {function(Member)} [onLeave] another has gone, or comes again at once with other data
+   * @property {function(?Map<string, Member>, boolean)} [onMembers] who is on the channel,
+   *   ourselves included, by client id: at each change, and with true as the second
+   *   value when the whole list was read, as after each reconnect. Do not change it.
+   *   While the connection is away the last list stands. Null when the server does
+   *   not tell
+   */
+
+  /**
+   * Who is on a channel. The list is an answer, joins and leaves are pushes, and
+   * they overtake one another. A push that came while the list was asked for is
+   * newer than the list or in it already, so it is right to apply it once more.
+   */
+  class Members {
+    /** @type {Map<string, Member>} */
+    clients = new Map();
+    known = false; // there was a list on this connection
+    #news = null; // client → its Member, or null when it left; since the list was asked for
+
+    join(member) {
+      this.clients.set(member.client, member);
+      this.#news?.set(member.client, member);
+    }
+
+    leave({ client }) {
+      this.clients.delete(client);
+      this.#news?.set(client, null);
+    }
+
+    /** Call it when the list is asked for, and what it returns with the list; it does nothing once there is a later list to come. */
+    ask() {
+      const news = this.#news = new Map();
+      return list => {
+        if (this.#news !== news) return false;
+        this.clients = new Map(Object.entries(list));
+        for (const [client, member] of news) {
+          if (member) this.clients.set(client, member);
+          else this.clients.delete(client);
+        }
+        this.#news = null;
+        return this.known = true;
+      };
+    }
+  }
+
+  /** What a channel's subscriptions want of the server beside messages, as JSON. */
+  function wishes({ subscriptions, data }) {
+    const curious = [...subscriptions].some(({ options: { onJoin, onLeave, onMembers } }) => onJoin || onLeave || onMembers);
+    return JSON.stringify({ data, join_leave: curious || undefined });
+  }
+
+  /** Stops what an entry has under way. */
+  function rest(entry) {
+    clearTimeout(entry.retry);
+    clearTimeout(entry.reread);
+    entry.retry = null;
+    entry.joining = entry.again = entry.members.known = false;
+  }
+
   /** A connection to a Belfry server that comes back by itself, with all its subscriptions. */
   class Belfry {
     #url;
     #state = 'disconnected';
     #listeners = new Map(); // event → Set of functions
-    #channels = new Map(); // channel → {channel, subscriptions, failures, retry}
+    #channels = new Map(); // channel → its entry: see #entry
+    #client = '';
 
     #transport = null; // null while we wait for the next try, and after the end
     #open = false; // the transport takes frames
@@ -156,14 +242,17 @@
     constructor(url) {
       this.#url = endpoint(url);
       this.#retry = setTimeout(() => this.connect());
-      globalThis.addEventListener?.('online', () => {
-        if (this.#retry !== null) this.connect();
-      });
+      this.#follow(globalThis);
     }
 
     /** The state as of now: 'connecting', 'connected' or 'disconnected'. */
     get state() {
       return this.#state;
+    }
+
+    /** This connection's id, by which it is known among members; empty while not connected. */
+    get client() {
+      return this.#client;
     }
 
     /**
@@ -193,17 +282,32 @@
      * at the server.
      * @param {string} channel
      * @param {function(Message)} listener
-     * @returns {{channel: string, unsubscribe: function()}} a second unsubscribe is harmless
+     * @param {Options} [options]
+     * @returns {{channel: string, unsubscribe: function(), presence: function(): Promise<Map<string, Member>>, setData: function(*)}}
+     *
+     * - `unsubscribe()` ends it; a second call is harmless.
+     * - `presence()` asks who is on the channel; rejects as publish does.
+     * - `setData(data)` changes what the others see of us: they see us leave and come
+     *   at once. No message is lost by it as far back as the channel's history reaches,
+     *   and none is doubled.
      */
-    subscribe(channel, listener) {
-      let entry = this.#channels.get(channel);
-      if (!entry) {
-        entry = { channel, subscriptions: new Set(), failures: 0, retry: null, epoch: '', offset: 0 };
-        this.#channels.set(channel, entry);
-        if (this.#open) this.#join(entry);
-      }
-      const subscription = { channel, listener, unsubscribe: () => this.#leave(entry, subscription) };
+    subscribe(channel, listener, options = {}) {
+      const known = this.#channels.get(channel);
+      const entry = known ?? this.#entry(channel);
+      const subscription = {
+        channel,
+        listener,
+        options,
+        unsubscribe: () => this.#leave(entry, subscription),
+        presence: async () => new Map(Object.entries((await this.call('presence', { channel })).presence ?? {})),
+        setData: data => this.#tellData(entry, data),
+      };
       entry.subscriptions.add(subscription);
+      if ('data' in options) entry.data = options.data;
+      if (!this.#open) return subscription;
+      if (!known) this.#join(entry);
+      else if (wishes(entry) !== entry.wishes) this.#renew(entry);
+      else if (!entry.joining && !entry.retry) this.#readMembers(entry);
       return subscription;
     }
 
@@ -259,6 +363,21 @@
 
     // -- The connection ----------------------------------------------------
 
+    /**
+     * Minds what happens to the page. A browser may keep one that was left, asleep
+     * and with its connection open: the server would take us for present.
+     */
+    #follow(page) {
+      const hurry = () => {
+        if (this.#retry !== null) this.connect();
+      };
+      page.addEventListener?.('online', hurry);
+      page.addEventListener?.('pageshow', hurry);
+      page.addEventListener?.('pagehide', () => {
+        if (this.#transport) this.#lost(CODE_CLIENT, 'the page was left');
+      });
+    }
+
     /** Greets, and subscribes to everything in the same frame. */
     #opened() {
       this.#open = true;
@@ -272,6 +391,7 @@
 
     #welcomed({ client, ping = 0, pong = false }) {
       this.#failures = 0;
+      this.#client = client;
       this.#pong = pong;
       this.#silence = ping && ping * 1000 + PING_GRACE;
       this.#listen();
@@ -300,7 +420,8 @@
       this.#open = this.#pong = false;
       this.#silence = 0;
       this.#outbox = [];
-      for (const entry of this.#channels.values()) clearTimeout(entry.retry);
+      this.#client = '';
+      for (const entry of this.#channels.values()) rest(entry);
 
       const unanswered = [...this.#commands.values()];
       this.#commands.clear();
@@ -402,19 +523,49 @@
     }
 
     /** Pushes of unknown kinds are ignored: a newer server may send them. */
-    #push({ channel, pub, unsubscribe, disconnect }) {
+    #push({ channel, pub, join, leave, unsubscribe, disconnect }) {
       const entry = this.#channels.get(channel);
       if (pub && entry) {
         this.#deliver(entry, pub);
+      } else if (join && entry) {
+        this.#came(entry, join.info);
+      } else if (leave && entry) {
+        this.#went(entry, leave.info);
       } else if (unsubscribe && entry) {
-        if (unsubscribe.code >= 2500) this.#join(entry);
-        else this.#forget(entry, unsubscribe.code, unsubscribe.reason);
+        if (unsubscribe.code < 2500) this.#forget(entry, unsubscribe.code, unsubscribe.reason);
+        else if (entry.joining) entry.again = true;
+        else this.#join(entry);
       } else if (disconnect) {
         this.#lost(disconnect.code, disconnect.reason);
       }
     }
 
     // -- Subscriptions -----------------------------------------------------------
+
+    /** Notes a channel that is subscribed to from now on. */
+    #entry(channel) {
+      const entry = {
+        channel,
+        subscriptions: new Set(),
+        epoch: '', // and offset: where we are
+        offset: 0,
+        data: undefined, // what the others see of us
+        wishes: '', // what the server was last asked for, beside messages
+        joining: false, // a subscribe is not answered yet
+        again: false, // after which there is to be another
+        failures: 0,
+        retry: null, // timer of the next subscribe
+        members: new Members(),
+        reread: null, // timer of the next reading of the members
+      };
+      this.#channels.set(channel, entry);
+      return entry;
+    }
+
+    /** Whether an entry is still the one of its channel, on a connection that stands. */
+    #stands(entry) {
+      return this.#open && this.#channels.get(entry.channel) === entry;
+    }
 
     /** Hands a message to all who listen, and keeps its position to recover from. */
     #deliver(entry, pub) {
@@ -425,9 +576,14 @@
     /** Asks the server for a channel, from the last position on where it has one. */
     #join(entry) {
       const { channel, epoch, offset } = entry;
-      const params = epoch ? { channel, recover: true, epoch, offset } : { channel };
-      this.#command('subscribe', params, (error, result) => {
-        if (!this.#open || this.#channels.get(entry.channel) !== entry) return;
+      entry.wishes = wishes(entry);
+      entry.joining = true;
+      entry.again = false;
+      entry.retry = null;
+      const position = epoch && { recover: true, epoch, offset };
+      this.#command('subscribe', { channel, ...position, ...JSON.parse(entry.wishes) }, (error, result) => {
+        if (!this.#stands(entry)) return;
+        entry.joining = false;
         if (!error) {
           entry.failures = 0;
           this.#joined(entry, result);
@@ -443,29 +599,98 @@
 
     /** Notes the position, and hands over what was missed. */
     #joined(entry, { publications = [], ...result }) {
-      entry.epoch = result.epoch ?? '';
-      entry.offset = result.offset ?? 0;
-      for (const pub of publications) this.#deliver(entry, pub);
-      this.#emit('subscribed', { channel: entry.channel, ...result, missed: publications.length });
+      const { recovered, epoch = '', offset = 0 } = result;
+      // What a subscription before has brought since the position was sent is here twice.
+      const reached = recovered && epoch === entry.epoch ? entry.offset : 0;
+      const missed = publications.filter(pub => !(pub.offset <= reached));
+      entry.epoch = epoch;
+      entry.offset = Math.max(reached, offset);
+      for (const pub of missed) this.#deliver(entry, pub);
+      this.#emit('subscribed', { channel: entry.channel, ...result, missed: missed.length });
+      if (!this.#stands(entry)) return; // a listener has ended it
+      if (entry.again) this.#renew(entry);
+      else this.#readMembers(entry);
+    }
+
+    /** Subscribes once more, from the position where we are, with the wishes of now. */
+    #renew(entry) {
+      if (!this.#stands(entry) || entry.retry) return; // it is still to be asked for
+      entry.again = entry.joining;
+      if (entry.joining) return;
+      clearTimeout(entry.reread);
+      this.#quit(entry);
+      this.#join(entry);
+    }
+
+    #tellData(entry, data) {
+      entry.data = data;
+      if (wishes(entry) !== entry.wishes) this.#renew(entry);
+    }
+
+    #quit({ channel }) {
+      this.#command('unsubscribe', { channel }, error => {
+        // Only a new connection makes sure that the server knows, too.
+        if (error && this.#open) this.#lost(error.code, error.message);
+      });
     }
 
     /** Takes one subscription off a channel, and the channel off the server after the last. */
     #leave(entry, subscription) {
       entry.subscriptions.delete(subscription);
       if (entry.subscriptions.size || this.#channels.get(entry.channel) !== entry) return;
-      clearTimeout(entry.retry);
+      rest(entry);
       this.#channels.delete(entry.channel);
-      if (!this.#open) return;
-      this.#command('unsubscribe', { channel: entry.channel }, error => {
-        // Only a new connection makes sure that the server knows, too.
-        if (error && this.#open) this.#lost(error.code, error.message);
-      });
+      if (this.#open) this.#quit(entry);
     }
 
     #forget(entry, code, reason) {
-      clearTimeout(entry.retry);
+      rest(entry);
       this.#channels.delete(entry.channel);
       this.#emit('unsubscribed', { channel: entry.channel, code, reason });
+      this.#tellMembers(entry, null, true);
+    }
+
+    // -- Members -------------------------------------------------------------------
+
+    #came(entry, member) {
+      entry.members.join(member);
+      for (const { options } of [...entry.subscriptions]) tell(options.onJoin, member);
+      if (entry.members.known) this.#tellMembers(entry, entry.members.clients, false);
+    }
+
+    #went(entry, member) {
+      entry.members.leave(member);
+      for (const { options } of [...entry.subscriptions]) tell(options.onLeave, member);
+      if (entry.members.known) this.#tellMembers(entry, entry.members.clients, false);
+    }
+
+    #untold(entry) {
+      entry.members.known = false;
+      this.#tellMembers(entry, null, true);
+    }
+
+    #tellMembers(entry, members, whole) {
+      for (const { options } of [...entry.subscriptions]) tell(options.onMembers, members, whole);
+    }
+
+    /** Reads who is on a channel, and again now and then: a join or a leave that is lost is not recovered, as messages are. */
+    #readMembers(entry) {
+      if (![...entry.subscriptions].some(({ options }) => options.onMembers)) return;
+      clearTimeout(entry.reread);
+      const take = entry.members.ask();
+      const again = wait => {
+        clearTimeout(entry.reread);
+        entry.reread = setTimeout(() => this.#readMembers(entry), wait);
+      };
+      this.#command('presence', { channel: entry.channel }, (error, { presence = {} } = {}) => {
+        if (!this.#stands(entry)) return;
+        if (error?.temporary) return again(backoff(entry.failures++));
+        if (error) return this.#untold(entry);
+        if (!take(presence)) return; // asked for anew meanwhile
+        entry.failures = 0;
+        this.#tellMembers(entry, entry.members.clients, true);
+        again(Math.max(MEMBERS_EVERY, MEMBER_TIME * entry.members.clients.size) * (1 + Math.random()));
+      });
     }
   }
 

@@ -1,55 +1,19 @@
 // The chat: messages {name, text} on the channel `chat`, and whatever a backend
 // publishes there.
 
-import { element, Lines } from './lines.js';
-import { span, timeOf } from './times.js';
+import { element, Lines, timeCell } from './lines.js';
+import { cut, nameTag, rememberedName, rememberName } from './names.js';
+import { People } from './people.js';
+import { span } from './times.js';
 
 const CHANNEL = 'chat';
-const NAME_KEY = 'belfry.name';
-const NAME_MAX = 40; // characters shown of a name, and of a text
-const TEXT_MAX = 4000;
-const PRESENCE_EVERY = 5_000; // milliseconds
+const TEXT_MAX = 4000; // characters shown of a text
 const OPENING = 50; // messages shown of what was said before the page was opened
-const HUES = 6; // as many as socketexample.css has
+const RENAME_AFTER = 1_000; // milliseconds without a key
 
 const find = id => document.getElementById(id);
 
-// -- Names -------------------------------------------------------------------
-
-/** A name for one who has not chosen any: bells have names too. */
-function newName() {
-  const bells = ['Treble', 'Tenor', 'Bourdon', 'Sanctus', 'Angelus', 'Carillon', 'Curfew', 'Vesper'];
-  return `${bells[Math.floor(Math.random() * bells.length)]} ${10 + Math.floor(Math.random() * 90)}`;
-}
-
-/** Storage may be switched off; then a name lasts as long as the page. */
-function rememberedName() {
-  try {
-    return localStorage.getItem(NAME_KEY) || newName();
-  } catch {
-    return newName();
-  }
-}
-
-function rememberName(name) {
-  try {
-    localStorage.setItem(NAME_KEY, name);
-  } catch { /* see rememberedName */ }
-}
-
-/** The same colour for the same name, everywhere. */
-function hueOf(name) {
-  let sum = 0;
-  for (const char of name) sum = (sum * 31 + char.codePointAt(0)) % 9973;
-  return sum % HUES;
-}
-
 // -- Lines -------------------------------------------------------------------
-
-function cut(text, limit) {
-  const characters = [...text.slice(0, 2 * limit)];
-  return characters.length > limit ? `${characters.slice(0, limit).join('')}…` : text;
-}
 
 /** Who says what in a message of any shape: {name, text, code}, code when it is JSON that nobody says. */
 function read(data) {
@@ -62,23 +26,15 @@ function read(data) {
 
 /** Only what no client has published may be the server's; a client without a name is anonymous. */
 function nameCell(name, info) {
-  if (!name && !info) return element('bdi', 'who server', 'server');
-  const shown = cut(name || 'anonymous', NAME_MAX);
-  return element('bdi', `who hue-${hueOf(shown)}`, shown);
+  return !name && !info ? element('bdi', 'who server', 'server') : nameTag(name || 'anonymous');
 }
 
-function timeCell(date) {
-  const cell = element('time', '', timeOf(date));
-  cell.dateTime = date.toISOString();
-  return cell;
-}
-
-/** One message as the cells of a line. */
-function cellsOf({ data, info, time }) {
+/** One message as the cells of a line; `when` it was said, if anybody knows. */
+function cellsOf({ data, info }, when) {
   const { name, text, code } = read(data);
   const said = element(code ? 'code' : 'span', 'text', cut(text, TEXT_MAX));
   said.dir = 'auto';
-  return [timeCell(time ? new Date(time) : new Date()), nameCell(name, info), ' ', said];
+  return [...when ? [timeCell(when)] : [], nameCell(name, info), ' ', said];
 }
 
 function note(lines, text) {
@@ -93,24 +49,26 @@ function ring() {
 }
 
 /** Shows messages as they come, after those from before the page was opened. */
-function listen(belfry, lines) {
+function listen(belfry, lines, options) {
   let held = []; // what comes while the earlier messages are asked for
-  const show = message => {
-    find('chat-empty').hidden = true;
-    lines.add('said', ...cellsOf(message));
-  };
-  belfry.subscribe(CHANNEL, message => {
+  const show = (message, when) => lines.add('said', ...cellsOf(message, message.time ? new Date(message.time) : when));
+  const subscription = belfry.subscribe(CHANNEL, message => {
     if (held) return held.push(message);
-    show(message);
+    show(message, new Date());
     ring();
-  });
-  const opened = belfry.on('subscribed', async ({ channel, offset }) => {
-    if (channel !== CHANNEL) return;
-    opened();
-    for (const message of await earlier(belfry, offset)) show(message);
-    for (const message of held) show(message);
+  }, options);
+  let until; // the position at which live messages began
+  belfry.on('subscribed', async ({ channel, offset }) => {
+    if (channel !== CHANNEL || !held) return;
+    until ??= offset;
+    find('chat-empty').textContent = 'Quiet so far. What is said while you are here appears here.';
+    const past = await earlier(belfry, until);
+    if (!held || belfry.state !== 'connected') return; // it is done, or will be after the next connection
+    for (const message of past) show(message);
+    for (const message of held) show(message, new Date());
     held = null;
   });
+  return subscription;
 }
 
 /** What was said up to a position, as far as the server remembers. */
@@ -130,8 +88,12 @@ function noteGaps(belfry, lines) {
   belfry.on('state', ({ state }) => {
     if (state === 'disconnected') lostAt ??= Date.now();
   });
-  belfry.on('subscribed', ({ channel, recovered, missed }) => {
-    if (channel !== CHANNEL || lostAt === null) return;
+  belfry.on('subscribed', ({ channel, recovered, was_recovering: wasRecovering, missed }) => {
+    if (channel !== CHANNEL) return;
+    if (lostAt === null) {
+      if (wasRecovering && !recovered) note(lines, 'Some of what was said just now is not here.');
+      return;
+    }
     const said = !recovered ? 'what was said meanwhile is not here'
       : missed ? `${missed} of the messages above came meanwhile` : 'nothing was said meanwhile';
     note(lines, `You were away for ${span(Date.now() - lostAt)}; ${said}.`);
@@ -140,37 +102,6 @@ function noteGaps(belfry, lines) {
   belfry.on('unsubscribed', ({ channel, code, reason }) => {
     if (channel === CHANNEL) note(lines, `The server has ended the chat for you: ${code}, ${reason}`);
   });
-}
-
-// -- People --------------------------------------------------------------------
-
-function setPresent(count) {
-  find('chat-present').textContent = Number.isInteger(count) ? `${count} present` : '';
-}
-
-/** Asks how many are here, on subscribing and every few seconds, unless the server does not tell. */
-function countPresent(belfry) {
-  let told = false;
-  const ask = async () => {
-    try {
-      const { num_clients: count = 0 } = await belfry.call('presence_stats', { channel: CHANNEL });
-      setPresent(count);
-    } catch (error) {
-      if (!error.temporary) told = false;
-      setPresent(null);
-    }
-  };
-  belfry.on('subscribed', ({ channel }) => {
-    if (channel !== CHANNEL) return;
-    told = true;
-    ask();
-  });
-  belfry.on('state', ({ state }) => {
-    if (state === 'connected') return;
-    told = false;
-    setPresent(null);
-  });
-  setInterval(() => told && !document.hidden && ask(), PRESENCE_EVERY);
 }
 
 // -- Speaking ------------------------------------------------------------------
@@ -188,16 +119,33 @@ async function speak(belfry, name, field) {
   }
 }
 
-function takeForm(belfry) {
+/** Tells the others the name in the field, when its writer seems to be done. */
+function takeName(field, subscription) {
+  let pause = null;
+  const take = () => {
+    clearTimeout(pause);
+    const name = field.value.trim();
+    if (!name) return; // the one before stays
+    rememberName(name);
+    subscription.setData({ name });
+  };
+  field.addEventListener('input', () => {
+    clearTimeout(pause);
+    pause = setTimeout(take, RENAME_AFTER);
+  });
+  field.addEventListener('change', take);
+  return take;
+}
+
+function takeForm(belfry, subscription) {
   const name = find('chat-name');
-  name.value = rememberedName();
+  const settle = takeName(name, subscription);
   belfry.on('state', ({ state }) => {
     if (state === 'connected') find('chat-fault').textContent = '';
   });
-  name.addEventListener('change', () => rememberName(name.value.trim()));
   find('chat-form').addEventListener('submit', event => {
     event.preventDefault();
-    rememberName(name.value.trim());
+    settle();
     speak(belfry, name.value.trim(), find('chat-text'));
   });
 }
@@ -209,8 +157,12 @@ export function showChat(belfry) {
     lines.toEnd();
     find('chat-log').focus();
   });
-  listen(belfry, lines);
+  find('chat-name').value = rememberedName();
+  const people = new People(belfry, CHANNEL, lines);
+  const subscription = listen(belfry, lines, {
+    data: { name: find('chat-name').value },
+    onMembers: (members, whole) => people.take(members, whole),
+  });
   noteGaps(belfry, lines);
-  countPresent(belfry);
-  takeForm(belfry);
+  takeForm(belfry, subscription);
 }

@@ -132,6 +132,7 @@ export function showEcho() {
     lab.connect(url.value.trim());
   });
   find('echo-close').addEventListener('click', () => lab.disconnect());
+  addEventListener('pagehide', () => lab.disconnect()); // the browser may keep the page, and the connection with it
   find('echo-send').addEventListener('submit', event => {
     event.preventDefault();
     lab.send(text.value);

@@ -1,6 +1,8 @@
 // Lines of text in bounded lists. What comes from outside reaches the page here
 // and only as text: nothing in this page ever sets HTML.
 
+import { dayAndTimeOf } from './times.js';
+
 /** A new element with a class and a text. */
 export function element(tag, className = '', text = '') {
   const made = document.createElement(tag);
@@ -9,11 +11,19 @@ export function element(tag, className = '', text = '') {
   return made;
 }
 
+/** When something was said, as the reader's clock has it; with the day, if that was not today. */
+export function timeCell(date) {
+  const cell = element('time', '', dayAndTimeOf(date));
+  cell.dateTime = date.toISOString();
+  return cell;
+}
+
 /** A log (role=log) that keeps its newest lines and follows them, unless its reader has scrolled away. */
 export class Lines {
   #log;
   #limit;
   #onMissed;
+  #follows = true; // its end is in sight, or would be if there were room
 
   /**
    * @param {Element} log
@@ -26,27 +36,42 @@ export class Lines {
     this.#log = log;
     this.#limit = limit;
     this.#onMissed = onMissed;
-    log.addEventListener('scroll', () => this.#atEnd() && onMissed(false), { passive: true });
+    log.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.#follows && this.toEnd()).observe(log);
   }
 
   /** Appends a line made of the given elements and returns it. */
   add(className, ...cells) {
-    const follow = this.#atEnd();
     const line = element('p', `line ${className}`);
     line.append(...cells);
     this.#log.append(line);
     while (this.#log.childElementCount > this.#limit) this.#log.firstElementChild.remove();
-    if (follow) this.toEnd();
+    if (this.#follows) this.toEnd();
     else this.#onMissed(true);
     return line;
+  }
+
+  /** Puts other elements into a line. */
+  change(line, ...cells) {
+    line.replaceChildren(...cells);
+    if (this.#follows) this.toEnd();
+  }
+
+  remove(line) {
+    line.remove();
+  }
+
+  isLast(line) {
+    return this.#log.lastElementChild === line;
   }
 
   toEnd() {
     this.#log.scrollTop = this.#log.scrollHeight;
   }
 
-  #atEnd() {
+  #scrolled() {
     const { scrollTop, clientHeight, scrollHeight } = this.#log;
-    return scrollTop + clientHeight >= scrollHeight - 24;
+    this.#follows = scrollTop + clientHeight >= scrollHeight - 24;
+    if (this.#follows) this.#onMissed(false);
   }
 }

@@ -7,6 +7,13 @@ export function timeOf(date) {
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map(part => pad(part)).join(':');
 }
 
+/** 18:39:10 when that is today, 3 Mar 18:39 when it is another day; local. */
+export function dayAndTimeOf(date) {
+  if (date.toDateString() === new Date().toDateString()) return timeOf(date);
+  const day = date.toLocaleDateString(undefined, { day: 'numeric', month: 'short' });
+  return `${day} ${timeOf(date).slice(0, 5)}`;
+}
+
 /** 18:39:10.042, local. */
 export function preciseTimeOf(date) {
   return `${timeOf(date)}.${pad(date.getMilliseconds(), 3)}`;
