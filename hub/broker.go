@@ -2,13 +2,8 @@ package hub
 
 import (
 	"context"
-	"errors"
 	"time"
 )
-
-// ErrUnavailable is wrapped by the errors of a broker that cannot be reached
-// or refuses to work. Nothing was accepted, and the call may be repeated.
-var ErrUnavailable = errors.New("broker unavailable")
 
 // DefaultIdempotencyTTL is how long an idempotency key is remembered.
 const DefaultIdempotencyTTL = 5 * time.Minute
@@ -41,9 +36,9 @@ type Broker interface {
 	// that does not exist, or an error wrapping ErrUnavailable. What it brings is
 	// at most 1 MiB.
 	Signal(ctx context.Context, node string, data []byte) (reached int, err error)
-	// Ready returns nil when publishing and subscribing work, and otherwise
-	// an error wrapping ErrUnavailable with the reason. It takes at most two
-	// seconds.
+	// Ready returns nil when the broker answers and brings messages, and
+	// otherwise an error wrapping ErrUnavailable with the reason. Whether it
+	// takes messages, only a publish tells. It takes at most two seconds.
 	Ready(context.Context) error
 }
 
@@ -55,7 +50,10 @@ type HistoryStore interface {
 	// RemoveHistory forgets a channel's messages. Positions go on counting.
 	RemoveHistory(ctx context.Context, channel string) error
 	// Positions returns the position of each channel: where its history ends.
-	Positions(ctx context.Context, channels []string) ([]Position, error)
+	// Those that it cannot tell are zero, and the error says why. Seen has for
+	// each channel the last position that the node has seen, or zero: a history
+	// that ends before that has lost its end, and so begins a new epoch.
+	Positions(ctx context.Context, channels []string, seen []Position) ([]Position, error)
 }
 
 // Handler is the hub as a broker sees it.
@@ -85,6 +83,10 @@ type PublishOptions struct {
 	// History bounds the history that the message becomes part of. Zero: it
 	// gets no position. The hub sets it by the channel's rule.
 	History History
+	// Seen is the channel's last position that the node has seen. A history
+	// that ends before that has lost its end, and so begins a new epoch. Zero:
+	// none is known. The hub sets it.
+	Seen Position
 }
 
 func (o PublishOptions) ttl() time.Duration {

@@ -9,19 +9,19 @@ import (
 	"belfry/hub"
 )
 
-// town joins the fake brokers of several hubs in one process. It knows
-// idempotency keys for good, and records what is asked of it.
+// town joins the fake brokers of several hubs in one process, and records what
+// is asked of it.
 type town struct {
 	mu       sync.Mutex // guards what follows
 	handlers []hub.Handler
-	keys     map[string]bool
-	asked    []string // "subscribe chat", …
-	accepted int      // messages that were no duplicates
-	away     bool     // the broker answers nothing before the context ends
-	silent   bool     // publishes are accepted and brought to nobody
+	keys     map[string]time.Time // when they are forgotten
+	asked    []string             // "subscribe chat", …
+	accepted int                  // messages that were no duplicates
+	away     bool                 // the broker answers nothing before the context ends
+	silent   bool                 // publishes are accepted and brought to nobody
 }
 
-func newTown() *town { return &town{keys: make(map[string]bool)} }
+func newTown() *town { return &town{keys: make(map[string]time.Time)} }
 
 // node makes a broker for one more hub.
 func (w *town) node() hub.Broker { return townBroker{hub.NewMemoryBroker(), w} }
@@ -45,13 +45,13 @@ func (w *town) ask(format string, args ...any) {
 }
 
 // accept returns who gets a message, and whether its key is new.
-func (w *town) accept(channel, key string) (handlers []hub.Handler, fresh bool) {
+func (w *town) accept(channel string, o hub.PublishOptions) (handlers []hub.Handler, fresh bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if key != "" && w.keys[channel+key] {
+	if o.IdempotencyKey != "" && time.Now().Before(w.keys[channel+o.IdempotencyKey]) {
 		return nil, false
 	}
-	w.keys[channel+key] = true
+	w.keys[channel+o.IdempotencyKey] = time.Now().Add(o.IdempotencyTTL)
 	w.accepted++
 	if w.silent {
 		return nil, true
@@ -87,7 +87,7 @@ func (b townBroker) Publish(ctx context.Context, channel string, m *hub.Message,
 		<-wait.Done()
 		return hub.PublishResult{}, hub.ErrUnavailable
 	}
-	handlers, fresh := b.town.accept(channel, o.IdempotencyKey)
+	handlers, fresh := b.town.accept(channel, o)
 	for _, h := range handlers {
 		h.HandleMessage(channel, m)
 	}

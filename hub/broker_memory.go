@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -78,7 +79,7 @@ func (b *MemoryBroker) bring(coming coming) {
 // Publish implements [Broker]. It waits while the channel's queue is full.
 func (b *MemoryBroker) Publish(ctx context.Context, channel string, m *Message, o PublishOptions) (PublishResult, error) {
 	if err := ctx.Err(); err != nil {
-		return PublishResult{}, unavailable("publish", err)
+		return PublishResult{}, fmt.Errorf("%w: publish: %w", ErrUnavailable, err)
 	}
 	c := b.lock(channel)
 	defer c.mu.Unlock()
@@ -101,7 +102,7 @@ func (c *memoryChannel) accept(m *Message, h History, now time.Time) {
 		c.position.Epoch = newEpoch()
 	}
 	c.position.Offset++
-	m.Epoch, m.Offset = c.position.Epoch, c.position.Offset
+	m.Epoch, m.Offset, m.accepted = c.position.Epoch, c.position.Offset, now
 	c.history, c.used = h, now
 	c.messages = append(c.messages, m)
 	c.trim(now)
@@ -110,8 +111,8 @@ func (c *memoryChannel) accept(m *Message, h History, now time.Time) {
 // trim drops messages over the history's bounds.
 func (c *memoryChannel) trim(now time.Time) {
 	drop := max(0, len(c.messages)-c.history.Size)
-	oldest := now.Add(-c.history.ttl()).UnixMilli()
-	for drop < len(c.messages) && c.messages[drop].Time < oldest {
+	oldest := now.Add(-c.history.ttl())
+	for drop < len(c.messages) && c.messages[drop].accepted.Before(oldest) {
 		drop++
 	}
 	clear(c.messages[:drop])
@@ -155,7 +156,7 @@ func (b *MemoryBroker) RemoveHistory(_ context.Context, channel string) error {
 }
 
 // Positions implements [Broker].
-func (b *MemoryBroker) Positions(_ context.Context, channels []string) ([]Position, error) {
+func (b *MemoryBroker) Positions(_ context.Context, channels []string, _ []Position) ([]Position, error) {
 	positions := make([]Position, len(channels))
 	for i, channel := range channels {
 		c := b.lock(channel)

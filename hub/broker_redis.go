@@ -107,7 +107,8 @@ func (b *RedisBroker) publish(ctx context.Context, channel string, envelope []by
 	history := o.History.ttl()
 	return publishScript.Run(ctx, b.client, []string{once, b.streamKey(channel), b.positionKey(channel)},
 		ttl.Milliseconds(), b.topic(channel), envelope,
-		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), newEpoch())
+		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), newEpoch(),
+		o.Seen.Epoch, o.Seen.Offset)
 }
 
 // parsePublishReply reads what the script returns.
@@ -142,12 +143,4 @@ func (b *RedisBroker) topic(channel string) string { return b.prefix + "{" + cha
 // like parts of it.
 func (b *RedisBroker) idempotencyKey(channel, key string) string {
 	return fmt.Sprintf("%sonce:%d:{%s}:%s", b.prefix, len(channel), channel, key)
-}
-
-// unavailable wraps what Redis or the way to it says.
-func unavailable(operation string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%w: %s: %w", ErrUnavailable, operation, err)
 }

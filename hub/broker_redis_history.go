@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	_ "embed" // for the script
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -29,30 +30,30 @@ func (b *RedisBroker) streamKey(channel string) string   { return b.topic(channe
 func (b *RedisBroker) positionKey(channel string) string { return b.topic(channel) + ":position" }
 
 // Positions implements [Broker], in one round trip.
-func (b *RedisBroker) Positions(ctx context.Context, channels []string) ([]Position, error) {
+func (b *RedisBroker) Positions(ctx context.Context, channels []string, seen []Position) ([]Position, error) {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
 	replies := make([]*redis.Cmd, len(channels))
-	err := b.scripted(ctx, positionScript, func(p redis.Pipeliner) {
+	// The error is also that of the first reply that has one.
+	_ = b.scripted(ctx, positionScript, func(p redis.Pipeliner) {
 		for i, channel := range channels {
-			replies[i] = b.askPosition(ctx, p, channel)
+			replies[i] = b.askPosition(ctx, p, channel, seen[i])
 		}
 	})
-	if err != nil {
-		return nil, unavailable("read positions", err)
-	}
 	positions := make([]Position, len(channels))
+	var fault error
 	for i, reply := range replies {
-		if positions[i], err = parsePosition(reply); err != nil {
-			return nil, unavailable("read position of "+channels[i], err)
+		var err error
+		if positions[i], _, err = parsePosition(reply); err != nil {
+			fault = unavailable("read position of "+channels[i], err)
 		}
 	}
-	return positions, nil
+	return positions, fault
 }
 
-func (b *RedisBroker) askPosition(ctx context.Context, p redis.Pipeliner, channel string) *redis.Cmd {
+func (b *RedisBroker) askPosition(ctx context.Context, p redis.Pipeliner, channel string, seen Position) *redis.Cmd {
 	keys := []string{b.positionKey(channel), b.streamKey(channel)}
-	return p.EvalSha(ctx, positionScript.Hash(), keys, metaTTL.Milliseconds(), newEpoch())
+	return p.EvalSha(ctx, positionScript.Hash(), keys, metaTTL.Milliseconds(), newEpoch(), seen.Epoch, seen.Offset)
 }
 
 // scripted runs commands that use a script, in one round trip, and once more
@@ -69,95 +70,134 @@ func (b *RedisBroker) scripted(ctx context.Context, script *redis.Script, comman
 	}
 }
 
-// parsePosition reads a reply of offset and epoch.
-func parsePosition(reply *redis.Cmd) (Position, error) {
+// parsePosition reads a reply of offset, epoch and Redis's time.
+func parsePosition(reply *redis.Cmd) (p Position, now time.Time, err error) {
 	parts, err := reply.StringSlice()
-	if err != nil || len(parts) != 2 {
-		return Position{}, fmt.Errorf("position: %w", err)
+	if err != nil {
+		return Position{}, time.Time{}, err
+	}
+	if len(parts) != 3 {
+		return Position{}, time.Time{}, fmt.Errorf("position script: %d values came, 3 are expected", len(parts))
 	}
 	offset, err := strconv.ParseUint(parts[0], 10, 64)
-	return Position{Epoch: parts[1], Offset: offset}, err
+	if err != nil {
+		return Position{}, time.Time{}, fmt.Errorf("position script: offset: %w", err)
+	}
+	now, err = parseTime(parts[2])
+	return Position{Epoch: parts[1], Offset: offset}, now, err
 }
 
-// History implements [Broker]. The position and the messages are read in one
-// transaction.
+// parseTime reads a time of Redis's clock: seconds, a point, and microseconds
+// without zeros before them.
+func parseTime(text string) (time.Time, error) {
+	s, us, _ := strings.Cut(text, ".")
+	seconds, err := strconv.ParseInt(s, 10, 64)
+	microseconds, fault := strconv.ParseInt(us, 10, 64)
+	if err != nil || fault != nil {
+		return time.Time{}, fmt.Errorf("time %q of Redis: seconds, a point and microseconds are expected", text)
+	}
+	return time.Unix(seconds, microseconds*1000), nil
+}
+
+// History implements [Broker]. The position is read before the messages and
+// once more behind them, in one round trip: when the numbering began again in
+// between, nobody knows to which epoch they belong. A transaction would not do,
+// because Redis refuses to queue anything when it is out of memory.
 func (b *RedisBroker) History(ctx context.Context, channel string, o HistoryOptions) (HistoryResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
-	var position *redis.Cmd
+	var before, after *redis.Cmd
 	var entries *redis.XMessageSliceCmd
 	err := b.scripted(ctx, positionScript, func(p redis.Pipeliner) {
-		position = b.askPosition(ctx, p, channel)
+		before = b.askPosition(ctx, p, channel, Position{})
 		if o.Limit != 0 {
 			entries = b.askEntries(ctx, p, channel, o)
 		}
+		after = b.askPosition(ctx, p, channel, Position{})
 	})
+	if err != nil && !b.isForeign(channel, err) {
+		return HistoryResult{}, unavailable("read history of "+channel, err)
+	}
+	p, now, err := parsePosition(before)
 	if err != nil {
 		return HistoryResult{}, unavailable("read history of "+channel, err)
 	}
-	var r HistoryResult
-	if r.Position, err = parsePosition(position); err != nil {
-		return r, unavailable("read history of "+channel, err)
+	if last, _, err := parsePosition(after); err != nil || last.Epoch != p.Epoch {
+		return HistoryResult{Position: last}, unavailable("read history of "+channel, err)
 	}
+	r := HistoryResult{Position: p}
 	if entries != nil {
-		r.Messages, err = b.parseEntries(channel, entries.Val(), r.Position, o)
+		r.Messages = b.parseEntries(channel, entries.Val(), now, p, o)
 	}
-	return r, err
+	return r, nil
+}
+
+// isForeign reports whether a channel's stream is no stream: somebody else wrote
+// to its key. The next publish mends that; until then there are no messages.
+func (b *RedisBroker) isForeign(channel string, err error) bool {
+	if !strings.HasPrefix(err.Error(), "WRONGTYPE") {
+		return false
+	}
+	b.logger.Warn("the history is no stream", "channel", channel, "err", err)
+	return true
 }
 
 // askEntries asks for the entries of a stream. The offset is the first part of
-// their IDs.
+// their IDs, and the second is 0.
 func (b *RedisBroker) askEntries(ctx context.Context, p redis.Pipeliner, channel string, o HistoryOptions) *redis.XMessageSliceCmd {
 	key, first, last := b.streamKey(channel), "-", "+"
 	switch {
 	case o.Since != nil && o.Reverse:
-		last = "(" + strconv.FormatUint(o.Since.Offset, 10) + "-0"
+		last = strconv.FormatUint(max(o.Since.Offset, 1)-1, 10)
 	case o.Since != nil:
 		first = "(" + strconv.FormatUint(o.Since.Offset, 10) + "-0"
 	}
-	switch {
-	case o.Reverse && o.Limit > 0:
-		return p.XRevRangeN(ctx, key, last, first, int64(o.Limit))
-	case o.Reverse:
-		return p.XRevRange(ctx, key, last, first)
-	case o.Limit > 0:
-		return p.XRangeN(ctx, key, first, last, int64(o.Limit))
+	limit := int64(o.Limit)
+	if limit < 0 {
+		limit = math.MaxInt64
 	}
-	return p.XRange(ctx, key, first, last)
+	if o.Reverse {
+		return p.XRevRangeN(ctx, key, last, first, limit)
+	}
+	return p.XRangeN(ctx, key, first, last, limit)
 }
 
 // parseEntries reads the entries of a stream. What is newer than the position
 // was published meanwhile and is left for the next time; what is older than the
 // history's age is left out.
-func (b *RedisBroker) parseEntries(channel string, entries []redis.XMessage, p Position, o HistoryOptions) ([]*Message, error) {
-	oldest := int64(0)
-	if o.TTL > 0 {
-		oldest = time.Now().Add(-o.TTL).UnixMilli()
-	}
-	var messages []*Message
+func (b *RedisBroker) parseEntries(channel string, entries []redis.XMessage, now time.Time, p Position, o HistoryOptions) (messages []*Message) {
+	read := time.Now()
 	for _, e := range entries {
-		m, err := parseEntry(e, p.Epoch)
+		m, at, err := parseEntry(e, p.Epoch)
 		if err != nil {
 			b.logger.Warn("skipped what is no message of ours", "channel", channel, "err", err)
 			continue
 		}
-		if m.Offset <= p.Offset && m.Time >= oldest {
+		m.accepted = read.Add(at.Sub(now))
+		if m.Offset <= p.Offset {
 			messages = append(messages, m)
 		}
 	}
-	return messages, nil
+	return o.fresh(messages)
 }
 
-func parseEntry(e redis.XMessage, epoch string) (*Message, error) {
+// parseEntry returns the message of an entry, and when Redis took it.
+func parseEntry(e redis.XMessage, epoch string) (m *Message, at time.Time, err error) {
 	envelope, _ := e.Values["m"].(string)
-	m, err := parseEnvelope([]byte(envelope))
-	if err != nil {
-		return nil, err
+	if m, err = parseEnvelope([]byte(envelope)); err != nil {
+		return nil, time.Time{}, err
 	}
-	id, _, _ := strings.Cut(e.ID, "-")
+	offset, ours := strings.CutSuffix(e.ID, "-0")
+	if !ours {
+		return nil, time.Time{}, fmt.Errorf("%w: entry %s: an ID of an offset and -0 is expected", errEnvelope, e.ID)
+	}
 	m.Epoch = epoch
-	m.Offset, err = strconv.ParseUint(id, 10, 64)
-	return m, err
+	if m.Offset, err = strconv.ParseUint(offset, 10, 64); err != nil {
+		return nil, time.Time{}, err
+	}
+	took, _ := e.Values["t"].(string)
+	at, err = parseTime(took)
+	return m, at, err
 }
 
 // RemoveHistory implements [Broker].
@@ -179,7 +219,7 @@ func parsePublished(payload []byte) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.Epoch = string(epoch)
+	m.Epoch, m.accepted = string(epoch), time.Now()
 	if m.Offset, err = strconv.ParseUint(string(offset), 10, 64); err != nil {
 		return nil, fmt.Errorf("%w: offset: %w", errEnvelope, err)
 	}

@@ -43,12 +43,13 @@ type channel struct {
 	mu       sync.Mutex // guards what follows
 	room     sync.Cond  // on mu: the queue got shorter
 	queue    []*Message
-	queued   int      // bytes in queue
-	seq      uint64   // of the last message queued, counted on this node
-	tick     int64    // the newest tick queued
-	position Position // of the last message queued that has one; see place
-	heard    uint64   // the newest offset that was heard of
-	recent   recent   // see recover
+	queued   int       // bytes in queue
+	seq      uint64    // of the last message queued, counted on this node
+	tick     int64     // the last tick queued
+	struck   time.Time // when that was
+	position Position  // of the last message queued that has one; see place
+	heard    uint64    // the newest offset that was heard of
+	recent   recent    // see recover
 	draining bool
 	formats  []format
 	sections []*section
@@ -110,16 +111,17 @@ func (c *channel) run(start bool) {
 
 // passed reports whether a tick has been struck already, and notes it if not.
 // A tick is late when the node struck the second by itself and the broker
-// brings it after all. One that is older by more than a minute is taken: the
-// clock was set back.
+// brings it after all, or when it comes from a node whose clock is behind that
+// of another. One that comes when the date has stopped is taken: the clock was
+// set back, or the node whose clock was ahead is gone.
 func (c *channel) passed(tick int64) bool {
 	if tick == 0 {
 		return false
 	}
-	if late := c.tick - tick; late >= 0 && late < 60 {
+	if tick <= c.tick && time.Since(c.struck) < tickStop {
 		return true
 	}
-	c.tick = tick
+	c.tick, c.struck = tick, time.Now()
 	return false
 }
 

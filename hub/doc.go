@@ -25,8 +25,10 @@
 // What can be lost: in a channel without history, messages published while a
 // subscriber is away, or while a node has lost Redis and has not subscribed
 // again. A publish that Redis took but whose answer did not arrive in time is
-// reported as [ErrUnavailable] although it may be delivered; an idempotency key
-// makes repeating it safe.
+// reported as [ErrUnanswered] although it may be delivered; an idempotency key
+// makes repeating it safe. A Redis that comes back with an older copy of its
+// data, or that somebody else wrote to, has lost messages: the numbering begins
+// a new epoch and subscribers are told.
 //
 // On a channel with presence ([Rule]) subscribers that say who they are
 // ([SubscribeOptions]) are known on all nodes ([Hub.Presence]), and the others get a

@@ -26,11 +26,26 @@ func selectHistory(all []*Message, o HistoryOptions) []*Message {
 	return picked
 }
 
-// newerThan drops messages from before a time. A message may be a little older
-// than the one before it, because each node has its own clock.
+// fresh drops from what was read the messages that are too old, all of them at
+// one end, so that there is never a hole.
+func (o HistoryOptions) fresh(read []*Message) []*Message {
+	switch {
+	case o.TTL == 0:
+		return read
+	case o.Reverse:
+		oldest := time.Now().Add(-o.TTL)
+		old := slices.IndexFunc(read, func(m *Message) bool { return m.accepted.Before(oldest) })
+		if old >= 0 {
+			read = read[:old]
+		}
+		return read
+	}
+	return newerThan(read, time.Now().Add(-o.TTL))
+}
+
+// newerThan drops messages that the broker took before a time.
 func newerThan(all []*Message, t time.Time) []*Message {
-	oldest := t.UnixMilli()
-	i := slices.IndexFunc(all, func(m *Message) bool { return m.Time >= oldest })
+	i := slices.IndexFunc(all, func(m *Message) bool { return m.accepted.IsZero() || !m.accepted.Before(t) })
 	if i < 0 {
 		return nil
 	}

@@ -3,6 +3,7 @@ package hub_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -36,7 +37,12 @@ func historyOnRedis(t *testing.T, n int, rules hub.Rules) []*hub.Hub {
 
 func redisHub(t *testing.T, r *hubtest.RedisServer, rules hub.Rules) *hub.Hub {
 	t.Helper()
-	b, err := hub.NewRedisBroker(hub.RedisOptions{URL: r.URL()})
+	return redisHubAt(t, r.URL(), rules)
+}
+
+func redisHubAt(t *testing.T, url string, rules hub.Rules) *hub.Hub {
+	t.Helper()
+	b, err := hub.NewRedisBroker(hub.RedisOptions{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +60,7 @@ func TestHistory(t *testing.T) {
 				"reading":           checkReading,
 				"bounds":            checkBounds,
 				"age":               checkAge,
+				"differing clocks":  checkDifferingClocks,
 				"recovery":          checkRecovery,
 				"no recovery":       checkNoRecovery,
 				"recovery, busy":    checkBusyRecovery,
@@ -131,6 +138,10 @@ func checkReading(t *testing.T, nodes historyCluster) {
 		{"since the end", hub.HistoryOptions{Limit: -1, Since: at(5)}, nil},
 		{"since the future", hub.HistoryOptions{Limit: -1, Since: at(99)}, nil},
 		{"reverse", hub.HistoryOptions{Limit: 2, Reverse: true}, []string{"5", "4"}},
+		{"reverse since the first", hub.HistoryOptions{Limit: -1, Reverse: true, Since: at(1)}, nil},
+		{"reverse since the beginning", hub.HistoryOptions{Limit: -1, Reverse: true, Since: at(0)}, nil},
+		{"reverse since the future", hub.HistoryOptions{Limit: 1, Reverse: true, Since: at(math.MaxUint64)}, []string{"5"}},
+		{"since the end of numbers", hub.HistoryOptions{Limit: -1, Since: at(math.MaxUint64)}, nil},
 		{"reverse since", hub.HistoryOptions{Limit: -1, Reverse: true, Since: at(3)}, []string{"2", "1"}},
 	}
 	for _, tc := range cases {
@@ -161,6 +172,31 @@ func checkAge(t *testing.T, nodes historyCluster) {
 	sub := subscribeFrom(t, h, hubtest.NewRecorder("r"), since)
 	if sub.Recovered {
 		t.Errorf("recovered %q although it is too old", data(sub.Missed))
+	}
+}
+
+// Messages are no older or younger because the clock of their publisher is
+// behind or ahead.
+func checkDifferingClocks(t *testing.T, nodes historyCluster) {
+	h := nodes(t, 1, remembering)[0]
+	var last hub.Position
+	for i, off := range []time.Duration{-48 * time.Hour, -time.Hour, 0, time.Hour, 0} {
+		m := &hub.Message{Data: fmt.Append(nil, i+1), Time: time.Now().Add(off).UnixMilli()}
+		r, err := h.Publish(t.Context(), "chat", m, hub.PublishOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = r.Position
+	}
+	r, err := h.History(t.Context(), "chat", hub.HistoryOptions{Limit: -1, Reverse: true})
+	if got := data(r.Messages); err != nil || !slices.Equal(got, []string{"5", "4", "3", "2", "1"}) {
+		t.Errorf("history: %q (%v), want all five", got, err)
+	}
+	for range 2 { // read, and at hand
+		sub := subscribeFrom(t, h, hubtest.NewRecorder("r"), hub.Position{Epoch: last.Epoch})
+		if got := data(sub.Missed); !sub.Recovered || !slices.Equal(got, []string{"1", "2", "3", "4", "5"}) {
+			t.Errorf("recovered=%t %q, want all five", sub.Recovered, got)
+		}
 	}
 }
 

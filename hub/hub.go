@@ -36,6 +36,7 @@ type Hub struct {
 	rules  Rules
 	logger *slog.Logger
 	node   string
+	now    func() time.Time // the node's clock, which tests set
 	calls  calls
 	drains sync.WaitGroup // rounds under way, messages on their way to them, answers to calls
 
@@ -64,7 +65,7 @@ func (h *Hub) Stats() Stats {
 // New makes a hub and attaches it to its broker.
 func New(o Options) *Hub {
 	h := &Hub{
-		broker: o.Broker, rules: o.Rules, logger: o.Logger,
+		broker: o.Broker, rules: o.Rules, logger: o.Logger, now: time.Now,
 		node:     rand.Text()[:8],
 		calls:    newCalls(),
 		channels: make(map[string]*channel),
@@ -133,12 +134,24 @@ func (h *Hub) Publish(ctx context.Context, channel string, m *Message, o Publish
 		return PublishResult{}, err
 	}
 	if m.Time == 0 {
-		m.Time = time.Now().UnixMilli()
+		m.Time = h.now().UnixMilli()
 	}
 	if !o.SkipHistory {
-		o.History = rule.History
+		o.History, o.Seen = rule.History, h.seen(channel)
 	}
 	return h.broker.Publish(ctx, channel, m, o)
+}
+
+// seen returns the last position of a channel that reached this node, or zero
+// when it does not listen.
+func (h *Hub) seen(channel string) Position {
+	h.mu.RLock()
+	c := h.channels[channel]
+	h.mu.RUnlock()
+	if c == nil {
+		return Position{}
+	}
+	return c.lastPosition()
 }
 
 // History reads what a channel remembers, within the age of its rule. Errors are
@@ -272,7 +285,7 @@ func (c *channel) locate(ctx context.Context) error {
 	if c.lastPosition().Epoch != "" {
 		return nil
 	}
-	positions, err := c.hub.broker.Positions(ctx, []string{c.name})
+	positions, err := c.hub.broker.Positions(ctx, []string{c.name}, []Position{{}})
 	if err != nil {
 		return fmt.Errorf("subscribe to %q: %w", c.name, err)
 	}

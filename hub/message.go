@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -25,7 +26,8 @@ type Message struct {
 	Tags map[string]string
 	// Info tells who published, joined or left. Nil when the backend published.
 	Info *ClientInfo
-	// Time is when the publish was accepted, in Unix milliseconds.
+	// Time is when the publish was accepted, in Unix milliseconds by the clock
+	// of the publisher's node. What depends on age goes by other clocks.
 	Time int64
 	// Tick is the Unix second that a message of the date ticker strikes, zero
 	// for all others. A channel drops a tick that it has already passed.
@@ -38,6 +40,9 @@ type Message struct {
 	// Epoch is the run of numbering that the Offset belongs to.
 	Epoch string
 
+	// accepted is when the broker took the message, as near as this node knows,
+	// by a clock that nobody sets. Zero: just now.
+	accepted time.Time
 	// loss makes this a mark in a channel's queue, and no message: what was
 	// here cannot be had.
 	loss bool

@@ -46,14 +46,17 @@ func (c *channel) lastPosition() Position {
 	return c.position
 }
 
-// splice queues what a read of the history since the channel's position
+// splice queues what a read of the history since a position of the channel
 // brought. When that is not all that was missed, a mark is queued instead, which
 // tells the subscribers, and the channel goes on from where the history is now.
 // It returns how many messages were missing, and whether to read again because
-// more has been heard of.
-func (c *channel) splice(r HistoryResult) (repaired int, lost, again bool) {
+// more has been heard of, or because the epoch has changed since the read.
+func (c *channel) splice(since Position, r HistoryResult) (repaired int, lost, again bool) {
 	c.mu.Lock()
 	switch {
+	case since.Epoch != c.position.Epoch:
+		c.mu.Unlock()
+		return 0, false, true
 	case r.Position.Epoch == c.position.Epoch && r.Position.Offset <= c.position.Offset:
 		// Nothing was missing, or it has come meanwhile.
 	case !c.reaches(r):

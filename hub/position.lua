@@ -5,13 +5,22 @@
 -- KEYS[2]  the stream that holds the history
 -- ARGV[1]  how long the position is remembered in ms
 -- ARGV[2]  the epoch to begin with when there is none
+-- ARGV[3]  the epoch that the asking node has seen last, or an empty string
+-- ARGV[4]  the offset that it has seen last in that epoch
 --
--- Returns the offset and the epoch.
-local known = redis.call('HMGET', KEYS[1], 'o', 'e')
-if known[1] and known[2] then
-  return known
+-- Returns the offset, the epoch and Redis's time in seconds and microseconds.
+local time = redis.call('TIME')
+local now = time[1] .. '.' .. time[2]
+
+local known = redis.pcall('HMGET', KEYS[1], 'o', 'e')
+local offset, epoch = known[1] and string.match(known[1], '^%d+$'), known[2]
+-- One that ends before what was seen has lost its end: Redis has come back with
+-- an older copy of it.
+if offset and epoch and not (epoch == ARGV[3] and tonumber(offset) < tonumber(ARGV[4])) then
+  return {offset, epoch, now}
 end
-redis.call('DEL', KEYS[2])
+redis.call('SET', KEYS[1], '') -- overwrites anything, and is refused when there is no memory for it
+redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('HSET', KEYS[1], 'e', ARGV[2], 'o', 0)
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
-return {'0', ARGV[2]}
+return {'0', ARGV[2], now}

@@ -92,7 +92,7 @@ func (c *channel) catchUp(ctx context.Context, since Position) error {
 		return nil // somebody else did it, or the hub has stopped
 	}
 	defer c.hub.drains.Done()
-	positions, err := c.hub.broker.Positions(ctx, []string{c.name})
+	positions, err := c.hub.broker.Positions(ctx, []string{c.name}, []Position{c.lastPosition()})
 	if err != nil {
 		return fmt.Errorf("subscribe to %q: %w", c.name, err)
 	}

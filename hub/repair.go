@@ -75,36 +75,47 @@ func (h *Hub) repair(ctx context.Context) {
 			return
 		case <-h.repairs.wake:
 		}
-		names := h.repairs.take(repairBatch)
-		if err := h.repairAll(ctx, names); err != nil && ctx.Err() == nil {
+		left, err := h.repairAll(ctx, h.repairs.take(repairBatch))
+		if err != nil && ctx.Err() == nil {
 			h.logger.Debug("repair waits for the broker", "err", err)
-			h.repairs.want(names...)
+			h.repairs.want(left...)
 			pause(ctx, repairRetry)
 		}
 	}
 }
 
-func (h *Hub) repairAll(ctx context.Context, names []string) error {
+// repairAll returns the channels that could not be repaired, and why.
+func (h *Hub) repairAll(ctx context.Context, names []string) (left []string, err error) {
 	if len(names) == 0 {
-		return nil
+		return nil, nil
 	}
-	positions, err := h.broker.Positions(ctx, names)
-	if err != nil {
-		return err
-	}
+	seen := make([]Position, len(names))
 	for i, name := range names {
-		c := h.receiver(name)
-		if c == nil {
+		seen[i] = h.seen(name)
+	}
+	// One channel that the broker cannot tell of keeps no other waiting.
+	positions, err := h.broker.Positions(ctx, names, seen)
+	for i, name := range names {
+		if i >= len(positions) || positions[i].Epoch == "" {
+			left = append(left, name)
 			continue
 		}
-		c.begins(positions[i])
-		err := h.repairOne(ctx, c, positions[i])
-		h.drains.Done()
-		if err != nil {
-			return err
+		if err := h.repairTo(ctx, name, positions[i]); err != nil {
+			return append(left, names[i:]...), err
 		}
 	}
-	return nil
+	return left, err
+}
+
+// repairTo repairs a channel, if there is still somebody who listens.
+func (h *Hub) repairTo(ctx context.Context, name string, reached Position) error {
+	c := h.receiver(name)
+	if c == nil {
+		return nil
+	}
+	defer h.drains.Done()
+	c.begins(reached)
+	return h.repairOne(ctx, c, reached)
 }
 
 // repairOne brings a channel to a position that the history is known to have
@@ -121,7 +132,7 @@ func (h *Hub) repairOne(ctx context.Context, c *channel, reached Position) error
 		}
 		var repaired int
 		var lost bool
-		repaired, lost, again = c.splice(r)
+		repaired, lost, again = c.splice(since, r)
 		reached = r.Position
 		h.count(c.name, repaired, lost)
 	}

@@ -16,24 +16,33 @@ const (
 	// tickWait is how long a tick may take through the broker before the node
 	// strikes it for its own subscribers.
 	tickWait = 400 * time.Millisecond
-	// tickTTL is how long the cluster remembers that a second was struck. It
-	// has to be longer than the clocks of the nodes are apart.
+	// tickTTL is how long the cluster remembers that a second was struck. When
+	// the clocks of the nodes are further apart than that, each second is
+	// published more than once, and the channels drop the later ones.
 	tickTTL = time.Minute
+	// tickStop is how long no newer tick has to come until one of an earlier
+	// second is taken. It is longer than a node that is busy, or that strikes
+	// without the broker, is ever late.
+	tickStop = 2500 * time.Millisecond
 )
 
 // strike publishes each second's tick until the context ends. Every node
 // does, under an idempotency key that is the second, so the cluster sees each
 // tick once without electing anybody.
+//
+// The date is that of the node whose clock is furthest ahead, for all. When that
+// node goes, or the clock of a single node is set back, the date stands still
+// for three seconds at most and goes on from the earlier second.
 func (h *Hub) strike(ctx context.Context) {
-	timer := time.NewTimer(untilNextSecond(time.Now()))
+	timer := time.NewTimer(untilNextSecond(h.now()))
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-			h.strikeOnce(ctx, time.Now())
-			timer.Reset(untilNextSecond(time.Now()))
+			h.strikeOnce(ctx, h.now())
+			timer.Reset(untilNextSecond(h.now()))
 		}
 	}
 }

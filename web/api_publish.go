@@ -78,8 +78,8 @@ func (s *Server) broadcast(ctx context.Context, req *broadcastRequest) (any, err
 		return nil, err
 	}
 	replies := s.publishToAll(ctx, req.Channels, m, req.options())
-	if !slices.ContainsFunc(replies, func(r broadcastReply) bool { return r.Error != errUnavailable }) {
-		return nil, errUnavailable
+	if fault := allUnavailable(replies); fault != nil {
+		return nil, fault
 	}
 	return map[string]any{"responses": replies}, nil
 }
@@ -101,6 +101,21 @@ func (s *Server) publishToAll(ctx context.Context, channels []string, m hub.Mess
 	}
 	_ = g.Wait() // the errors are in the replies
 	return replies
+}
+
+// allUnavailable returns the error of a broadcast that the broker took on no
+// channel, or nil. The error that leaves most open stands for all.
+func allUnavailable(replies []broadcastReply) *apiError {
+	var fault *apiError
+	for _, r := range replies {
+		switch {
+		case r.Error == nil || r.Error.status != http.StatusServiceUnavailable:
+			return nil
+		case fault == nil || r.Error == errUnanswered:
+			fault = r.Error
+		}
+	}
+	return fault
 }
 
 // publishTo publishes for the backend to one channel.

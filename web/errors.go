@@ -42,6 +42,7 @@ const (
 var (
 	errInternal          = &apiError{Code: codeInternal, Message: "internal server error", Temporary: true, status: 500}
 	errUnavailable       = &apiError{Code: codeInternal, Message: "the broker is away; nothing was published, try again", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
+	errUnanswered        = &apiError{Code: codeInternal, Message: "the broker did not answer in time; whether it was published is not known: with an idempotency_key it can be repeated and is delivered once", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
 	errNotReady          = &apiError{Code: codeInternal, Message: "not ready: the broker is away", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
 	errDraining          = &apiError{Code: codeInternal, Message: "the server is going down", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
 	errUnauthorized      = &apiError{Code: codeUnauthorized, Message: "a valid API key is needed: send the header X-API-Key: KEY or Authorization: apikey KEY", status: 401}
@@ -76,10 +77,18 @@ func tooLarge(limit int64) *apiError {
 		Message: fmt.Sprintf("body: at most %d bytes are accepted (limits.body, BELFRY_LIMITS_BODY)", limit)}
 }
 
+// refused gives the broker's reason to take nothing.
+func refused(reason string) *apiError {
+	e := *errUnavailable
+	e.Message = reason + "; nothing was published, try again"
+	return &e
+}
+
 // publicError is what the world hears of an error.
 func publicError(err error) *apiError {
 	var public *apiError
 	var rpc *RPCError
+	var refusal *hub.RefusedError
 	switch {
 	case errors.As(err, &public):
 		return public
@@ -89,6 +98,10 @@ func publicError(err error) *apiError {
 		return badRequest("channel", strings.TrimPrefix(err.Error(), hub.ErrChannelName.Error()+": "))
 	case errors.Is(err, hub.ErrUnknownChannel):
 		return &apiError{Code: codeUnknownChannel, Message: err.Error(), status: 404}
+	case errors.As(err, &refusal):
+		return refused(refusal.Reason)
+	case errors.Is(err, hub.ErrUnanswered):
+		return errUnanswered
 	case errors.Is(err, hub.ErrUnavailable):
 		return errUnavailable
 	}
@@ -116,10 +129,10 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 
 // logHidden logs an error whose public text does not say what was wrong.
 func (s *Server) logHidden(e *apiError, path string, err error) {
-	switch e {
-	case errInternal:
+	switch {
+	case e == errInternal:
 		s.logger.Error("request", "path", path, "err", err)
-	case errUnavailable:
+	case e.status == http.StatusServiceUnavailable && e != errDraining && e != errNotReady:
 		s.logger.Warn("request", "path", path, "err", err)
 	}
 }

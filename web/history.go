@@ -33,8 +33,15 @@ func (s *Server) history(ctx context.Context, req *historyRequest) (*historyResu
 	if err != nil {
 		return nil, err
 	}
-	if o.Since != nil && o.Since.Epoch != "" && o.Since.Epoch != r.Position.Epoch {
+	if o.Since != nil && !reached(r.Position, o) {
 		return nil, errUnrecoverable
 	}
 	return &historyResult{newPublications(r.Messages), r.Position.Epoch, r.Position.Offset}, nil
+}
+
+// reached reports whether a history has been where reading is to start: in its
+// epoch, which need not be given, and not in the future. Reading backwards may
+// start anywhere.
+func reached(p hub.Position, o hub.HistoryOptions) bool {
+	return (o.Since.Epoch == "" || o.Since.Epoch == p.Epoch) && (o.Reverse || o.Since.Offset <= p.Offset)
 }

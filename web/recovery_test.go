@@ -68,13 +68,15 @@ func TestCentrifugeRecovery(t *testing.T) {
 			}
 		})
 	}
-	t.Run("refuse", func(t *testing.T) {
-		c := s.dialCentrifuge(t)
-		c.say(`{"id":2,"subscribe":{"channel":"news","recover":true,"epoch":"old","offset":4,"flag":2}}` + "\n" + sub(3, "news"))
-		if got := c.hear(); !strings.HasPrefix(got, `{"id":2,"error":{"code":112,"message":"unrecoverable position"}}`+"\n"+`{"id":3,"subscribe":{`) {
-			t.Errorf("got %s, want error 112 and then a subscription", got)
-		}
-	})
+	for _, position := range []string{`"epoch":"old","offset":4`, `"epoch":"` + epoch + `","offset":6`, `"epoch":"` + epoch + `","offset":1`} {
+		t.Run("refuse "+position, func(t *testing.T) {
+			c := s.dialCentrifuge(t)
+			c.say(`{"id":2,"subscribe":{"channel":"news","recover":true,` + position + `,"flag":2}}` + "\n" + sub(3, "news"))
+			if got := c.hear(); !strings.HasPrefix(got, `{"id":2,"error":{"code":112,"message":"unrecoverable position"}}`+"\n"+`{"id":3,"subscribe":{`) {
+				t.Errorf("got %s, want error 112 and then a subscription", got)
+			}
+		})
+	}
 }
 
 func TestHistoryCalls(t *testing.T) {
@@ -94,6 +96,13 @@ func TestHistoryCalls(t *testing.T) {
 		{"newest", `{"channel":"news","limit":1,"reverse":true}`, 200, `{"result":{"epoch":"EPOCH","offset":5,"publications":[{"data":5,"offset":5}]}}`},
 		{"since", `{"channel":"news","limit":1,"since":{"offset":3,"epoch":"EPOCH"}}`, 200, `{"result":{"epoch":"EPOCH","offset":5,"publications":[{"data":4,"offset":4}]}}`},
 		{"another epoch", `{"channel":"news","limit":1,"since":{"offset":3,"epoch":"old"}}`, 416, `{"error":{"code":112,"message":"unrecoverable position"}}`},
+		{"the end", `{"channel":"news","limit":1,"since":{"offset":5,"epoch":"EPOCH"}}`, 200, `{"result":{"epoch":"EPOCH","offset":5,"publications":[]}}`},
+		{"the future", `{"channel":"news","limit":1,"since":{"offset":6,"epoch":"EPOCH"}}`, 416, `{"error":{"code":112,"message":"unrecoverable position"}}`},
+		{"the future of any epoch", `{"channel":"news","since":{"offset":18446744073709551615}}`, 416, `{"error":{"code":112,"message":"unrecoverable position"}}`},
+		{"back from the future", `{"channel":"news","limit":1,"reverse":true,"since":{"offset":99,"epoch":"EPOCH"}}`, 200, `{"result":{"epoch":"EPOCH","offset":5,"publications":[{"data":5,"offset":5}]}}`},
+		{"back from the beginning", `{"channel":"news","limit":1,"reverse":true,"since":{"offset":0,"epoch":"EPOCH"}}`, 200, `{"result":{"epoch":"EPOCH","offset":5,"publications":[]}}`},
+		{"offset below zero", `{"channel":"news","since":{"offset":-1}}`, 400, `{"error":{"code":107,"message":"body.since.offset: a number -1 is not accepted here"}}`},
+		{"limit too large for a number", `{"channel":"news","limit":99999999999999999999}`, 400, `{"error":{"code":107,"message":"body.limit: a number 99999999999999999999 is not accepted here"}}`},
 		{"limit below -1", `{"channel":"news","limit":-2}`, 400, `{"error":{"code":107,"message":"limit: -1 to 1000 is accepted"}}`},
 		{"limit too high", `{"channel":"news","limit":1001}`, 400, `{"error":{"code":107,"message":"limit: -1 to 1000 is accepted"}}`},
 		{"no history", `{"channel":"off"}`, 400, `{"error":{"code":108,"message":"not available"}}`},
@@ -119,15 +128,26 @@ func TestHistoryCalls(t *testing.T) {
 func TestCentrifugeHistory(t *testing.T) {
 	s := newRememberingServer(t)
 	s.publish(t, "news", `"one"`)
-	c := s.dialCentrifuge(t)
-	c.say(`{"id":2,"history":{"channel":"news","limit":10}}`)
-	if got := c.hear(); !strings.Contains(got, `"code":103`) {
+	outside := s.dialCentrifuge(t)
+	outside.say(`{"id":2,"history":{"channel":"news","limit":10}}`)
+	if got := outside.hear(); !strings.Contains(got, `"code":103`) {
 		t.Errorf("history from outside: got %s, want permission denied", got)
 	}
-	c.say(sub(3, "news"))
+	epoch := s.epoch(t, "news")
+	c := s.dialCentrifuge(t)
+	c.say(sub(2, "news") + sub(3, "off"))
 	c.hear()
-	c.say(`{"id":4,"history":{"channel":"news","limit":10}}`)
-	if got, want := c.hear(), fmt.Sprintf(`{"id":4,"history":{"publications":[{"data":"one","offset":1}],"epoch":%q,"offset":1}}`, s.epoch(t, "news")); got != want {
-		t.Errorf("history\n got %s\nwant %s", got, want)
+	for _, tc := range []struct{ name, ask, hear string }{
+		{"all", `"channel":"news","limit":10`, `"history":{"publications":[{"data":"one","offset":1}],"epoch":"EPOCH","offset":1}`},
+		{"another epoch", `"channel":"news","limit":1,"since":{"offset":1,"epoch":"old"}`, `"error":{"code":112,"message":"unrecoverable position"}`},
+		{"the future", `"channel":"news","limit":1,"since":{"offset":2,"epoch":"EPOCH"}`, `"error":{"code":112,"message":"unrecoverable position"}`},
+		{"limit below -1", `"channel":"news","limit":-2`, `"error":{"code":107,"message":"limit: -1 to 1000 is accepted"}`},
+		{"limit too high", `"channel":"news","limit":1001`, `"error":{"code":107,"message":"limit: -1 to 1000 is accepted"}`},
+		{"no history", `"channel":"off","limit":1`, `"error":{"code":108,"message":"not available"}`},
+	} {
+		c.say(strings.ReplaceAll(`{"id":4,"history":{`+tc.ask+`}}`, "EPOCH", epoch))
+		if got, want := c.hear(), strings.ReplaceAll(`{"id":4,`+tc.hear+`}`, "EPOCH", epoch); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", tc.name, got, want)
+		}
 	}
 }

@@ -90,7 +90,7 @@ func (a api) result(status int, body []byte) (json.RawMessage, error) {
 		return nil, fmt.Errorf("%s wants an API key: give it with BELFRY_API_KEY or --key; a server that has none configured makes one and shows it when it starts", a.server)
 	case status == http.StatusUnauthorized:
 		return nil, fmt.Errorf("%s does not accept this API key: give the server's own with BELFRY_API_KEY or --key", a.server)
-	case status == http.StatusServiceUnavailable && refused.message != "" && !strings.Contains(refused.message, "nothing was published"):
+	case status == http.StatusServiceUnavailable && refused.message != "" && !strings.Contains(refused.message, "was published"):
 		return nil, fmt.Errorf("%w; nothing was published, try again", refused)
 	case status != http.StatusOK || refused.message != "":
 		return nil, refused

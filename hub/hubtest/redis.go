@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -55,14 +56,14 @@ func (r *RedisServer) Addr() string { return net.JoinHostPort("127.0.0.1", strco
 // URL returns the server's URL, without password and database.
 func (r *RedisServer) URL() string { return "redis://" + r.Addr() }
 
-// Start starts the server on the same port as before and waits until it
-// answers. It does nothing when the server runs.
-func (r *RedisServer) Start() {
+// Start starts the server on the same port as before, with more arguments for
+// this time, and waits until it answers. It does nothing when the server runs.
+func (r *RedisServer) Start(args ...string) {
 	r.t.Helper()
 	if r.process != nil {
 		return
 	}
-	r.run()
+	r.run(args)
 	for deadline := time.Now().Add(10 * time.Second); !r.answers(); time.Sleep(5 * time.Millisecond) {
 		if r.hasEnded() || time.Now().After(deadline) {
 			r.Stop()
@@ -72,11 +73,11 @@ func (r *RedisServer) Start() {
 }
 
 // run starts the process.
-func (r *RedisServer) run() {
+func (r *RedisServer) run(more []string) {
 	r.t.Helper()
 	args := []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(r.port), "--dir", r.dir,
 		"--save", "", "--appendonly", "no", "--daemonize", "no"}
-	c := exec.Command(r.program, append(args, r.args...)...)
+	c := exec.Command(r.program, slices.Concat(args, r.args, more)...)
 	r.output = new(bytes.Buffer)
 	c.Stdout, c.Stderr = r.output, r.output
 	if err := c.Start(); err != nil {
