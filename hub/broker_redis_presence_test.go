@@ -216,7 +216,7 @@ func TestRedisJoinWhileAway(t *testing.T) {
 	h, _ := hubtest.Run(t, hub.Options{Broker: b})
 	waitReady(t, h, 5*time.Second)
 	for name, away := range map[string]struct{ begin, end func() }{
-		"stopped": {r.Stop, r.Start},
+		"stopped": {r.Stop, func() { r.Start() }},
 		"paused":  {r.Pause, r.Resume},
 		"full": {
 			func() { redisSays(t, r, "CONFIG", "SET", "maxmemory", "1") },

@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"slices"
+	"net/http"
 
 	"golang.org/x/sync/errgroup"
 

@@ -64,7 +64,7 @@ func TestServerSideSubscriptions(t *testing.T) {
 // forgetfulBroker refuses to say where histories end.
 type forgetfulBroker struct{ hub.Broker }
 
-func (forgetfulBroker) Positions(context.Context, []string) ([]hub.Position, error) {
+func (forgetfulBroker) Positions(context.Context, []string, []hub.Position) ([]hub.Position, error) {
 	return nil, fmt.Errorf("%w: secret detail", hub.ErrUnavailable)
 }
 
@@ -106,11 +106,11 @@ func (b *forgottenBroker) History(ctx context.Context, channel string, o hub.His
 	return b.Broker.History(ctx, channel, o)
 }
 
-func (b *forgottenBroker) Positions(ctx context.Context, channels []string) ([]hub.Position, error) {
+func (b *forgottenBroker) Positions(ctx context.Context, channels []string, seen []hub.Position) ([]hub.Position, error) {
 	if b.lost.Load() {
 		return slices.Repeat([]hub.Position{b.now()}, len(channels)), nil
 	}
-	return b.Broker.Positions(ctx, channels)
+	return b.Broker.Positions(ctx, channels, seen)
 }
 
 // TestLoss loses messages for good: who asked for the channel is to subscribe

@@ -137,7 +137,7 @@ func (x *troubles) restartRedis() (string, time.Duration, func()) {
 		return "", 0, nil
 	}
 	x.site.redis.Stop()
-	return "redis", last, x.site.redis.Start
+	return "redis", last, func() { x.site.redis.Start() }
 }
 
 // cutRedis cuts one node off from Redis, for a moment or longer.
