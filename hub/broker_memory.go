@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// memoryMetaTTL is how long the position of a channel is remembered after its
-// last publish.
+// memoryMetaTTL is how long the position of a channel is remembered after it was
+// last published to or asked for.
 const memoryMetaTTL = time.Hour
 
 // MemoryBroker is the broker of a single node. It needs nothing and loses
@@ -29,7 +29,7 @@ type memoryChannel struct {
 	position Position
 	messages []*Message // the newest last
 	history  History
-	used     time.Time // when the last message with a position came
+	used     time.Time // when the position was last needed
 }
 
 // memoryKey is an idempotency key: what came of the first publish, and until
@@ -139,10 +139,12 @@ func (b *MemoryBroker) History(_ context.Context, channel string, o HistoryOptio
 }
 
 // begin returns the channel's position, and makes an epoch for one that has
-// none, so that whoever asks first can recover later.
+// none, so that whoever asks first can recover later. What is asked for is not
+// forgotten.
 func (c *memoryChannel) begin() Position {
+	c.used = time.Now()
 	if c.position.Epoch == "" {
-		c.position.Epoch, c.used = newEpoch(), time.Now()
+		c.position.Epoch = newEpoch()
 	}
 	return c.position
 }

@@ -54,6 +54,7 @@ type RedisBroker struct {
 	wanted  interests
 	// presence is that of this node's clients.
 	presence presence
+	pipeline *pipeline
 }
 
 // NewRedisBroker returns a broker that connects when it runs. The error says
@@ -70,6 +71,7 @@ func NewRedisBroker(o RedisOptions) (*RedisBroker, error) {
 	// Otherwise go-redis may move a connection without telling.
 	ro.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	b := &RedisBroker{client: redis.NewClient(ro), prefix: o.Prefix, logger: o.Logger, wanted: newInterests(), presence: newPresence(o.PresenceTTL)}
+	b.pipeline = newPipeline(b.client)
 	if b.prefix == "" {
 		b.prefix = "belfry:"
 	}
@@ -85,44 +87,16 @@ func NewRedisBroker(o RedisOptions) (*RedisBroker, error) {
 // Attach implements [Broker].
 func (b *RedisBroker) Attach(h Handler) { b.handler = h }
 
-// Publish implements [Broker].
+// Publish implements [Broker]. Publishes that are in flight at the same time
+// share round trips. A message whose context ended while it waited for its turn
+// is not sent.
 func (b *RedisBroker) Publish(ctx context.Context, channel string, m *Message, o PublishOptions) (PublishResult, error) {
-	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
-	defer cancel()
-	envelope := appendEnvelope(make([]byte, 0, len(m.Data)+64), m)
-	if o.IdempotencyKey == "" && !o.History.on() {
-		payload := append([]byte("0 \n"), envelope...)
-		return PublishResult{}, unavailable("publish", b.client.Publish(ctx, b.topic(channel), payload).Err())
+	c := b.newPublishing(ctx, channel, m, o)
+	if err := b.pipeline.lane(channel).publish(ctx, c); err != nil {
+		return PublishResult{}, unavailable("publish", err)
 	}
-	r, err := parsePublishReply(b.publish(ctx, channel, envelope, o))
+	r, err := parsePublishReply(c.command)
 	return r, unavailable("publish", err)
-}
-
-// publish runs the script.
-func (b *RedisBroker) publish(ctx context.Context, channel string, envelope []byte, o PublishOptions) *redis.Cmd {
-	once, ttl := b.streamKey(channel), time.Duration(0)
-	if o.IdempotencyKey != "" {
-		once, ttl = b.idempotencyKey(channel, o.IdempotencyKey), o.ttl()
-	}
-	history := o.History.ttl()
-	return publishScript.Run(ctx, b.client, []string{once, b.streamKey(channel), b.positionKey(channel)},
-		ttl.Milliseconds(), b.topic(channel), envelope,
-		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), newEpoch(),
-		o.Seen.Epoch, o.Seen.Offset)
-}
-
-// parsePublishReply reads what the script returns.
-func parsePublishReply(reply *redis.Cmd) (PublishResult, error) {
-	parts, err := reply.Slice()
-	if err != nil {
-		return PublishResult{}, err
-	}
-	if len(parts) != 3 {
-		return PublishResult{}, fmt.Errorf("publish script: %d values came, 3 are expected", len(parts))
-	}
-	offset, err := strconv.ParseUint(fmt.Sprint(parts[1]), 10, 64)
-	position := Position{Epoch: fmt.Sprint(parts[2]), Offset: offset}
-	return PublishResult{Position: position, Duplicate: parts[0] == int64(0)}, err
 }
 
 // Ready implements [Broker].

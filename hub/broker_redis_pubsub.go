@@ -28,8 +28,10 @@ const (
 
 // Run implements [Broker]: it keeps one Pub/Sub connection alive, and the presence
 // of this node's clients. At the end it takes up to a second to take them back.
+// When it returns nothing is published any more.
 func (b *RedisBroker) Run(ctx context.Context) error {
 	defer b.client.Close()
+	defer b.pipeline.stop()
 	var parts sync.WaitGroup
 	parts.Go(func() { b.keepPresence(ctx) })
 	parts.Go(func() { b.reapDead(ctx) })

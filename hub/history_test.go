@@ -35,12 +35,19 @@ func historyOnRedis(t *testing.T, n int, rules hub.Rules) []*hub.Hub {
 	return hubs
 }
 
-func redisHub(t *testing.T, r *hubtest.RedisServer, rules hub.Rules) *hub.Hub {
+func redisHub(t testing.TB, r *hubtest.RedisServer, rules hub.Rules) *hub.Hub {
 	t.Helper()
 	return redisHubAt(t, r.URL(), rules)
 }
 
-func redisHubAt(t *testing.T, url string, rules hub.Rules) *hub.Hub {
+func redisHubAt(t testing.TB, url string, rules hub.Rules) *hub.Hub {
+	t.Helper()
+	h, _ := brokerHub(t, url, rules)
+	return h
+}
+
+// brokerHub is redisHubAt, with the broker.
+func brokerHub(t testing.TB, url string, rules hub.Rules) (*hub.Hub, *hub.RedisBroker) {
 	t.Helper()
 	b, err := hub.NewRedisBroker(hub.RedisOptions{URL: url})
 	if err != nil {
@@ -48,7 +55,7 @@ func redisHubAt(t *testing.T, url string, rules hub.Rules) *hub.Hub {
 	}
 	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: rules})
 	hubtest.Eventually(t, 5*time.Second, func() bool { return h.Ready(t.Context()) == nil }, "the broker is ready")
-	return h
+	return h, b
 }
 
 func TestHistory(t *testing.T) {

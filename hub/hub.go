@@ -39,6 +39,7 @@ type Hub struct {
 	now    func() time.Time // the node's clock, which tests set
 	calls  calls
 	drains sync.WaitGroup // rounds under way, messages on their way to them, answers to calls
+	every  time.Duration  // see checkEvery
 
 	mu       sync.RWMutex // guards what follows, and the refs and idle of channels
 	channels map[string]*channel
@@ -70,6 +71,7 @@ func New(o Options) *Hub {
 		calls:    newCalls(),
 		channels: make(map[string]*channel),
 		repairs:  newRepairs(),
+		every:    checkEvery,
 	}
 	if h.broker == nil {
 		h.broker = NewMemoryBroker()
@@ -84,14 +86,15 @@ func New(o Options) *Hub {
 	return h
 }
 
-// Run runs the broker, the date ticker and the care of idle channels until the
-// context ends, waits for the deliveries under way and returns nil, or returns
+// Run runs the broker, the date ticker and the care of channels until the context
+// ends, waits for the deliveries under way and returns nil, or returns
 // the broker's error. It is called once.
 func (h *Hub) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.broker.Run(ctx) })
 	g.Go(func() error { h.strike(ctx); return nil })
 	g.Go(func() error { h.sweep(ctx); return nil })
+	g.Go(func() error { h.check(ctx); return nil })
 	for range repairers {
 		g.Go(func() error { h.repair(ctx); return nil })
 	}

@@ -1,5 +1,6 @@
 -- Reads the position of a channel's history, and begins a numbering where there
--- is none, so that who asks before the first message can recover it later.
+-- is none, so that who asks before the first message can recover it later. A
+-- position that is asked for is remembered for at least half of its time more.
 --
 -- KEYS[1]  the hash that holds the position
 -- KEYS[2]  the stream that holds the history
@@ -17,6 +18,9 @@ local offset, epoch = known[1] and string.match(known[1], '^%d+$'), known[2]
 -- One that ends before what was seen has lost its end: Redis has come back with
 -- an older copy of it.
 if offset and epoch and not (epoch == ARGV[3] and tonumber(offset) < tonumber(ARGV[4])) then
+  if redis.call('PTTL', KEYS[1]) < ARGV[1] / 2 then
+    redis.pcall('PEXPIRE', KEYS[1], ARGV[1]) -- a Redis that is read-only refuses
+  end
   return {offset, epoch, now}
 end
 redis.call('SET', KEYS[1], '') -- overwrites anything, and is refused when there is no memory for it

@@ -1,0 +1,190 @@
+package hub_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"belfry/hub"
+	"belfry/hub/hubtest"
+)
+
+// deaf is a broker that keeps messages and brings none, while told to, and
+// counts how often it is asked for positions.
+type deaf struct {
+	*hub.MemoryBroker
+	handler hub.Handler
+
+	mu    sync.Mutex // guards what follows
+	hears bool
+	asked []int // channels in each question
+}
+
+func newDeaf() *deaf { return &deaf{MemoryBroker: hub.NewMemoryBroker(), hears: true} }
+
+func (d *deaf) Attach(h hub.Handler) {
+	d.handler = h
+	d.MemoryBroker.Attach(d)
+}
+
+func (d *deaf) Node() string                { return d.handler.Node() }
+func (d *deaf) HandleGap(channels []string) { d.handler.HandleGap(channels) }
+func (d *deaf) HandleSignal(data []byte)    { d.handler.HandleSignal(data) }
+
+func (d *deaf) HandleMessage(channel string, m *hub.Message) {
+	d.mu.Lock()
+	hears := d.hears
+	d.mu.Unlock()
+	if hears {
+		d.handler.HandleMessage(channel, m)
+	}
+}
+
+func (d *deaf) Positions(ctx context.Context, channels []string, seen []hub.Position) ([]hub.Position, error) {
+	d.mu.Lock()
+	d.asked = append(d.asked, len(channels))
+	d.mu.Unlock()
+	return d.MemoryBroker.Positions(ctx, channels, seen)
+}
+
+func (d *deaf) hear(yes bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hears = yes
+}
+
+// questions returns those since the last call.
+func (d *deaf) questions() []int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	asked := d.asked
+	d.asked = nil
+	return asked
+}
+
+// A message that nobody brought, and that no later one shows, comes within two
+// intervals, once and in its place.
+func TestCheckFindsQuietGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeaf()
+		h, stop := hubtest.Run(t, hub.Options{Broker: d, Rules: keeping})
+		l := lose(t, h, "chat")
+		publish(t, h, "chat", "1")
+		d.hear(false)
+		publish(t, h, "chat", "2")
+		publish(t, h, "chat", "3")
+		d.hear(true)
+		synctest.Wait()
+		wantData(t, l.Recorder, "1")
+		time.Sleep(80 * time.Second)
+		wantData(t, l.Recorder, "1", "2", "3")
+		publish(t, h, "chat", "4")
+		wantData(t, l.Recorder, "1", "2", "3", "4")
+		if s := h.Stats(); s.Repaired != 2 || l.losses() != 0 {
+			t.Errorf("%+v, %d losses: want two repairs and no loss", s, l.losses())
+		}
+		stop()
+	})
+}
+
+// Channels without a history or without subscribers are not asked about, the
+// others in parts, once in an interval.
+func TestCheckAsksInParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDeaf()
+		rules := append(hub.Rules{{Match: "plain*", ServerPublish: true}}, keeping...)
+		h, stop := hubtest.Run(t, hub.Options{Broker: d, Rules: rules})
+		for i := range 600 {
+			listen(t, h, fmt.Sprint("c", i), "r")
+			listen(t, h, fmt.Sprint("plain", i), "r")
+		}
+		subscribe(t, h, "left", hubtest.NewRecorder("r"), lines).Cancel()
+		time.Sleep(2 * time.Minute)
+		d.questions()
+		time.Sleep(4 * time.Minute)
+		asked := d.questions()
+		slices.Sort(asked)
+		if n := len(asked); n < 10 || n > 14 || asked[0] != 100 || asked[n-1] != 500 {
+			t.Errorf("in four minutes questions were asked about %d channels, want 12 about 500 or 100", asked)
+		}
+		stop()
+	})
+}
+
+// A channel on which nothing is said misses nothing, and keeps its position for
+// longer than one in which nobody is interested.
+func TestCheckOfQuietChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, stop := hubtest.Run(t, hub.Options{Rules: keeping})
+		l := lose(t, h, "chat")
+		before := publishAt(t, h, "1", hub.PublishOptions{}).Position
+		time.Sleep(3 * time.Hour)
+		after := publishAt(t, h, "2", hub.PublishOptions{}).Position
+		synctest.Wait()
+		if s := h.Stats(); s != (hub.Stats{}) || l.losses() != 0 || after.Epoch != before.Epoch {
+			t.Errorf("%+v, %d losses, %+v after %+v: nothing was missing", s, l.losses(), after, before)
+		}
+		stop()
+	})
+}
+
+// On Redis a message is written that no Pub/Sub brings.
+func TestCheckOnRedis(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	b, err := hub.NewRedisBroker(hub.RedisOptions{URL: r.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := hub.New(hub.Options{Broker: b, Rules: keeping})
+	h.CheckEvery(50 * time.Millisecond)
+	runHub(t, h)
+	l := lose(t, h, "chat")
+	publish(t, h, "chat", "1")
+	wantData(t, l.Recorder, "1")
+	silently := b.PublishArgs("chat", &hub.Message{Data: []byte("2"), Time: time.Now().UnixMilli()}, hub.PublishOptions{History: keeping[0].History})
+	silently[7] = "elsewhere" // the Pub/Sub channel
+	silently = append([]any{"EVAL", hub.PublishSource}, silently[2:]...)
+	redisSays(t, r, silently...)
+	wantData(t, l.Recorder, "1", "2")
+	publish(t, h, "chat", "3")
+	wantData(t, l.Recorder, "1", "2", "3")
+	wantContiguous(t, 0, l.Messages())
+	if s := h.Stats(); s.Repaired != 1 || l.losses() != 0 {
+		t.Errorf("%+v, %d losses: want one repair and no loss", s, l.losses())
+	}
+}
+
+// A position that is in use is kept, though nothing is published.
+func TestPositionAskedForIsKept(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	h := redisHub(t, r, keeping)
+	before := publishAt(t, h, "1", hub.PublishOptions{}).Position
+	redisSays(t, r, "PEXPIRE", "belfry:{chat}:position", 60_000)
+	if got := subscribe(t, h, "chat", hubtest.NewRecorder("r"), lines).Position; got != before {
+		t.Errorf("the position is %+v, want %+v", got, before)
+	}
+	if got := redisSays(t, r, "TTL", "belfry:{chat}:position"); got != fmt.Sprint(7*24*60*60) {
+		t.Errorf("the position is kept for %s s, want a week", got)
+	}
+}
+
+// runHub runs a hub on Redis until the test ends, and waits until it is ready.
+func runHub(t *testing.T, h *hub.Hub) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	})
+	waitReady(t, h, 5*time.Second)
+}

@@ -1,0 +1,41 @@
+package hub
+
+import (
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Limits of the broker's publishes.
+const (
+	PublishLanes  = publishLanes
+	PublishPlaces = publishPlaces
+	PublishBatch  = publishBatch
+)
+
+// AddHook has a hook see what the broker asks of Redis.
+func (b *RedisBroker) AddHook(h redis.Hook) { b.client.AddHook(h) }
+
+// PublishArgs is the command that publishes a message by the script.
+func (b *RedisBroker) PublishArgs(channel string, m *Message, o PublishOptions) []any {
+	return b.scriptArgs(channel, m, o)
+}
+
+// SameLane reports whether the publishes to two channels wait for one another.
+func (b *RedisBroker) SameLane(one, two string) bool {
+	return b.pipeline.lane(one) == b.pipeline.lane(two)
+}
+
+// Queued is how many publishes wait for the next batch of a channel's lane.
+func (b *RedisBroker) Queued(channel string) int {
+	l := b.pipeline.lane(channel)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue)
+}
+
+// CheckEvery changes how often positions are compared, before the hub runs.
+func (h *Hub) CheckEvery(d time.Duration) { h.every = d }
+
+// PublishSource is the script.
+var PublishSource = publishSource
