@@ -303,7 +303,10 @@ func TestCallsWithoutRedis(t *testing.T) {
 		t.Errorf("Call of a node that is away = %v, want ErrNoAnswer", err)
 	}
 	proxy.Refuse(false)
-	waitReady(t, far, 5*time.Second)
+	hubtest.Eventually(t, 5*time.Second, func() bool {
+		answers, err := far.CallAll(t.Context(), "echo", []byte("x"))
+		return err == nil && maps.Equal(answersOf(answers), fromAll(both, "x"))
+	}, "who is back calls everybody")
 	checkCallAll(t, both)
 	if nodes := []string{near.Node(), far.Node()}; slices.Contains(nodes, "") || nodes[0] == nodes[1] {
 		t.Errorf("the nodes are called %q", nodes)

@@ -21,11 +21,6 @@ func (b *RedisBroker) PublishArgs(channel string, m *Message, o PublishOptions) 
 	return b.scriptArgs(channel, m, o)
 }
 
-// SameLane reports whether the publishes to two channels wait for one another.
-func (b *RedisBroker) SameLane(one, two string) bool {
-	return b.pipeline.lane(one) == b.pipeline.lane(two)
-}
-
 // Queued is how many publishes wait for the next batch of a channel's lane.
 func (b *RedisBroker) Queued(channel string) int {
 	l := b.pipeline.lane(channel)

@@ -3,11 +3,15 @@ package web_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"belfry/hub"
+	"belfry/hub/hubtest"
 	"belfry/web"
 )
 
@@ -94,11 +98,13 @@ func (c *client) introduce(s *testServer) string {
 	if heard.Connect.Client != "" {
 		return heard.Connect.Client
 	}
-	for id := range s.api(c.t, "presence", `{"channel":"chat"}`)["presence"].(map[string]any) {
-		return id
-	}
-	c.t.Fatal("nobody is present")
-	return ""
+	// Those of before may still be leaving.
+	var present map[string]any
+	hubtest.Eventually(c.t, 5*time.Second, func() bool {
+		present = s.api(c.t, "presence", `{"channel":"chat"}`)["presence"].(map[string]any)
+		return len(present) == 1
+	}, "the client alone is present")
+	return slices.Collect(maps.Keys(present))[0]
 }
 
 // TestAPIOfNobody is about clients that are not there.

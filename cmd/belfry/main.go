@@ -42,11 +42,22 @@ type terminal struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal ends the context; then signals are the system's again,
-	// and the second one ends the process at once.
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], &terminal{os.Stdin, os.Stdout, os.Stderr, os.Environ()}))
+	os.Exit(run(untilSignal(), os.Args[1:], &terminal{os.Stdin, os.Stdout, os.Stderr, os.Environ()}))
+}
+
+// untilSignal returns a context that the first signal to stop ends. Signals are
+// the system's again before it ends, so that a second one, however soon it
+// comes, ends the process at once.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	first := make(chan os.Signal, 1)
+	signal.Notify(first, os.Interrupt, syscall.SIGTERM)
+	go func() { // as long as the process
+		<-first
+		signal.Stop(first)
+		cancel()
+	}()
+	return ctx
 }
 
 // run runs one command line until it is done or the context ends, and returns

@@ -20,10 +20,16 @@ func TestSubscribePrints(t *testing.T) {
 	server := string(runProgram(t, nil))
 	people := subscribe(t, "subscribed to a, channel at "+server+"\n", "--server", server, "--count", "4", "a", "channel", "a")
 	programs := subscribe(t, "subscribed", "--server", server, "--json", "--count", "4", "a", "channel")
+	published := 0
 	publish := func(args ...string) {
 		if got := belfry(t, "", append([]string{"publish", "--server", server, "--key", testKey}, args...)...); got.code != 0 {
 			t.Fatalf("publish %q: %+v", args, got)
 		}
+		published++
+		// Two channels have no order among one another.
+		hubtest.Eventually(t, 5*time.Second, func() bool {
+			return strings.Count(people.out.String(), "\n") == published && strings.Count(programs.out.String(), "\n") == published
+		}, "both have printed it")
 	}
 	publish("a", "text")
 	publish("channel", `{"v": [1]}`)
