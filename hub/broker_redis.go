@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	_ "embed" // for the scripts
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,11 +16,6 @@ import (
 // brokerTimeout bounds every question to Redis, so that a publisher hears
 // within two seconds that it is away.
 const brokerTimeout = 1500 * time.Millisecond
-
-//go:embed publish.lua
-var publishSource string
-
-var publishScript = redis.NewScript(publishSource)
 
 // go-redis writes to standard error for each try to connect. All it has to say
 // comes back in errors as well.
@@ -54,7 +48,7 @@ type RedisBroker struct {
 	wanted  interests
 	// presence is that of this node's clients.
 	presence presence
-	pipeline *pipeline
+	lanes    *lanes
 }
 
 // NewRedisBroker returns a broker that connects when it runs. The error says
@@ -71,7 +65,7 @@ func NewRedisBroker(o RedisOptions) (*RedisBroker, error) {
 	// Otherwise go-redis may move a connection without telling.
 	ro.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	b := &RedisBroker{client: redis.NewClient(ro), prefix: o.Prefix, logger: o.Logger, wanted: newInterests(), presence: newPresence(o.PresenceTTL)}
-	b.pipeline = newPipeline(b.client)
+	b.lanes = newLanes(b.client)
 	if b.prefix == "" {
 		b.prefix = "belfry:"
 	}
@@ -86,18 +80,6 @@ func NewRedisBroker(o RedisOptions) (*RedisBroker, error) {
 
 // Attach implements [Broker].
 func (b *RedisBroker) Attach(h Handler) { b.handler = h }
-
-// Publish implements [Broker]. Publishes that are in flight at the same time
-// share round trips. A message whose context ended while it waited for its turn
-// is not sent.
-func (b *RedisBroker) Publish(ctx context.Context, channel string, m *Message, o PublishOptions) (PublishResult, error) {
-	c := b.newPublishing(ctx, channel, m, o)
-	if err := b.pipeline.lane(channel).publish(ctx, c); err != nil {
-		return PublishResult{}, unavailable("publish", err)
-	}
-	r, err := parsePublishReply(c.command)
-	return r, unavailable("publish", err)
-}
 
 // Ready implements [Broker].
 func (b *RedisBroker) Ready(ctx context.Context) error {

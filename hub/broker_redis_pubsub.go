@@ -31,7 +31,7 @@ const (
 // When it returns nothing is published any more.
 func (b *RedisBroker) Run(ctx context.Context) error {
 	defer b.client.Close()
-	defer b.pipeline.stop()
+	defer b.lanes.stop()
 	var parts sync.WaitGroup
 	parts.Go(func() { b.keepPresence(ctx) })
 	parts.Go(func() { b.reapDead(ctx) })

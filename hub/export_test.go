@@ -23,7 +23,7 @@ func (b *RedisBroker) PublishArgs(channel string, m *Message, o PublishOptions) 
 
 // Queued is how many publishes wait for the next batch of a channel's lane.
 func (b *RedisBroker) Queued(channel string) int {
-	l := b.pipeline.lane(channel)
+	l := b.lanes.of(channel)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.queue)

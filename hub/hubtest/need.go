@@ -15,11 +15,12 @@ const require = "BELFRY_TEST_REQUIRE"
 
 // packages says what to install for a program, by its name.
 var packages = map[string]string{
-	"redis-server": "apt-get install redis-server",
-	"chromium":     "apt-get install chromium",
-	"node":         "apt-get install nodejs",
-	"npm":          "apt-get install npm",
-	"docker":       "https://docs.docker.com/engine/install/",
+	"redis-server":    "apt-get install redis-server",
+	"redis-benchmark": "apt-get install redis-tools",
+	"chromium":        "apt-get install chromium",
+	"node":            "apt-get install nodejs",
+	"npm":             "apt-get install npm",
+	"docker":          "https://docs.docker.com/engine/install/",
 }
 
 // Need returns the path of a program. On a machine without it the test is
