@@ -80,6 +80,7 @@ type publicationResult struct {
 	Info   *clientInfo       `json:"info,omitempty"`
 	Offset uint64            `json:"offset,omitempty"`
 	Tags   map[string]string `json:"tags,omitempty"`
+	Time   int64             `json:"time,omitempty"` // Unix milliseconds
 }
 
 type pubRequest struct {

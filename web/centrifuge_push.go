@@ -66,7 +66,7 @@ func appendPush(dst []byte, channel, kind string) []byte {
 func newPublications(messages []*hub.Message) []publicationResult {
 	results := make([]publicationResult, len(messages))
 	for i, m := range messages {
-		results[i] = publicationResult{Data: m.Data, Offset: m.Offset, Tags: m.Tags}
+		results[i] = publicationResult{Data: m.Data, Offset: m.Offset, Tags: m.Tags, Time: m.Time}
 		if m.Info != nil {
 			info := newClientInfo(*m.Info)
 			results[i].Info = &info

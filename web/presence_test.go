@@ -64,13 +64,14 @@ func infos(more map[string]string) string {
 // others that do not.
 func TestJoinAndLeave(t *testing.T) {
 	onClusters(t, func(t *testing.T, servers []*testServer) {
-		watcher, quiet := servers[0].dialCentrifuge(t), servers[0].dialCentrifuge(t)
+		watcher := servers[0].dialCentrifuge(t)
+		quiet, quietID := servers[0].identified(t)
 		plain := servers[0].dial(t, "/ws/chat")
 		watcher.say(enter(2, "chat", `"join_leave":true`))
 		watcher.hear()
 		quiet.say(sub(2, "chat"))
 		quiet.hear()
-		watcher.hearUntil(func(text string) bool { return strings.Contains(text, `"join":`) }, "join of the quiet client")
+		watcher.hearUntil(func(text string) bool { return strings.Contains(text, `"join":`) && strings.Contains(text, quietID) }, "join of the quiet client")
 
 		ada, id := last(servers).identified(t)
 		ada.say(enter(2, "chat", `"join_leave":true,"data":{"name":"Ada"}`))

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -108,8 +109,14 @@ func (c *client) hear() string {
 	if err != nil {
 		c.t.Fatalf("hear: %v", err)
 	}
-	return string(text)
+	return timeless(string(text))
 }
+
+// timeless takes out the times of publications, which differ from run to run. It
+// leaves that of a connect result, which is not the last.
+func timeless(text string) string { return publicationTime.ReplaceAllString(text, "}") }
+
+var publicationTime = regexp.MustCompile(`,"time":\d{13}}`)
 
 // hearUntil skips messages, the date among them, until one is wanted.
 func (c *client) hearUntil(wanted func(string) bool, what string) string {
