@@ -70,6 +70,7 @@ func TestHistory(t *testing.T) {
 				"differing clocks":  checkDifferingClocks,
 				"recovery":          checkRecovery,
 				"no recovery":       checkNoRecovery,
+				"made-up position":  checkMadeUpPosition,
 				"recovery, busy":    checkBusyRecovery,
 				"one read for many": checkOneRead,
 				"idempotency":       checkIdempotentPosition,
@@ -248,6 +249,24 @@ func checkNoRecovery(t *testing.T, nodes historyCluster) {
 		if sub.Recovered || len(sub.Missed) != 0 || sub.Position != last {
 			t.Errorf("%s: recovered=%t %q at %+v, want nothing at %+v", name, sub.Recovered, data(sub.Missed), sub.Position, last)
 		}
+	}
+}
+
+// A position on a channel without a history is made up. It does no harm to those
+// who listen there.
+func checkMadeUpPosition(t *testing.T, nodes historyCluster) {
+	h := nodes(t, 1, hub.Rules{{Match: "*", ServerPublish: true}})[0]
+	l := lose(t, h, "chat")
+	for range 2 {
+		sub := subscribeFrom(t, h, hubtest.NewRecorder("r"), hub.Position{Offset: 5})
+		if sub.Recovered || sub.Position != (hub.Position{}) {
+			t.Errorf("recovered=%t at %+v, want false and no position", sub.Recovered, sub.Position)
+		}
+	}
+	publish(t, h, "chat", "1")
+	wantData(t, l.Recorder, "1")
+	if n := l.losses(); n != 0 {
+		t.Errorf("a subscriber was told of %d losses", n)
 	}
 }
 

@@ -62,8 +62,20 @@ func (r *repairs) signal() {
 	}
 }
 
-// HandleGap implements [Handler].
-func (h *Hub) HandleGap(channels []string) { h.repairs.want(channels...) }
+// HandleGap implements [Handler]. Without a history there is nothing to repair.
+func (h *Hub) HandleGap(channels []string) { h.repairs.want(h.keeping(channels)...) }
+
+// keeping returns those channels that are listened to here and have a history.
+func (h *Hub) keeping(names []string) (keeping []string) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, name := range names {
+		if c := h.channels[name]; c != nil && c.rule.History.on() {
+			keeping = append(keeping, name)
+		}
+	}
+	return keeping
+}
 
 // repair repairs channels until the context ends: it compares what this node
 // has queued with where the history is, many channels in one question, and

@@ -221,3 +221,22 @@ func TestManyChannelsRepaired(t *testing.T) {
 		return true
 	}, "every channel has its message")
 }
+
+// A channel without a history has no position, also after a lost connection.
+func TestGapWithoutHistory(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	h := redisHub(t, r, hub.Rules{{Match: "*", ServerPublish: true}})
+	l := lose(t, h, "chat")
+	killPubSub(t, r)
+	hubtest.Eventually(t, 5*time.Second, func() bool {
+		publish(t, h, "chat", "again")
+		return len(l.Data()) > 0
+	}, "messages come again")
+	if p := subscribe(t, h, "chat", hubtest.NewRecorder("late"), lines).Position; p != (hub.Position{}) || l.losses() != 0 {
+		t.Errorf("the position is %+v after %d losses, want none", p, l.losses())
+	}
+	if keys := redisSays(t, r, "KEYS", "*position*"); keys != "[]" {
+		t.Errorf("Redis has %s", keys)
+	}
+}
