@@ -28,7 +28,8 @@ func (r *recent) add(m *Message) {
 	if r.until.IsZero() {
 		return
 	}
-	if time.Now().After(r.until) {
+	n := len(r.messages)
+	if time.Now().After(r.until) || n > 0 && r.messages[n-1].Offset+1 != m.Offset {
 		r.forget()
 		return
 	}
@@ -146,7 +147,8 @@ func (r *recent) begin(p Position, limit int) {
 }
 
 // keep puts what was read before what was collected meanwhile, if the two are in
-// one piece.
+// one piece. Otherwise what was read serves those who wait for it, until the next
+// message comes.
 func (r *recent) keep(h HistoryResult, epoch string) {
 	older := h.Messages
 	for len(older) > 0 && older[len(older)-1].Offset > r.began {
@@ -157,6 +159,9 @@ func (r *recent) keep(h HistoryResult, epoch string) {
 	if r.until.IsZero() || h.Position.Epoch != epoch || !whole {
 		r.forget()
 		return
+	}
+	if len(r.messages) > 0 && r.messages[0].Offset != r.began+1 {
+		r.messages = nil // so many came that the first were dropped
 	}
 	r.messages = append(slices.Clone(older), r.messages...)
 }
