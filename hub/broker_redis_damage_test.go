@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -186,4 +187,19 @@ func attached(t *testing.T, url string) *hub.RedisBroker {
 	hubtest.Run(t, hub.Options{Broker: b})
 	hubtest.Eventually(t, 5*time.Second, func() bool { return b.Ready(t.Context()) == nil }, "the broker is ready")
 	return b
+}
+
+// A lease has ended, and is not among those whose members are to be taken out, as
+// when Redis has come back with older data meanwhile. Its node takes a new one
+// and goes on.
+func TestRedisEndedLeaseIsNotDead(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	h, _ := presenceNode(t, r.Addr(), time.Second)
+	enter(t, h, "chat", client("anna"))
+	lease := strings.Trim(redisSays(t, r, "ZRANGE", "belfry:leases", 0, -1), "[]")
+	redisSays(t, r, "ZADD", "belfry:leases:ended", time.Now().UnixMilli(), lease)
+	redisSays(t, r, "ZREM", "belfry:leases", lease)
+	enter(t, h, "chat", client("ben"))
+	wantPresent(t, h, "chat", "anna ben", 2)
 }

@@ -66,15 +66,17 @@ func (b *RedisBroker) reap(ctx context.Context, lease string) error {
 		if len(channels) == 0 {
 			return b.client.SRem(ctx, b.deadKey(), lease).Err()
 		}
-		n, err := b.reapSome(ctx, lease, channels)
+		n, ended, err := b.reapSome(ctx, lease, channels)
 		taken += n
-		if err != nil {
+		if err != nil || !ended {
 			return err
 		}
 	}
 }
 
-func (b *RedisBroker) reapSome(ctx context.Context, lease string, channels []string) (taken int, err error) {
+// reapSome reports whether the lease has ended; otherwise there is nothing to take
+// out.
+func (b *RedisBroker) reapSome(ctx context.Context, lease string, channels []string) (taken int, ended bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
 	head := comingHead(KindLeave)
@@ -85,9 +87,11 @@ func (b *RedisBroker) reapSome(ctx context.Context, lease string, channels []str
 			replies[i] = p.EvalSha(ctx, reapScript.Hash(), keys, lease, channel, b.topic(channel), head, reapMembers)
 		}
 	})
+	ended = true
 	for _, reply := range replies {
 		n, _ := reply.Int()
-		taken += n
+		taken += max(n, 0)
+		ended = ended && n >= 0
 	}
-	return taken, err
+	return taken, ended, err
 }

@@ -11,9 +11,10 @@
 -- ARGV[4]  the head of the leaves' envelopes; see member.lua
 -- ARGV[5]  how many members to take out at most
 --
--- Returns how many were taken out.
+-- Returns how many were taken out, or -1 when the lease is not among those: it is
+-- in force again, because Redis has come back with older data, or damaged.
 if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then
-  return 0
+  return -1
 end
 
 -- Nobody counts the users of an ended lease any more.
