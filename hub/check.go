@@ -49,11 +49,11 @@ func (h *Hub) compare(ctx context.Context, channels []*channel) {
 	}
 	reached, err := h.broker.Positions(ctx, names, before)
 	if err != nil {
-		h.logger.Debug("positions are not compared", "err", err)
-		return
+		h.logger.Debug("not every position is compared", "err", err)
 	}
-	for i, c := range channels {
-		if before[i].behind(reached[i]) && c.lastPosition() == before[i] {
+	for i, p := range reached {
+		known := p.Epoch != "" // one that the broker cannot tell of keeps no other waiting
+		if c := channels[i]; known && before[i].behind(p) && c.lastPosition() == before[i] {
 			h.repairs.want(c.name)
 		}
 	}

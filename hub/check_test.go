@@ -13,8 +13,8 @@ import (
 	"belfry/hub/hubtest"
 )
 
-// deaf is a broker that keeps messages and brings none, while told to, and
-// counts how often it is asked for positions.
+// deaf is a broker that keeps messages and brings none, while told to, counts how
+// often it is asked for positions, and cannot tell that of the channel untold.
 type deaf struct {
 	*hub.MemoryBroker
 	handler hub.Handler
@@ -48,7 +48,11 @@ func (d *deaf) Positions(ctx context.Context, channels []string, seen []hub.Posi
 	d.mu.Lock()
 	d.asked = append(d.asked, len(channels))
 	d.mu.Unlock()
-	return d.MemoryBroker.Positions(ctx, channels, seen)
+	positions, err := d.MemoryBroker.Positions(ctx, channels, seen)
+	if i := slices.Index(channels, "untold"); i >= 0 {
+		positions[i], err = hub.Position{}, hub.ErrUnavailable
+	}
+	return positions, err
 }
 
 func (d *deaf) hear(yes bool) {
@@ -73,6 +77,7 @@ func TestCheckFindsQuietGap(t *testing.T) {
 		d := newDeaf()
 		h, stop := hubtest.Run(t, hub.Options{Broker: d, Rules: keeping})
 		l := lose(t, h, "chat")
+		listen(t, h, "untold", "r")
 		publish(t, h, "chat", "1")
 		d.hear(false)
 		publish(t, h, "chat", "2")
