@@ -35,9 +35,9 @@ func TestBrokerRefuses(t *testing.T) {
 		says       string
 	}{
 		{"out of memory", []any{"CONFIG", "SET", "maxmemory", "1"}, []any{"CONFIG", "SET", "maxmemory", "0"},
-			"Redis is out of memory; nothing was published, try again"},
+			"Redis is out of memory; nothing was done, try again"},
 		{"read-only", []any{"REPLICAOF", "127.0.0.1", "1"}, []any{"REPLICAOF", "NO", "ONE"},
-			"Redis is read-only; nothing was published, try again"},
+			"Redis is read-only; nothing was done, try again"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

@@ -41,7 +41,7 @@ const (
 
 var (
 	errInternal          = &apiError{Code: codeInternal, Message: "internal server error", Temporary: true, status: 500}
-	errUnavailable       = &apiError{Code: codeInternal, Message: "the broker is away; nothing was published, try again", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
+	errUnavailable       = &apiError{Code: codeInternal, Message: "the broker is away; nothing was done, try again", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
 	errUnanswered        = &apiError{Code: codeInternal, Message: "the broker did not answer in time; whether it was published is not known: with an idempotency_key it can be repeated and is delivered once", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
 	errNotReady          = &apiError{Code: codeInternal, Message: "not ready: the broker is away", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
 	errDraining          = &apiError{Code: codeInternal, Message: "the server is going down", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
@@ -80,7 +80,7 @@ func tooLarge(limit int64) *apiError {
 // refused gives the broker's reason to take nothing.
 func refused(reason string) *apiError {
 	e := *errUnavailable
-	e.Message = reason + "; nothing was published, try again"
+	e.Message = reason + "; nothing was done, try again"
 	return &e
 }
 

@@ -90,7 +90,7 @@ func (a api) result(status int, body []byte) (json.RawMessage, error) {
 		return nil, fmt.Errorf("%s wants an API key: give it with BELFRY_API_KEY or --key; a server that has none configured makes one and shows it when it starts", a.server)
 	case status == http.StatusUnauthorized:
 		return nil, fmt.Errorf("%s does not accept this API key: give the server's own with BELFRY_API_KEY or --key", a.server)
-	case status == http.StatusServiceUnavailable && refused.message != "" && !strings.Contains(refused.message, "was published"):
+	case status == http.StatusServiceUnavailable && refused.message != "" && !saysOutcome(refused.message):
 		return nil, fmt.Errorf("%w; nothing was published, try again", refused)
 	case status != http.StatusOK || refused.message != "":
 		return nil, refused
@@ -98,6 +98,11 @@ func (a api) result(status int, body []byte) (json.RawMessage, error) {
 		return nil, newAnswerError(a.server, status, nil)
 	}
 	return answer.Result, nil
+}
+
+// saysOutcome reports whether a refusal says what became of the message.
+func saysOutcome(refusal string) bool {
+	return strings.Contains(refusal, "was done") || strings.Contains(refusal, "was published")
 }
 
 // marshal writes JSON as it was said, without escapes for HTML.

@@ -64,7 +64,7 @@ func TestRedisComesLate(t *testing.T) {
 		p := start(t, []string{"BELFRY_API_KEY=k", "BELFRY_SERVER=" + n.URL}, "publish", "news", "hi")
 		return p.exit(10 * time.Second), p.both()
 	}
-	if code, text := publish(); code != 1 || !strings.Contains(text, "nothing was published, try again") {
+	if code, text := publish(); code != 1 || !strings.Contains(text, "nothing was done, try again") {
 		t.Errorf("publish without Redis: exit code %d, says %q", code, text)
 	}
 	redis.Start()
