@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -130,9 +132,28 @@ func decodeError(err error) error {
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrongType):
-		return badRequest(strings.TrimSuffix("body."+wrongType.Field, "."), "a "+wrongType.Value+" is not accepted here")
+		return badRequest(cmp.Or(wrongType.Field, "body"), expected(wrongType.Type)+" is expected")
+	case errors.Is(err, io.EOF):
+		return badRequest("body", "a JSON object is expected, and there is nothing")
 	case strings.HasPrefix(err.Error(), "json: unknown field "):
 		return badRequest(strings.Trim(strings.TrimPrefix(err.Error(), "json: unknown field "), `"`), "is not a field of this call")
 	}
 	return badRequest("body", "a JSON object is expected: "+strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// expected names in JSON's words what can be read into a Go type.
+func expected(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "an array"
+	case reflect.Uint, reflect.Uint32, reflect.Uint64:
+		return "a whole number, not below 0,"
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		return "a whole number"
+	}
+	return "a JSON object"
 }

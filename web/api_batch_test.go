@@ -47,7 +47,7 @@ func TestAPIBatch(t *testing.T) {
 				`{"error":{"code":108,"message":"not available"}}`},
 		{"not one method", `{},{"publish":{"channel":"off","data":1},"info":{}}`, noMethod + "," + noMethod},
 		{"unknown methods", `{"dance":{}},{"batch":{"commands":[]}},{"publish":7}`,
-			unknown + "," + unknown + `,{"error":{"code":107,"message":"body: a number is not accepted here"}}`},
+			unknown + "," + unknown + `,{"error":{"code":107,"message":"body: a JSON object is expected"}}`},
 	}
 	s := newTestServerOn(t, hub.NewMemoryBroker())
 	for _, tc := range cases {
@@ -84,9 +84,9 @@ func TestAPIBatchBadInput(t *testing.T) {
 		"nothing":         {`{}`, "commands: 1 to 1000 commands are accepted"},
 		"none":            {`{"commands":[]}`, "commands: 1 to 1000 commands are accepted"},
 		"too many":        {`{"commands":[{}` + strings.Repeat(`,{}`, 1000) + `]}`, "commands: 1 to 1000 commands are accepted"},
-		"no commands":     {`{"commands":[7]}`, "a number is not accepted here"},
+		"no commands":     {`{"commands":[7]}`, "commands: a JSON object is expected"},
 		"unknown field":   {`{"commands":[{}],"all":1}`, "all: is not a field of this call"},
-		"parallel enough": {`{"commands":[{}],"parallel":7}`, "body.parallel: a number is not accepted here"},
+		"parallel enough": {`{"commands":[{}],"parallel":7}`, "parallel: true or false is expected"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, answer := s.call(t, "/api/batch", tc.body, "X-API-Key", testKey)

@@ -58,12 +58,12 @@ func TestAPIPublishBadInput(t *testing.T) {
 		code       float64
 		says       string
 	}{
-		{"nothing", ``, 400, 107, "body: a JSON object is expected"},
+		{"nothing", ``, 400, 107, "body: a JSON object is expected, and there is nothing"},
 		{"not JSON", `hello`, 400, 107, "body: a JSON object is expected"},
-		{"an array", `[]`, 400, 107, "body: a array is not accepted here"},
+		{"an array", `[]`, 400, 107, "body: a JSON object is expected"},
 		{"two objects", `{"channel":"open","data":1}{}`, 400, 107, "one JSON object"},
 		{"unknown field", `{"channel":"open","data":1,"chanel":"x"}`, 400, 107, "chanel: is not a field of this call"},
-		{"wrong type", `{"channel":7,"data":1}`, 400, 107, "body.channel: a number is not accepted here"},
+		{"wrong type", `{"channel":7,"data":1}`, 400, 107, "channel: a string is expected"},
 		{"no channel", `{"data":1}`, 400, 107, "channel: it is empty"},
 		{"empty channel", `{"channel":"","data":1}`, 400, 107, "channel: it is empty"},
 		{"long channel", fmt.Sprintf(`{"channel":%q,"data":1}`, strings.Repeat("a", 256)), 400, 107, "channel: it has 256 bytes, at most 255"},
