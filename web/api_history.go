@@ -14,7 +14,7 @@ func (s *Server) removeHistory(ctx context.Context, req *channelRequest) (any, e
 	case err != nil:
 		return nil, err
 	case rule.History.Size == 0:
-		return nil, errNotAvailable
+		return nil, errNoHistory
 	}
 	return struct{}{}, s.hub.RemoveHistory(ctx, req.Channel)
 }

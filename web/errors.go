@@ -54,6 +54,7 @@ var (
 	errNodesAway         = &apiError{Code: codeInternal, Message: "the broker is away, and the nodes cannot be asked; nothing was done, try again", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
 	errGone              = &apiError{Code: codeInternal, Message: "the client has gone", Temporary: true, status: 500}
 	errNoPresence        = &apiError{Code: codeNotAvailable, Message: "not available: the rule of this channel has no presence", status: 400}
+	errNoHistory         = &apiError{Code: codeNotAvailable, Message: "not available: the rule of this channel has no history", status: 400}
 	errNotAvailable      = &apiError{Code: codeNotAvailable, Message: "not available", status: 400}
 	errUnrecoverable     = &apiError{Code: codeUnrecoverable, Message: "unrecoverable position", status: 416}
 	errAlreadySubscribed = &apiError{Code: codeAlreadySubscribed, Message: "already subscribed", status: 400}

@@ -18,7 +18,7 @@ func (s *Server) history(ctx context.Context, req *historyRequest) (*historyResu
 	case err != nil:
 		return nil, err
 	case rule.History.Size == 0:
-		return nil, errNotAvailable
+		return nil, errNoHistory
 	case req.Limit < -1 || req.Limit > maxHistoryLimit:
 		return nil, badRequest("limit", fmt.Sprintf("-1 to %d is accepted", maxHistoryLimit))
 	}

@@ -105,7 +105,7 @@ func TestHistoryCalls(t *testing.T) {
 		{"limit too large for a number", `{"channel":"news","limit":99999999999999999999}`, 400, `{"error":{"code":107,"message":"limit: a whole number is expected"}}`},
 		{"limit below -1", `{"channel":"news","limit":-2}`, 400, `{"error":{"code":107,"message":"limit: -1 to 1000 is accepted"}}`},
 		{"limit too high", `{"channel":"news","limit":1001}`, 400, `{"error":{"code":107,"message":"limit: -1 to 1000 is accepted"}}`},
-		{"no history", `{"channel":"off"}`, 400, `{"error":{"code":108,"message":"not available"}}`},
+		{"no history", `{"channel":"off"}`, 400, `{"error":{"code":108,"message":"not available: the rule of this channel has no history"}}`},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestCentrifugeHistory(t *testing.T) {
 		{"the future", `"channel":"news","limit":1,"since":{"offset":2,"epoch":"EPOCH"}`, `"error":{"code":112,"message":"unrecoverable position"}`},
 		{"limit below -1", `"channel":"news","limit":-2`, `"error":{"code":107,"message":"limit: -1 to 1000 is accepted"}`},
 		{"limit too high", `"channel":"news","limit":1001`, `"error":{"code":107,"message":"limit: -1 to 1000 is accepted"}`},
-		{"no history", `"channel":"off","limit":1`, `"error":{"code":108,"message":"not available"}`},
+		{"no history", `"channel":"off","limit":1`, `"error":{"code":108,"message":"not available: the rule of this channel has no history"}`},
 	} {
 		c.say(strings.ReplaceAll(`{"id":4,"history":{`+tc.ask+`}}`, "EPOCH", epoch))
 		if got, want := c.hear(), strings.ReplaceAll(`{"id":4,`+tc.hear+`}`, "EPOCH", epoch); got != want {
