@@ -76,10 +76,12 @@ func (a *attendance) handle(r *reply) error {
 // subscribed is called when every channel has its answer.
 func (a *attendance) subscribed() {
 	names := printable(strings.Join(a.channels, ", "))
-	if a.lost.IsZero() {
+	switch away := time.Since(a.lost).Round(100 * time.Millisecond); {
+	case a.lost.IsZero():
 		a.notice("subscribed to %s at %s", names, a.server)
-	} else {
-		away := time.Since(a.lost).Round(100 * time.Millisecond)
+	case away == 0: // the server has missed messages, and asked us to subscribe again
+		a.notice("subscribed to %s again; messages may be missing", names)
+	default:
 		a.notice("subscribed to %s again, after %v; messages of that time may be missing", names, away)
 	}
 	a.good, a.attempts, a.told = true, 0, ""
