@@ -283,8 +283,10 @@ func (c *channel) locate(ctx context.Context) error {
 	if !c.rule.History.on() || c.lastPosition().Epoch != "" {
 		return nil
 	}
-	c.recent.reading.Lock()
-	defer c.recent.reading.Unlock()
+	if err := c.beginReading(ctx); err != nil {
+		return err
+	}
+	defer c.endReading()
 	if c.lastPosition().Epoch != "" {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -16,12 +15,26 @@ const recentFor = 5 * time.Second
 // recent is the newest part of a channel's history, at hand on this node. It is
 // guarded by the channel's lock.
 type recent struct {
-	reading  sync.Mutex // held while the history is read, so that one read serves many
-	messages []*Message // in one piece up to the channel's position
-	until    time.Time  // when it is let go of; zero: there is none
-	limit    int        // messages
-	began    uint64     // the position's offset when the last read began
+	reading  chan struct{} // holds a token while the history is read, so that one read serves many; not guarded
+	messages []*Message    // in one piece up to the channel's position
+	until    time.Time     // when it is let go of; zero: there is none
+	limit    int           // messages
+	began    uint64        // the position's offset when the last read began
 }
+
+// beginReading waits for its turn to ask the broker about the history, until
+// endReading. While the broker does not answer, many wait for theirs: the error
+// wraps ErrUnavailable, and comes when the context ends.
+func (c *channel) beginReading(ctx context.Context) error {
+	select {
+	case c.recent.reading <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return unavailable("wait for the history of "+c.name, ctx.Err())
+	}
+}
+
+func (c *channel) endReading() { <-c.recent.reading }
 
 // add keeps up with the channel.
 func (r *recent) add(m *Message) {
@@ -68,8 +81,10 @@ func (c *channel) recover(ctx context.Context, since, joined Position) ([]*Messa
 	case joined.Offset-since.Offset > uint64(c.rule.History.Size):
 		return nil, false, nil // more than the history holds
 	}
-	c.recent.reading.Lock()
-	defer c.recent.reading.Unlock()
+	if err := c.beginReading(ctx); err != nil {
+		return nil, false, err
+	}
+	defer c.endReading()
 	if missed, ok := c.atHand(since, joined); ok {
 		return missed, true, nil
 	}
@@ -90,8 +105,10 @@ func (c *channel) catchUp(ctx context.Context, since Position) error {
 	if err := c.locate(ctx); err != nil || !c.behind(since) {
 		return err
 	}
-	c.recent.reading.Lock()
-	defer c.recent.reading.Unlock()
+	if err := c.beginReading(ctx); err != nil {
+		return err
+	}
+	defer c.endReading()
 	if !c.behind(since) || c.hub.receiver(c.name) == nil {
 		return nil // somebody else did it, or the hub has stopped
 	}
