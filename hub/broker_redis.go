@@ -49,6 +49,8 @@ type RedisBroker struct {
 	// presence is that of this node's clients.
 	presence presence
 	lanes    *lanes
+	// publishWait is brokerTimeout, but in tests that hold publishes back.
+	publishWait time.Duration
 }
 
 // NewRedisBroker returns a broker that connects when it runs. The error says
@@ -64,7 +66,7 @@ func NewRedisBroker(o RedisOptions) (*RedisBroker, error) {
 	ro.DialerRetries = 1
 	// Otherwise go-redis may move a connection without telling.
 	ro.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	b := &RedisBroker{client: redis.NewClient(ro), prefix: o.Prefix, logger: o.Logger, wanted: newInterests(), presence: newPresence(o.PresenceTTL)}
+	b := &RedisBroker{client: redis.NewClient(ro), prefix: o.Prefix, logger: o.Logger, wanted: newInterests(), presence: newPresence(o.PresenceTTL), publishWait: brokerTimeout}
 	b.lanes = newLanes(b.client)
 	if b.prefix == "" {
 		b.prefix = "belfry:"

@@ -56,10 +56,10 @@ func TestRedisDamage(t *testing.T) {
 			}
 			publishAt(t, h, "4", hub.PublishOptions{})
 			if c.told {
-				hubtest.Eventually(t, 5*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told")
+				hubtest.Eventually(t, 15*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told")
 			}
 			last := publishAt(t, h, "5", hub.PublishOptions{}).Position
-			hubtest.Eventually(t, 5*time.Second, func() bool { return slices.Contains(l.Data(), "5") }, "publishing goes on")
+			hubtest.Eventually(t, 15*time.Second, func() bool { return slices.Contains(l.Data(), "5") }, "publishing goes on")
 			if got := l.Data(); !c.told && (l.losses() != 0 || !slices.Equal(got, []string{"1", "2", "3", "4", "5"})) {
 				t.Errorf("came %q, and %d times told of a loss", got, l.losses())
 			}
@@ -98,8 +98,8 @@ func TestRedisDamageAmongOthers(t *testing.T) {
 			redisSays(t, r, damage...)
 			proxy.Refuse(false)
 			wantData(t, other.Recorder, "1")
-			hubtest.Eventually(t, 5*time.Second, func() bool { return damaged.losses() == 1 }, "the subscriber of the damaged channel is told")
-			wantAlive(t, publisher, "chat", damaged.Recorder, 5*time.Second)
+			hubtest.Eventually(t, 15*time.Second, func() bool { return damaged.losses() == 1 }, "the subscriber of the damaged channel is told")
+			wantAlive(t, publisher, "chat", damaged.Recorder, 15*time.Second)
 		})
 	}
 }
@@ -141,12 +141,12 @@ func TestRedisComesBackOlder(t *testing.T) {
 	l.Wait(t, 10)
 	r.Stop()
 	r.Start()
-	hubtest.Eventually(t, 5*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told")
 	after := publishAt(t, h, "after", hub.PublishOptions{}).Position
 	if after.Epoch == before.Epoch || after.Offset != 1 {
 		t.Errorf("the next message is at %+v, want 1 in another epoch than %s", after, before.Epoch)
 	}
-	hubtest.Eventually(t, 5*time.Second, func() bool { return slices.Contains(l.Data(), "after") }, "it goes on")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return slices.Contains(l.Data(), "after") }, "it goes on")
 	if sub := subscribeFrom(t, h, hubtest.NewRecorder("late"), hub.Position{Epoch: before.Epoch, Offset: 3}); sub.Recovered {
 		t.Error("recovered from the numbering that lost its end")
 	}
@@ -185,7 +185,7 @@ func attached(t *testing.T, url string) *hub.RedisBroker {
 		t.Fatal(err)
 	}
 	hubtest.Run(t, hub.Options{Broker: b})
-	hubtest.Eventually(t, 5*time.Second, func() bool { return b.Ready(t.Context()) == nil }, "the broker is ready")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return b.Ready(t.Context()) == nil }, "the broker is ready")
 	return b
 }
 

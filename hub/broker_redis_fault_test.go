@@ -99,10 +99,10 @@ func TestRedisPausedForLong(t *testing.T) {
 	time.Sleep(5 * time.Second)
 	r.Resume()
 	back := time.Now()
-	hubtest.Eventually(t, 2*time.Second, func() bool { return far.Ready(t.Context()) == nil && near.Ready(t.Context()) == nil }, "both nodes are back")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return far.Ready(t.Context()) == nil && near.Ready(t.Context()) == nil }, "both nodes are back")
 	for _, s := range subscribers {
 		before := s.Len()
-		hubtest.Eventually(t, 2*time.Second-time.Since(back), func() bool { return s.Len() > before }, "messages come again")
+		hubtest.Eventually(t, 15*time.Second-time.Since(back), func() bool { return s.Len() > before }, "messages come again")
 	}
 	for i, p := range presses {
 		p.wantAll(t, subscribers[i])
@@ -111,7 +111,7 @@ func TestRedisPausedForLong(t *testing.T) {
 		}
 	}
 	publishOn(t, near, "plain", "end")
-	hubtest.Eventually(t, 2*time.Second, func() bool { n := plain.Len(); return n > 0 && plain.Data()[n-1] == "end" }, "the last message")
+	hubtest.Eventually(t, 15*time.Second, func() bool { n := plain.Len(); return n > 0 && plain.Data()[n-1] == "end" }, "the last message")
 	if got := plain.Data(); len(got) > 2 {
 		t.Errorf("a message that was published once came as %q", got)
 	}
@@ -182,11 +182,11 @@ func TestRedisKilledWithoutDataUnderLoad(t *testing.T) {
 	subscriber.Wait(t, 50)
 	r.Stop()
 	r.Start()
-	hubtest.Eventually(t, 5*time.Second, func() bool { return subscriber.losses() == 1 }, "the subscriber is told")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return subscriber.losses() == 1 }, "the subscriber is told")
 	subscriber.Wait(t, subscriber.Len()+50)
 	p.stop()
 	last := publishAt(t, near, "end", hub.PublishOptions{}).Position
-	hubtest.Eventually(t, 2*time.Second, func() bool { return slices.Contains(subscriber.Data(), "end") }, "the last message")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return slices.Contains(subscriber.Data(), "end") }, "the last message")
 	messages := subscriber.Messages()
 	again := slices.IndexFunc(messages, func(m *hub.Message) bool { return m.Epoch == last.Epoch })
 	wantContiguous(t, messages[again].Offset-1, messages[again:])

@@ -124,7 +124,7 @@ func TestRedisMessageComesInParts(t *testing.T) {
 // farNode runs a hub behind a link, with one subscriber.
 func farNode(t *testing.T, k *link) (*hub.Hub, *hubtest.Recorder) {
 	h, _ := redisNode(t, k.URL())
-	waitReady(t, h, 5*time.Second)
+	waitReady(t, h, 15*time.Second)
 	return h, listen(t, h, "chat", "far")
 }
 
@@ -139,7 +139,7 @@ func TestRedisConnectionStandsStill(t *testing.T) {
 	wantData(t, rec, "first")
 	k.standStill(0, time.Minute)
 	publish(t, near[0], "chat", "lost")
-	wantAlive(t, near[0], "chat", rec, 5*time.Second)
+	wantAlive(t, near[0], "chat", rec, 15*time.Second)
 	if data := rec.Data(); data[1] != "alive" {
 		t.Errorf("the connection that stood still brought %q", data)
 	}

@@ -25,7 +25,7 @@ func presenceNode(t testing.TB, addr string, ttl time.Duration) (h *hub.Hub, sto
 		t.Fatal(err)
 	}
 	h, stop = hubtest.Run(t, hub.Options{Broker: b})
-	hubtest.Eventually(t, 5*time.Second, func() bool { return h.Ready(context.Background()) == nil }, "the hub is ready")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return h.Ready(context.Background()) == nil }, "the hub is ready")
 	return h, stop
 }
 
@@ -115,7 +115,7 @@ func TestRedisNodeComesBack(t *testing.T) {
 	enter(t, far, "chat", client("comes"))
 	mend()
 	wantPresent(t, a, "chat", "comes stays watcher", 3)
-	hubtest.Eventually(t, 5*time.Second, func() bool { return len(comings(w)) >= 6 }, "the joins are heard")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return len(comings(w)) >= 6 }, "the joins are heard")
 	got := comings(w)
 	slices.Sort(got[2:4])
 	slices.Sort(got[4:])
@@ -146,14 +146,14 @@ func TestRedisPresenceAfterDataLoss(t *testing.T) {
 				want = append(want, name)
 			}
 			wantPresent(t, a, "chat", strings.Join(append(want, "watcher"), " "), 21)
-			hubtest.Eventually(t, 5*time.Second, func() bool { return len(comings(w)) == 20 }, "all joins are heard")
+			hubtest.Eventually(t, 15*time.Second, func() bool { return len(comings(w)) == 20 }, "all joins are heard")
 			before := len(comings(w))
 			lose(r)
 			wantPresent(t, a, "chat", strings.Join(append(want, "watcher"), " "), 21)
-			hubtest.Eventually(t, 5*time.Second, func() bool { return a.Ready(t.Context()) == nil && b.Ready(t.Context()) == nil }, "both are back")
+			hubtest.Eventually(t, 15*time.Second, func() bool { return a.Ready(t.Context()) == nil && b.Ready(t.Context()) == nil }, "both are back")
 			late, _ := enter(t, b, "chat", client("late"))
 			late.Cancel()
-			hubtest.Eventually(t, 5*time.Second, func() bool { return len(comings(w)) >= before+2 }, "who comes later is heard of")
+			hubtest.Eventually(t, 15*time.Second, func() bool { return len(comings(w)) >= before+2 }, "who comes later is heard of")
 			if got := comings(w)[before:]; !slices.Equal(got, []string{"+late", "-late"}) {
 				t.Errorf("after the loss %q were heard", got)
 			}
@@ -190,7 +190,7 @@ func TestRedisPresenceWhileAway(t *testing.T) {
 	if _, err := a.PresenceStats(t.Context(), "chat"); !errors.Is(err, hub.ErrUnavailable) {
 		t.Errorf("PresenceStats without Redis = %v", err)
 	}
-	hubtest.Eventually(t, 5*time.Second, func() bool { return b.Ready(t.Context()) != nil }, "the loss is noticed")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return b.Ready(t.Context()) != nil }, "the loss is noticed")
 	r.Start()
 	wantPresent(t, a, "chat", "again comes stays watcher", 4)
 	if err := joinErr(b, "chat", "stays"); err != nil {
@@ -214,7 +214,7 @@ func TestRedisJoinWhileAway(t *testing.T) {
 	r := hubtest.Redis(t)
 	b := redisBroker(t, hub.RedisOptions{URL: r.URL(), PresenceTTL: 2 * time.Second})
 	h, _ := hubtest.Run(t, hub.Options{Broker: b})
-	waitReady(t, h, 5*time.Second)
+	waitReady(t, h, 15*time.Second)
 	for name, away := range map[string]struct{ begin, end func() }{
 		"stopped": {r.Stop, func() { r.Start() }},
 		"paused":  {r.Pause, r.Resume},
@@ -230,7 +230,7 @@ func TestRedisJoinWhileAway(t *testing.T) {
 			t.Errorf("Join while Redis is %s = %v after %s, want ErrUnavailable within two seconds", name, err, d)
 		}
 		away.end()
-		hubtest.Eventually(t, 10*time.Second, func() bool { return present(h, "chat") == name }, "who came while Redis was "+name)
+		hubtest.Eventually(t, 15*time.Second, func() bool { return present(h, "chat") == name }, "who came while Redis was "+name)
 		b.Leave("chat", name)
 		wantPresentWithin(t, 10*time.Second, h, "chat", "", 0)
 	}
@@ -259,9 +259,9 @@ func TestRedisNodeStops(t *testing.T) {
 		t.Errorf("stopping took %s", d)
 	}
 	wantPresent(t, a, "chat:0", "watcher", 1)
-	hubtest.Eventually(t, time.Second, func() bool { return len(comings(w)) == 2*((clients+6)/7) }, "all leaves are heard")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return len(comings(w)) == 2*((clients+6)/7) }, "all leaves are heard")
 	own.Cancel()
-	hubtest.Eventually(t, time.Second, func() bool { return len(presenceKeys(t, r)) == 1 }, "nothing but one lease is left")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return len(presenceKeys(t, r)) == 1 }, "nothing but one lease is left")
 }
 
 func TestRedisLastNodeStops(t *testing.T) {
@@ -311,7 +311,7 @@ func TestRedisAwayForLongerThanLeases(t *testing.T) {
 	time.Sleep(2 * ttl)
 	r.Resume()
 	for _, h := range hubs {
-		waitReady(t, h, 5*time.Second)
+		waitReady(t, h, 15*time.Second)
 	}
 	time.Sleep(calm + ttl)
 	wantPresent(t, hubs[0], "chat", "c0 c1 c2", 3)
@@ -371,7 +371,7 @@ func TestRedisForeignMembers(t *testing.T) {
 	var log lockedBuffer
 	b := redisBroker(t, hub.RedisOptions{URL: r.URL(), PresenceTTL: time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	h, _ := hubtest.Run(t, hub.Options{Broker: b})
-	waitReady(t, h, 5*time.Second)
+	waitReady(t, h, 15*time.Second)
 	enter(t, h, "chat", client("anna"))
 	lease := strings.Trim(redisSays(t, r, "ZRANGE", "belfry:leases", 0, -1), "[]")
 	key := "belfry:{chat}:members:" + lease
@@ -403,7 +403,7 @@ func TestRedisPresenceCosts(t *testing.T) {
 	r := hubtest.Redis(t)
 	b := redisBroker(t, hub.RedisOptions{URL: r.URL(), PresenceTTL: time.Second})
 	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: hub.Rules{{Match: "chat*", Presence: true}}})
-	waitReady(t, h, 5*time.Second)
+	waitReady(t, h, 15*time.Second)
 	before, start := reads(t, r), time.Now()
 	var joining sync.WaitGroup
 	for i := range clients {
@@ -422,7 +422,7 @@ func TestRedisPresenceCosts(t *testing.T) {
 		t.Errorf("Redis read %d times for %d joins", asked, clients)
 	}
 	for i := range channels {
-		hubtest.Eventually(t, 10*time.Second, func() bool {
+		hubtest.Eventually(t, 15*time.Second, func() bool {
 			stats, err := h.PresenceStats(t.Context(), fmt.Sprint("chat:", i))
 			return err == nil && stats == hub.PresenceStats{Clients: 2, Users: 2}
 		}, "all clients are there")
@@ -465,7 +465,7 @@ func BenchmarkRedisPresence(b *testing.B) {
 		b.Fatal(err)
 	}
 	h, _ := hubtest.Run(b, hub.Options{Broker: broker})
-	hubtest.Eventually(b, 5*time.Second, func() bool { return h.Ready(context.Background()) == nil }, "the hub is ready")
+	hubtest.Eventually(b, 15*time.Second, func() bool { return h.Ready(context.Background()) == nil }, "the hub is ready")
 	join := func(name string) {
 		if err := broker.Join(context.Background(), "chat", client(name)); err != nil {
 			b.Error(err)

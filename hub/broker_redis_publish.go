@@ -46,7 +46,7 @@ func (b *RedisBroker) newPublishing(ctx context.Context, channel string, m *Mess
 	}
 	return &publishing{
 		command: redis.NewCmd(ctx, args...), size: len(m.Data),
-		deadline: time.Now().Add(brokerTimeout), answered: make(chan struct{}),
+		deadline: time.Now().Add(b.publishWait), answered: make(chan struct{}),
 	}
 }
 

@@ -67,7 +67,7 @@ func wantRefused(t *testing.T, h *hub.Hub, reason string) {
 	for _, channel := range []string{"chat", fmt.Sprint("new", time.Now().UnixNano())} {
 		for _, key := range []string{"", "refused"} {
 			var err error
-			hubtest.Eventually(t, 5*time.Second, func() bool { // on a machine that has more to do
+			hubtest.Eventually(t, 15*time.Second, func() bool { // on a machine that has more to do
 				err = publishTo(h, channel, "x", key)
 				return !errors.Is(err, hub.ErrUnanswered)
 			}, "an answer")
@@ -103,7 +103,7 @@ func TestRedisEmptyAndOutOfMemory(t *testing.T) {
 	wantData(t, l.Recorder, "before")
 	r.Stop()
 	r.Start("--maxmemory", "1")
-	waitReady(t, h, 5*time.Second)
+	waitReady(t, h, 15*time.Second)
 	_, err := h.Subscribe(t.Context(), "other", hubtest.NewRecorder("late"), lines, hub.SubscribeOptions{Recover: &before})
 	if !errors.Is(err, hub.ErrUnavailable) {
 		t.Errorf("recovery: %v, want an ErrUnavailable", err)
@@ -112,7 +112,7 @@ func TestRedisEmptyAndOutOfMemory(t *testing.T) {
 		t.Error("the subscriber was told to come back, and could not")
 	}
 	redisSays(t, r, "CONFIG", "SET", "maxmemory", "0")
-	hubtest.Eventually(t, 5*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told of the loss")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told of the loss")
 	publishAt(t, h, "after", hub.PublishOptions{})
 	wantData(t, l.Recorder, "before", "after")
 }

@@ -63,7 +63,7 @@ func TestRedisTLS(t *testing.T) {
 
 	t.Run("works", func(t *testing.T) {
 		h, _ := redisNode(t, url+"?skip_verify=true")
-		waitReady(t, h, 5*time.Second)
+		waitReady(t, h, 15*time.Second)
 		r := listen(t, h, "chat", "r")
 		publish(t, h, "chat", "1")
 		wantData(t, r, "1")

@@ -202,7 +202,7 @@ func checkIdempotencyExpires(t *testing.T, nodes cluster) {
 	r := listen(t, h, "chat", "r")
 	start := time.Now()
 	once(t, h, "chat", "1", "k", time.Second)
-	hubtest.Eventually(t, 5*time.Second, func() bool {
+	hubtest.Eventually(t, 15*time.Second, func() bool {
 		return !once(t, h, "chat", "2", "k", time.Minute).Duplicate
 	}, "the key expires")
 	if d := time.Since(start); d < time.Second {
@@ -251,7 +251,7 @@ func checkComeAndGo(t *testing.T, nodes cluster) {
 				}
 				sub.Start()
 				publish(t, hubs[(worker+1)%2], channel, r.ID())
-				hubtest.Eventually(t, 5*time.Second, func() bool { return slices.Contains(r.Data(), r.ID()) }, "its own message")
+				hubtest.Eventually(t, 15*time.Second, func() bool { return slices.Contains(r.Data(), r.ID()) }, "its own message")
 				sub.Cancel()
 			}
 		})

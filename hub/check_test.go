@@ -191,5 +191,5 @@ func runHub(t *testing.T, h *hub.Hub) {
 			t.Errorf("Run = %v", err)
 		}
 	})
-	waitReady(t, h, 5*time.Second)
+	waitReady(t, h, 15*time.Second)
 }

@@ -34,3 +34,6 @@ func (h *Hub) CheckEvery(d time.Duration) { h.every = d }
 
 // PublishSource is the script.
 var PublishSource = publishSource
+
+// SetPublishWait gives publishers more time. It is called before the first.
+func (b *RedisBroker) SetPublishWait(d time.Duration) { b.publishWait = d }

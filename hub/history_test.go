@@ -54,7 +54,7 @@ func brokerHub(t testing.TB, url string, rules hub.Rules) (*hub.Hub, *hub.RedisB
 		t.Fatal(err)
 	}
 	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: rules})
-	hubtest.Eventually(t, 5*time.Second, func() bool { return h.Ready(t.Context()) == nil }, "the broker is ready")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return h.Ready(t.Context()) == nil }, "the broker is ready")
 	return h, b
 }
 
@@ -173,7 +173,7 @@ func checkAge(t *testing.T, nodes historyCluster) {
 	h := nodes(t, 1, hub.Rules{{Match: "*", History: hub.History{Size: 10, TTL: 300 * time.Millisecond}}})[0]
 	since := publishAt(t, h, "old", hub.PublishOptions{}).Position
 	publishAt(t, h, "older than the rule allows", hub.PublishOptions{})
-	hubtest.Eventually(t, 3*time.Second, func() bool {
+	hubtest.Eventually(t, 15*time.Second, func() bool {
 		r, err := h.History(t.Context(), "chat", hub.HistoryOptions{Limit: -1})
 		return err == nil && len(r.Messages) == 0 && r.Position.Offset == 2
 	}, "the messages are forgotten, and the position is not")

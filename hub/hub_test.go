@@ -239,7 +239,7 @@ func TestJoinDuringARound(t *testing.T) {
 		late := <-joined
 		publish(t, h, "chat", "4")
 		wantData(t, first, "1", "2", "3", "4")
-		hubtest.Eventually(t, 5*time.Second, func() bool { return strings.HasSuffix(late.Frames(), "4\n") }, "the last message")
+		hubtest.Eventually(t, 15*time.Second, func() bool { return strings.HasSuffix(late.Frames(), "4\n") }, "the last message")
 		got, want := late.Data(), []string{"2", "3", "4"}
 		if len(got) > 3 || !slices.Equal(got, want[3-len(got):]) {
 			t.Fatalf("the late one got %q, want an end of %q", got, want)

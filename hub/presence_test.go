@@ -255,7 +255,7 @@ func checkPresenceAtOnce(t *testing.T, nodes cluster) {
 		})
 	}
 	coming.Wait()
-	hubtest.Eventually(t, 5*time.Second, func() bool { return len(comings(r)) == 7*clients-clients/2 }, "all comings are heard of")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return len(comings(r)) == 7*clients-clients/2 }, "all comings are heard of")
 	here := make(map[string]int)
 	for _, coming := range comings(r) {
 		here[coming[1:]] += map[byte]int{'+': 1, '-': -1}[coming[0]]

@@ -49,6 +49,6 @@ func linkedHub(t *testing.T, r *hubtest.RedisServer) (*hub.Hub, *hubtest.Proxy) 
 		t.Fatal(err)
 	}
 	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: keeping})
-	hubtest.Eventually(t, 5*time.Second, func() bool { return h.Ready(t.Context()) == nil }, "the broker is ready")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return h.Ready(t.Context()) == nil }, "the broker is ready")
 	return h, link
 }

@@ -78,7 +78,7 @@ func TestRepairAfterCuts(t *testing.T) {
 	l.Wait(t, messages)
 	wantContiguous(t, 0, l.Messages())
 	// They are counted after they were delivered.
-	hubtest.Eventually(t, 5*time.Second, func() bool { return h.Stats().Repaired > 0 }, "repairs are counted")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return h.Stats().Repaired > 0 }, "repairs are counted")
 	if l.losses() != 0 {
 		t.Errorf("%+v, %d losses: want none", h.Stats(), l.losses())
 	}
@@ -98,7 +98,7 @@ func TestRepairAfterRestartWithData(t *testing.T) {
 			r.Start()
 		}
 		data := fmt.Sprint(i)
-		hubtest.Eventually(t, 5*time.Second, func() bool {
+		hubtest.Eventually(t, 15*time.Second, func() bool {
 			_, err := publisher.Publish(context.Background(), "chat", &hub.Message{Data: []byte(data)}, hub.PublishOptions{IdempotencyKey: data})
 			return err == nil
 		}, "publish "+data)
@@ -119,7 +119,7 @@ func TestLossAfterRestartWithoutData(t *testing.T) {
 	wantData(t, l.Recorder, "before")
 	r.Stop()
 	r.Start()
-	hubtest.Eventually(t, 5*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told of the loss")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told of the loss")
 	after := publishAt(t, h, "after", hub.PublishOptions{}).Position
 	if after.Epoch == before.Epoch || after.Offset != 1 {
 		t.Errorf("after the loss the position is %+v, before it was %+v: want another epoch", after, before)
@@ -154,7 +154,7 @@ func TestLossBeforeStart(t *testing.T) {
 	wantData(t, others.Recorder, "before")
 	r.Stop()
 	r.Start()
-	hubtest.Eventually(t, 5*time.Second, func() bool { return others.losses() == 1 }, "the others are told of the loss")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return others.losses() == 1 }, "the others are told of the loss")
 	publishAt(t, h, "after", hub.PublishOptions{})
 	wantData(t, others.Recorder, "before", "after")
 	staying.Start()
@@ -196,7 +196,7 @@ func TestDamagedStream(t *testing.T) {
 	if after.Epoch == before.Epoch || after.Offset != 1 {
 		t.Errorf("after the damage the position is %+v, want 1 in another epoch than %q", after, before.Epoch)
 	}
-	hubtest.Eventually(t, 5*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told")
 }
 
 func TestManyChannelsRepaired(t *testing.T) {
@@ -214,7 +214,7 @@ func TestManyChannelsRepaired(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	hubtest.Eventually(t, 5*time.Second, func() bool {
+	hubtest.Eventually(t, 15*time.Second, func() bool {
 		for _, rec := range recorders {
 			if rec.Len() != 1 {
 				return false
@@ -231,7 +231,7 @@ func TestGapWithoutHistory(t *testing.T) {
 	h := redisHub(t, r, hub.Rules{{Match: "*", ServerPublish: true}})
 	l := lose(t, h, "chat")
 	killPubSub(t, r)
-	hubtest.Eventually(t, 5*time.Second, func() bool {
+	hubtest.Eventually(t, 15*time.Second, func() bool {
 		publish(t, h, "chat", "again")
 		return len(l.Data()) > 0
 	}, "messages come again")

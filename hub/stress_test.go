@@ -69,7 +69,7 @@ func visitChannel(t *testing.T, h *hub.Hub, channel, id string) {
 	if r.Refused() > 1 {
 		t.Errorf("%s refused %d times, want at most once", id, r.Refused())
 	}
-	hubtest.Eventually(t, 5*time.Second, func() bool { return r.Evicted() == r.Refused() }, "as many evictions as refusals")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return r.Evicted() == r.Refused() }, "as many evictions as refusals")
 	if r.Len() != n {
 		t.Errorf("%s got %d messages after it had left", id, r.Len()-n)
 	}

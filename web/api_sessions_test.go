@@ -100,7 +100,7 @@ func (c *client) introduce(s *testServer) string {
 	}
 	// Those of before may still be leaving.
 	var present map[string]any
-	hubtest.Eventually(c.t, 5*time.Second, func() bool {
+	hubtest.Eventually(c.t, 15*time.Second, func() bool {
 		present = s.api(c.t, "presence", `{"channel":"chat"}`)["presence"].(map[string]any)
 		return len(present) == 1
 	}, "the client alone is present")

@@ -160,7 +160,7 @@ func (n *node) get(path string) int {
 // waitFor waits until a path has a status.
 func (n *node) waitFor(path string, status int) {
 	n.t.Helper()
-	hubtest.Eventually(n.t, 10*time.Second, func() bool { return n.get(path) == status }, fmt.Sprintf("%s answers %d", path, status))
+	hubtest.Eventually(n.t, 15*time.Second, func() bool { return n.get(path) == status }, fmt.Sprintf("%s answers %d", path, status))
 }
 
 // quietAddr is a loopback address that nobody listens on. Its port is below

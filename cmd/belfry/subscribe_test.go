@@ -27,7 +27,7 @@ func TestSubscribePrints(t *testing.T) {
 		}
 		published++
 		// Two channels have no order among one another.
-		hubtest.Eventually(t, 5*time.Second, func() bool {
+		hubtest.Eventually(t, 15*time.Second, func() bool {
 			return strings.Count(people.out.String(), "\n") == published && strings.Count(programs.out.String(), "\n") == published
 		}, "both have printed it")
 	}
@@ -144,7 +144,7 @@ func TestSubscribeComesBack(t *testing.T) {
 	before := f.out.String()
 	serve(t, addr)
 	f.says(&f.err, "subscribed to date again, after")
-	hubtest.Eventually(t, 5*time.Second, func() bool { return len(f.out.String()) > len(before) }, "another date")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return len(f.out.String()) > len(before) }, "another date")
 	f.cancel()
 	if code := f.exit(); code != 0 {
 		t.Errorf("exit code %d", code)
