@@ -14,11 +14,17 @@ func TestMeter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for start := time.Now(); time.Since(start) < 60*time.Millisecond; {
+	// Busy for as long as it takes: others may have the processor.
+	used := time.Duration(0)
+	for start := time.Now(); used < 20*time.Millisecond && time.Since(start) < 10*time.Second; {
+		after, err := cpuTime(os.Getpid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		used = time.Duration(after - before)
 	}
-	after, err := cpuTime(os.Getpid())
-	if used := time.Duration(after - before); err != nil || used < 20*time.Millisecond || used > 10*time.Second {
-		t.Errorf("%v of CPU time, %v", used, err)
+	if used < 20*time.Millisecond || used > 10*time.Second {
+		t.Errorf("%v of CPU time", used)
 	}
 	now, peak, err := residentMemory(os.Getpid())
 	if err != nil || now < 1<<20 || peak < now {

@@ -160,12 +160,12 @@ func TestRefusals(t *testing.T) {
 func TestStall(t *testing.T) {
 	t.Parallel()
 	s := newFakeServer(t)
-	s.writeWait = 100 * time.Millisecond
+	s.writeWait = 700 * time.Millisecond // the others are to be faster, on a busy machine too
 	o := s.options(Raw)
 	o.Channels, o.Publishers, o.Subscribers, o.Stall = 1, 1, 3, 1
-	o.Size, o.Messages, o.Rate = 8192, 600, 1000
+	o.Size, o.Messages, o.Rate = 8192, 2000, 1000
 	r := mustRun(t, o)
-	if !r.OK() || r.Delivered != 1200 || r.Stalled == nil || r.Stalled.Evicted != 1 {
+	if !r.OK() || r.Delivered != 4000 || r.Stalled == nil || r.Stalled.Evicted != 1 {
 		t.Errorf("got %+v, stalled %+v", r, r.Stalled)
 	}
 }
