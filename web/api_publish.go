@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 
 	"golang.org/x/sync/errgroup"
@@ -111,7 +113,7 @@ func allUnavailable(replies []broadcastReply) *apiError {
 		switch {
 		case r.Error == nil || r.Error.status != http.StatusServiceUnavailable:
 			return nil
-		case fault == nil || r.Error == errUnanswered:
+		case fault == nil || r.Error == errFateUnknown:
 			fault = r.Error
 		}
 	}
@@ -128,7 +130,10 @@ func (s *Server) publishTo(ctx context.Context, channel string, m hub.Message, o
 		return nil, errServerDenied
 	}
 	result, err := s.hub.Publish(ctx, channel, &m, o)
-	if err != nil {
+	switch {
+	case errors.Is(err, hub.ErrUnanswered):
+		return nil, fmt.Errorf("%w: %w", errFateUnknown, err)
+	case err != nil:
 		return nil, err
 	}
 	return &publishResult{result.Position.Offset, result.Position.Epoch}, nil

@@ -115,6 +115,10 @@ func TestBrokerStandsStill(t *testing.T) {
 	if d := time.Since(start); status != 503 || d > 2*time.Second || !strings.Contains(fmt.Sprint(answer), "whether it was published is not known") {
 		t.Errorf("after %s: %d %v, want 503 within 2 s and that nothing is known", d, status, answer)
 	}
+	status, answer = s.call(t, "/api/history", `{"channel":"news","limit":1}`, "X-API-Key", testKey)
+	if text := fmt.Sprint(answer); status != 503 || !strings.Contains(text, "whether it was done is not known") || strings.Contains(text, "idempotency") {
+		t.Errorf("history: %d %v, want 503 and nothing about publishing", status, answer)
+	}
 	r.Resume()
 	eventually(t, func() bool {
 		status, _ = s.call(t, "/api/publish", body, "X-API-Key", testKey)

@@ -42,7 +42,8 @@ const (
 var (
 	errInternal          = &apiError{Code: codeInternal, Message: "internal server error", Temporary: true, status: 500}
 	errUnavailable       = &apiError{Code: codeInternal, Message: "the broker is away; nothing was done, try again", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
-	errUnanswered        = &apiError{Code: codeInternal, Message: "the broker did not answer in time; whether it was published is not known: with an idempotency_key it can be repeated and is delivered once", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
+	errUnanswered        = &apiError{Code: codeInternal, Message: "the broker did not answer in time; whether it was done is not known, try again", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
+	errFateUnknown       = &apiError{Code: codeInternal, Message: "the broker did not answer in time; whether it was published is not known: with an idempotency_key it can be repeated and is delivered once", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
 	errNotReady          = &apiError{Code: codeInternal, Message: "not ready: the broker is away", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
 	errDraining          = &apiError{Code: codeInternal, Message: "the server is going down", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
 	errUnauthorized      = &apiError{Code: codeUnauthorized, Message: "a valid API key is needed: send the header X-API-Key: KEY or Authorization: apikey KEY", status: 401}
