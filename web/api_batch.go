@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,6 +28,12 @@ type batchRequest struct {
 // batchReply is the result of a command under its name, or an error.
 type batchReply map[string]any
 
+// fault is the error, or nil.
+func (r batchReply) fault() *apiError {
+	e, _ := r["error"].(*apiError)
+	return e
+}
+
 // batch makes the call /api/batch, which carries out others, one after the other
 // or at the same time. Commands fail one by one; only when the broker is away
 // for all of them does the whole call fail.
@@ -50,8 +55,8 @@ func (s *Server) batch(calls map[string]apiCall) apiCall {
 			})
 		}
 		_ = g.Wait() // the errors are in the replies
-		if !slices.ContainsFunc(replies, func(r batchReply) bool { return r["error"] != errUnavailable }) {
-			return nil, errUnavailable
+		if fault := allUnavailable(replies, batchReply.fault); fault != nil {
+			return nil, fault
 		}
 		return map[string]any{"replies": replies}, nil
 	})}

@@ -80,7 +80,7 @@ func (s *Server) broadcast(ctx context.Context, req *broadcastRequest) (any, err
 		return nil, err
 	}
 	replies := s.publishToAll(ctx, req.Channels, m, req.options())
-	if fault := allUnavailable(replies); fault != nil {
+	if fault := allUnavailable(replies, func(r broadcastReply) *apiError { return r.Error }); fault != nil {
 		return nil, fault
 	}
 	return map[string]any{"responses": replies}, nil
@@ -105,16 +105,15 @@ func (s *Server) publishToAll(ctx context.Context, channels []string, m hub.Mess
 	return replies
 }
 
-// allUnavailable returns the error of a broadcast that the broker took on no
-// channel, or nil. The error that leaves most open stands for all.
-func allUnavailable(replies []broadcastReply) *apiError {
-	var fault *apiError
+// allUnavailable returns the error of a call that the broker took no part of, or
+// nil. The error that leaves most open stands for all.
+func allUnavailable[R any](replies []R, errorOf func(R) *apiError) (fault *apiError) {
 	for _, r := range replies {
-		switch {
-		case r.Error == nil || r.Error.status != http.StatusServiceUnavailable:
+		switch e := errorOf(r); {
+		case e == nil || e.status != http.StatusServiceUnavailable:
 			return nil
-		case fault == nil || r.Error == errFateUnknown:
-			fault = r.Error
+		case fault == nil || e == errFateUnknown:
+			fault = e
 		}
 	}
 	return fault

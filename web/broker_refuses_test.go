@@ -78,6 +78,7 @@ func (s *testServer) wantRefused(t *testing.T, says string) {
 	for path, body := range map[string]string{
 		"/api/publish":   `{"channel":"news","data":"refused"}`,
 		"/api/broadcast": `{"channels":["news","other"],"data":"refused"}`,
+		"/api/batch":     `{"commands":[{"publish":{"channel":"news","data":"refused"}},{"publish":{"channel":"other","data":"refused"}}]}`,
 	} {
 		status, answer := s.call(t, path, body, "X-API-Key", testKey)
 		if got, want := fmt.Sprint(answer["error"]), "map[code:100 message:"+says+" temporary:true]"; status != 503 || got != want {
