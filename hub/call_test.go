@@ -49,15 +49,7 @@ func startWith(t *testing.T, b hub.Broker, prepare func(*hub.Hub)) *hub.Hub {
 	t.Helper()
 	h := hub.New(hub.Options{Broker: b})
 	prepare(h)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- h.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("the hub stopped with %v", err)
-		}
-	})
+	runHub(t, h)
 	return h
 }
 

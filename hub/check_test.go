@@ -148,6 +148,7 @@ func TestCheckOnRedis(t *testing.T) {
 	h := hub.New(hub.Options{Broker: b, Rules: keeping})
 	h.CheckEvery(50 * time.Millisecond)
 	runHub(t, h)
+	waitReady(t, h, 15*time.Second)
 	l := lose(t, h, "chat")
 	publish(t, h, "chat", "1")
 	wantData(t, l.Recorder, "1")
@@ -179,7 +180,7 @@ func TestPositionAskedForIsKept(t *testing.T) {
 	}
 }
 
-// runHub runs a hub on Redis until the test ends, and waits until it is ready.
+// runHub runs a hub that was made by hand, until the test ends.
 func runHub(t *testing.T, h *hub.Hub) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -191,5 +192,4 @@ func runHub(t *testing.T, h *hub.Hub) {
 			t.Errorf("Run = %v", err)
 		}
 	})
-	waitReady(t, h, 15*time.Second)
 }

@@ -12,8 +12,8 @@
 // broker accepted them, none twice and none missing, from the moment
 // [Hub.Subscribe] returns until the subscription is cancelled or the
 // subscriber is evicted. A publish that returns without error has been
-// accepted by the broker; one that returns [ErrUnavailable] has not been
-// delivered to anybody by this node.
+// accepted by the broker; one that returns [ErrUnavailable] has not, unless the
+// error is [ErrUnanswered] too.
 //
 // In a channel with a history ([Rule]) the broker gives each message its
 // [Position]. A subscriber that comes back with its last position gets what it

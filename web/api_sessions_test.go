@@ -227,8 +227,8 @@ func TestSubscribeOfAClientThatGoes(t *testing.T) {
 		c.Close()
 		backend.Wait()
 	}
-	eventually(t, func() bool { return s.web.NumSessions()+s.hub.NumSubscribers("chat") == 0 }, "nothing is left")
-	eventually(t, func() bool {
+	hubtest.Eventually(t, 15*time.Second, func() bool { return s.web.NumSessions()+s.hub.NumSubscribers("chat") == 0 }, "nothing is left")
+	hubtest.Eventually(t, 15*time.Second, func() bool {
 		return fmt.Sprint(s.api(t, "presence_stats", `{"channel":"chat"}`)) == "map[num_clients:0 num_users:0]"
 	}, "nobody is present")
 }

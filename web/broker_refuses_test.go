@@ -22,7 +22,7 @@ func newRedisServer(t *testing.T, r *hubtest.RedisServer) *testServer {
 	}
 	rules := hub.Rules{{Match: "*", ServerPublish: true, ClientPublish: true, History: hub.History{Size: 100, TTL: time.Minute}}}
 	s := newTestServer(t, func(o *web.Options) { o.Hub = hub.New(hub.Options{Broker: b, Rules: rules}) })
-	eventually(t, func() bool { return s.hub.Ready(t.Context()) == nil }, "the broker is ready")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return s.hub.Ready(t.Context()) == nil }, "the broker is ready")
 	return s
 }
 
@@ -121,7 +121,7 @@ func TestBrokerStandsStill(t *testing.T) {
 		t.Errorf("history: %d %v, want 503 and nothing about publishing", status, answer)
 	}
 	r.Resume()
-	eventually(t, func() bool {
+	hubtest.Eventually(t, 15*time.Second, func() bool {
 		status, _ = s.call(t, "/api/publish", body, "X-API-Key", testKey)
 		return status == 200
 	}, "the publish is accepted")

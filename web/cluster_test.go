@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
@@ -50,7 +51,7 @@ func newCluster(t *testing.T, brokers []hub.Broker, change ...func(*web.Options)
 			}
 		})
 	}
-	eventually(t, func() bool { return ready(servers) }, "all nodes are ready")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return ready(servers) }, "all nodes are ready")
 	return servers
 }
 

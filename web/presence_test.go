@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"belfry/hub"
+	"belfry/hub/hubtest"
 	"belfry/web"
 )
 
@@ -26,7 +28,7 @@ func TestPresence(t *testing.T) {
 		bob.hear()
 
 		want := fmt.Sprintf(`{"id":3,"presence":{"presence":{%s}}}`, infos(map[string]string{adaID: `,"chan_info":{"name":"Ada"}`, bobID: ""}))
-		eventually(t, func() bool {
+		hubtest.Eventually(t, 15*time.Second, func() bool {
 			bob.say(`{"id":3,"presence":{"channel":"chat"}}`)
 			return bob.hear() == want
 		}, "both are present for the client: "+want)
@@ -42,7 +44,7 @@ func TestPresence(t *testing.T) {
 			t.Errorf("presence for the backend -want +got:\n%s", diff)
 		}
 		ada.Close()
-		eventually(t, func() bool {
+		hubtest.Eventually(t, 15*time.Second, func() bool {
 			return cmp.Equal(last(servers).api(t, "presence_stats", `{"channel":"chat"}`), map[string]any{"num_clients": 1.0, "num_users": 1.0})
 		}, "Ada has left")
 	})

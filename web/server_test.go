@@ -178,14 +178,3 @@ func (s *testServer) publish(t testing.TB, channel, data string) {
 		t.Fatalf("publish: %d %v", status, answer)
 	}
 }
-
-// eventually waits until something holds.
-func eventually(t testing.TB, holds func() bool, what string) {
-	t.Helper()
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if holds() {
-			return
-		}
-	}
-	t.Fatalf("not within 5 s: %s", what)
-}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"belfry/hub/hubtest"
 	"belfry/web"
 )
 
@@ -47,7 +48,7 @@ func TestShutdownTellsEveryClient(t *testing.T) {
 func TestShutdownDoesNotWaitForTheDeaf(t *testing.T) {
 	s := newTestServer(t, nil)
 	deaf(t, s, "/ws/chat")
-	eventually(t, func() bool { return s.web.NumSessions() == 1 }, "one session")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return s.web.NumSessions() == 1 }, "one session")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := s.web.Shutdown(ctx); err != context.DeadlineExceeded {
@@ -82,7 +83,7 @@ func TestDeafClientIsEvicted(t *testing.T) {
 	b.say(sub(2, "news"))
 	b.hear()
 	deaf(t, s, "/ws/news")
-	eventually(t, func() bool { return s.hub.NumSubscribers("news") == 3 }, "three subscribers")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return s.hub.NumSubscribers("news") == 3 }, "three subscribers")
 	text := strings.Repeat("x", 100<<10)
 	sent := 0
 	for ; s.web.NumEvicted() == 0 && sent < 200; sent++ {
@@ -93,7 +94,7 @@ func TestDeafClientIsEvicted(t *testing.T) {
 	if s.web.NumEvicted() != 1 {
 		t.Fatalf("not evicted after %d messages of 100 KiB", sent)
 	}
-	eventually(t, func() bool { return s.web.NumSessions() == 2 }, "the deaf session is gone")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return s.web.NumSessions() == 2 }, "the deaf session is gone")
 	s.publish(t, "news", `"after"`)
 	if got := a.hear(); got != "after" {
 		t.Errorf("after the eviction: %.50q", got)
@@ -108,7 +109,7 @@ func TestGoneSessionsLeaveNothingBehind(t *testing.T) {
 		c.hear()
 		c.Close()
 	}
-	eventually(t, func() bool { return s.web.NumSessions() == 0 }, "no sessions")
+	hubtest.Eventually(t, 15*time.Second, func() bool { return s.web.NumSessions() == 0 }, "no sessions")
 	if a, b := s.hub.NumSubscribers("a"), s.hub.NumSubscribers("b"); a+b != 0 {
 		t.Errorf("%d and %d subscribers left", a, b)
 	}

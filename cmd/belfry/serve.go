@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"belfry/configs"
@@ -50,7 +49,6 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(t.err, nil))
-	redis.SetLogger(redisLog{logger})
 	p, err := newProgram(ctx, config, logger)
 	if err != nil {
 		return err
