@@ -23,6 +23,8 @@ type Config struct {
 
 	Presence Presence `json:"presence" envPrefix:"PRESENCE_"`
 
+	Legacy Legacy `json:"legacy" envPrefix:"LEGACY_"`
+
 	Limits Limits `json:"limits" envPrefix:"LIMITS_"`
 
 	from places
@@ -109,6 +111,13 @@ type Presence struct {
 	TTL Age `json:"ttl" env:"TTL"`
 }
 
+// Legacy configures what is there for clients from before RFC 6455.
+type Legacy struct {
+	// Enabled lets draft-era WebSocket clients reach the raw endpoints, and
+	// answers Flash policy requests on the HTTP port.
+	Enabled bool `json:"enabled" env:"ENABLED"`
+}
+
 // Limits bounds what comes from outside. Every range is inclusive.
 type Limits struct {
 	// Body is the most that the body of an HTTP API request may have, 1KiB to 64MiB.
@@ -136,6 +145,7 @@ func Default() Config {
 		},
 		Connect:  Connect{Subscribe: Names{}},
 		Presence: Presence{TTL: Age(time.Minute)},
+		Legacy:   Legacy{Enabled: true},
 		Limits: Limits{
 			Body:          1 << 20,
 			Message:       64 << 10,

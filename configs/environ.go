@@ -71,8 +71,8 @@ func setVariable(c *Config, s setting, value string) error {
 	if err == nil {
 		return nil
 	}
-	if s.value.Kind() == reflect.Int {
-		return errors.New("want a whole number")
+	if kind := s.value.Kind(); kind == reflect.Int || kind == reflect.Bool {
+		return errors.New("want " + wanted(s.value))
 	}
 	var parse env.ParseError
 	if errors.As(err, &parse) {

@@ -116,7 +116,7 @@ func TestLoadFaults(t *testing.T) {
 	}{
 		{name: "unknown key", file: "http: {addres: ':1'}\n", want: []string{"b.yaml:1: http: unknown key addres; there are addr"}},
 		{name: "unknown section", file: "\nhistory: {}\n", want: []string{
-			"b.yaml:2: unknown key history; there are http, policy, redis, api, origins, channels, connect, presence and limits"}},
+			"b.yaml:2: unknown key history; there are http, policy, redis, api, origins, channels, connect, presence, legacy and limits"}},
 		{name: "several at once", file: "http:\n  addr: 40132\nlimits:\n  body: big\n  buffer: []\nchannels:\n- match: a\n  publish: server\n", want: []string{
 			`b.yaml:2: http.addr: "40132": is a number; want text, in quotes`,
 			`b.yaml:4: limits.body: "big": want a size such as 512B, 64KiB, 1MiB, or a whole number of bytes`,
@@ -130,6 +130,8 @@ func TestLoadFaults(t *testing.T) {
 		{name: "true for text", file: "policy: {addr: ''}\nhttp: {addr: true}\n", want: []string{
 			`b.yaml:2: http.addr: "true": is true or false; want text, in quotes`}},
 		{name: "numbers", file: "limits: {subscriptions: 1.5}\n", want: []string{`b.yaml:1: limits.subscriptions: "1.5": want a whole number`}},
+		{name: "neither true nor false by variable", environ: []string{"BELFRY_LEGACY_ENABLED=maybe"}, want: []string{
+			`BELFRY_LEGACY_ENABLED: legacy.enabled: "maybe": want true or false`}},
 		{name: "a quoted number", file: "limits: {subscriptions: '5'}\n", want: []string{`b.yaml:1: limits.subscriptions: "5": want a whole number`}},
 		{name: "neither true nor false", file: "channels: [{match: a, publish: [server], presence: yes please}]\n", want: []string{`b.yaml:1: channels[0].presence: "yes please": want true or false`}},
 		{name: "a number that is too large", file: "limits: {subscriptions: 99999999999999999999}\n", want: []string{
@@ -141,7 +143,7 @@ func TestLoadFaults(t *testing.T) {
 		{name: "an alias", file: "http: &a {addr: ':1'}\n", want: []string{"b.yaml:1: http: has an anchor, an alias or a tag; write the value itself"}},
 		{name: "two documents", file: "http:\n---\nhttp:\n", want: []string{"b.yaml:3: a second document begins; want one"}},
 		{name: "a list at the top", file: "- a\n", want: []string{
-			"b.yaml:1: is a list; want a mapping with http, policy, redis, api, origins, channels, connect, presence and limits"}},
+			"b.yaml:1: is a list; want a mapping with http, policy, redis, api, origins, channels, connect, presence, legacy and limits"}},
 		{name: "no YAML", file: "http:\n  addr: 'x\n", want: []string{"b.yaml:2: not YAML: could not find end character of single-quoted text"}},
 		{name: "nested", file: "http: " + strings.Repeat("[", 100_000), want: []string{
 			"b.yaml:1: is nested deeper than 32 levels or has a line over 16KiB"}},
@@ -171,7 +173,7 @@ func TestLoadFaults(t *testing.T) {
 }
 
 const variables = "BELFRY_HTTP_ADDR, BELFRY_POLICY_ADDR, BELFRY_POLICY_ALLOW, BELFRY_REDIS_URL, BELFRY_API_KEY, BELFRY_ORIGINS, " +
-	"BELFRY_CONNECT_SUBSCRIBE, BELFRY_PRESENCE_TTL, BELFRY_LIMITS_BODY, BELFRY_LIMITS_MESSAGE, BELFRY_LIMITS_BUFFER, BELFRY_LIMITS_SUBSCRIPTIONS and BELFRY_SERVER"
+	"BELFRY_CONNECT_SUBSCRIBE, BELFRY_PRESENCE_TTL, BELFRY_LEGACY_ENABLED, BELFRY_LIMITS_BODY, BELFRY_LIMITS_MESSAGE, BELFRY_LIMITS_BUFFER, BELFRY_LIMITS_SUBSCRIPTIONS and BELFRY_SERVER"
 
 func TestLoadWithoutFile(t *testing.T) {
 	got, err := Load("", nil)

@@ -144,6 +144,11 @@ func (t *webSocket) hijack(w http.ResponseWriter, o *wire.Options) error {
 		return err
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	// A listener that looks at first bytes wraps its connections; the socket
+	// below is written to directly.
+	if wrapped, ok := conn.(interface{ Unwrap() net.Conn }); ok {
+		conn = wrapped.Unwrap()
+	}
 	t.Open(conn, append([]byte(nil), early...), o)
 	return nil
 }

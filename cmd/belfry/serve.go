@@ -63,6 +63,7 @@ type program struct {
 	logger   *slog.Logger
 	apiKey   string
 	listener net.Listener
+	inline   *policy.Policy // answered on the HTTP port; nil when that is switched off
 	hub      *hub.Hub
 	web      *web.Server
 	flash    *policy.Server // nil when it is switched off or may not listen
@@ -90,6 +91,9 @@ func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger)
 		Hub: p.hub, Logger: logger, APIKey: p.apiKey, Origins: config.Origins, Limits: limits(config),
 		Version: version(), Name: nodeName(), Subscribe: config.Connect.Subscribe, CrossDomain: file.CrossDomain(),
 	})
+	if config.Legacy.Enabled {
+		p.inline = file
+	}
 	p.flash = p.listenFlash(ctx, file)
 	return p, nil
 }
@@ -159,7 +163,7 @@ func (p *program) run(ctx context.Context) error {
 		g.Go(func() error { return p.flash.Run(work) })
 	}
 	g.Go(func() error {
-		if err := server.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(policy.Inline(p.listener, p.inline, p.logger)); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve HTTP: %w", err)
 		}
 		return nil
