@@ -26,9 +26,13 @@ const (
 // answered in time, or that go to a node which does not exist.
 var ErrNoAnswer = errors.New("no answer from a node")
 
+// ErrNoNode is wrapped by the errors of calls to a node that does not exist. It
+// wraps ErrNoAnswer.
+var ErrNoNode = fmt.Errorf("%w: there is no such node", ErrNoAnswer)
+
 // CallHandler answers a call of a node. It runs on a goroutine of its own, and
 // its context ends when nobody waits for the answer any more, a second after the
-// call came; the hub does not stop before it has returned. Calls of one node may
+// call came or as [Hub.CallWaiting] says; the hub does not stop before it has returned. Calls of one node may
 // be handled at once and in any order. The data is the handler's to keep.
 type CallHandler func(ctx context.Context, data []byte) ([]byte, error)
 
@@ -45,6 +49,7 @@ type signal struct {
 	Call   uint64 `json:"call"`           // number of the call at the node that made it, from 1
 	Name   string `json:"name,omitempty"` // empty in answers
 	Data   []byte `json:"data,omitempty"`
+	Wait   int64  `json:"wait,omitempty"` // of a call that may wait: how long, in milliseconds
 	Failed string `json:"failed,omitempty"`
 }
 
@@ -67,6 +72,11 @@ type calls struct {
 	handlers map[string]CallHandler // not changed once the hub runs
 	held     chan struct{}          // a token for each call that was taken
 	busy     chan struct{}          // a token for each that is being answered
+	waits    chan struct{}          // a token for each that waits; see CallWaiting
+	// life ends when the hub stops, and with it what calls wait for. It is kept
+	// here because nobody hands it to HandleSignal.
+	life context.Context
+	end  context.CancelFunc
 
 	mu      sync.Mutex // guards what follows, and the answers of each
 	last    uint64
@@ -80,10 +90,13 @@ type waitingCall struct {
 }
 
 func newCalls() calls {
+	life, end := context.WithCancel(context.Background())
 	return calls{
+		life: life, end: end,
 		handlers: make(map[string]CallHandler),
 		held:     make(chan struct{}, callsHeld),
 		busy:     make(chan struct{}, callsAtOnce),
+		waits:    make(chan struct{}, waitsAtOnce),
 		waiting:  make(map[uint64]*waitingCall),
 	}
 }
@@ -100,30 +113,35 @@ func (h *Hub) Node() string { return h.node }
 // asked, and [ErrNoAnswer] when somebody has not answered; the other answers are
 // there. Data and answers have at most 768 KiB.
 func (h *Hub) CallAll(ctx context.Context, name string, data []byte) ([]Answer, error) {
-	return h.call(ctx, "", name, data)
+	return h.call(ctx, "", signal{Name: name, Data: data})
 }
 
 // Call asks one node. Errors are those of CallAll, or what the node answered.
 func (h *Hub) Call(ctx context.Context, node, name string, data []byte) ([]byte, error) {
+	return h.callOne(ctx, node, signal{Name: name, Data: data})
+}
+
+func (h *Hub) callOne(ctx context.Context, node string, s signal) ([]byte, error) {
 	if node == "" {
-		return nil, fmt.Errorf("%w: there is no node without an ID", ErrNoAnswer)
+		return nil, fmt.Errorf("%w: a node without an ID", ErrNoNode)
 	}
-	answers, err := h.call(ctx, node, name, data)
+	answers, err := h.call(ctx, node, s)
 	if err != nil {
 		return nil, err
 	}
 	return answers[0].Data, answers[0].Err
 }
 
-func (h *Hub) call(ctx context.Context, node, name string, data []byte) ([]Answer, error) {
-	if name == "" {
+func (h *Hub) call(ctx context.Context, node string, s signal) ([]Answer, error) {
+	if s.Name == "" {
 		return nil, errors.New("a call needs a name")
 	}
-	ctx, cancel := context.WithTimeout(ctx, callWait)
+	ctx, cancel := context.WithTimeout(ctx, s.patience())
 	defer cancel()
 	number, c := h.calls.begin()
-	defer h.calls.end(number)
-	reached, err := h.signal(ctx, node, signal{From: h.node, Call: number, Name: name, Data: data})
+	defer h.calls.finish(number)
+	s.From, s.Call = h.node, number
+	reached, err := h.signal(ctx, node, s)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +153,7 @@ func (h *Hub) call(ctx context.Context, node, name string, data []byte) ([]Answe
 		select {
 		case <-c.more:
 		case <-ctx.Done():
-			return answers, fmt.Errorf("%w: %q was answered by %d of %d: %w", ErrNoAnswer, name, len(answers), reached, ctx.Err())
+			return answers, fmt.Errorf("%w: %q was answered by %d of %d: %w", ErrNoAnswer, s.Name, len(answers), reached, ctx.Err())
 		}
 	}
 }
@@ -156,7 +174,7 @@ func (h *Hub) signal(ctx context.Context, node string, s signal) (reached int, e
 	case node == "":
 		return 0, fmt.Errorf("%w: no node, not even this one, hears signals", ErrUnavailable)
 	}
-	return 0, fmt.Errorf("%w: there is no node %q", ErrNoAnswer, node)
+	return 0, fmt.Errorf("%w: %q", ErrNoNode, node)
 }
 
 func (c *calls) begin() (uint64, *waitingCall) {
@@ -168,7 +186,7 @@ func (c *calls) begin() (uint64, *waitingCall) {
 	return c.last, w
 }
 
-func (c *calls) end(number uint64) {
+func (c *calls) finish(number uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.waiting, number)
@@ -208,6 +226,8 @@ func (h *Hub) HandleSignal(data []byte) {
 		h.logger.Warn("dropped what is no signal of ours", "err", err)
 	case s.Name == "":
 		h.calls.answered(s)
+	case s.Wait > 0:
+		h.takeWaiting(s)
 	default:
 		h.take(s)
 	}

@@ -109,6 +109,7 @@ func (h *Hub) stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.stopped = true
+	h.calls.end()
 }
 
 // Ready returns nil when the broker works, and otherwise an error wrapping

@@ -107,11 +107,12 @@ type connectResult struct {
 	Client  string `json:"client"`
 	Version string `json:"version,omitempty"`
 	// Subs are the server-side subscriptions.
-	Subs map[string]*subscribeResult `json:"subs,omitempty"`
-	Ping int                         `json:"ping,omitempty"` // seconds
-	Pong bool                        `json:"pong,omitempty"`
-	Node string                      `json:"node,omitempty"`
-	Time int64                       `json:"time,omitempty"` // Unix milliseconds
+	Subs    map[string]*subscribeResult `json:"subs,omitempty"`
+	Ping    int                         `json:"ping,omitempty"` // seconds
+	Pong    bool                        `json:"pong,omitempty"`
+	Session string                      `json:"session,omitempty"` // a secret; over HTTP only
+	Node    string                      `json:"node,omitempty"`
+	Time    int64                       `json:"time,omitempty"` // Unix milliseconds
 }
 
 type subscribeResult struct {

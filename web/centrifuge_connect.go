@@ -24,6 +24,7 @@ func (p *centrifuge) connect(ctx context.Context, req *connectRequest, a *answer
 		Subs:    subs,
 		Ping:    int(pingInterval / time.Second),
 		Pong:    true,
+		Session: emulatedSecret(p.session),
 		Node:    s.hub.Node(),
 		Time:    time.Now().UnixMilli(),
 	}, nil

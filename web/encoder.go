@@ -10,11 +10,22 @@ import (
 // framing is how a transport wraps one text message.
 type framing uint8
 
-// framingWebSocket is a text frame of RFC 6455.
-const framingWebSocket framing = iota
+const (
+	framingWebSocket   framing = iota // a text frame of RFC 6455
+	framingLines                      // see framing_lines.go
+	framingEvents                     // the same lines as events of an event stream
+	framingReplies                    // the payload's lines: HTTP stream of the Centrifuge protocol
+	framingReplyEvents                // the same lines as events of an event stream
+)
 
 // appendFrame appends the payload, wrapped.
 func (f framing) appendFrame(dst, payload []byte) []byte {
+	switch f {
+	case framingLines, framingEvents:
+		return f.appendMessage(dst, payload)
+	case framingReplies, framingReplyEvents:
+		return f.appendReplies(dst, payload)
+	}
 	return wire.AppendText(dst, payload)
 }
 

@@ -36,6 +36,7 @@ const (
 	codeLimit             = 106
 	codeBadRequest        = 107
 	codeNotAvailable      = 108
+	codeTooManyRequests   = 111
 	codeUnrecoverable     = 112
 )
 
@@ -65,6 +66,14 @@ var (
 	errOrigin            = &apiError{Code: codeDenied, Message: "origin not allowed: add it to origins in the configuration (BELFRY_ORIGINS)", status: 403}
 	errNotWebSocket      = &apiError{Code: codeBadRequest, Message: "this is a WebSocket endpoint: send Connection: Upgrade and Upgrade: websocket", status: 426, header: [2]string{"Upgrade", "websocket"}}
 	errWebSocketVersion  = &apiError{Code: codeBadRequest, Message: "Sec-WebSocket-Version: 13 is spoken here", status: 426, header: [2]string{"Sec-Websocket-Version", "13"}}
+	errVia               = &apiError{Code: codeBadRequest, Message: "via: events, stream, poll or send is expected", status: 400}
+	errNoSession         = &apiError{Code: codeNotAvailable, Message: "session: there is none of this name: it has ended, or its node has", status: 404}
+	errGot               = &apiError{Code: codeBadRequest, Message: "got: the session has not sent so many lines", status: 400}
+	errMessageLimit      = &apiError{Code: codeLimit, Message: "data: it is over limits.message (BELFRY_LIMITS_MESSAGE)", status: 413}
+	errNoConnect         = &apiError{Code: codeBadRequest, Message: "connect: a connect command is expected, in the body or in the query as cf_connect", status: 400}
+	errNoNode            = &apiError{Code: codeNotAvailable, Message: "node: there is none of this name any more", status: 404}
+	errTooManySends      = &apiError{Code: codeTooManyRequests, Message: "too many requests of one session at once: send the next when the one before was answered", Temporary: true, status: 429, header: [2]string{"Retry-After", "1"}}
+	errOwnerSilent       = &apiError{Code: codeInternal, Message: "the node of this session has not answered in time, try again", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
 	errWebSocketKey      = &apiError{Code: codeBadRequest, Message: "Sec-WebSocket-Key: 16 bytes in base64 are expected", status: 400}
 )
 
@@ -84,6 +93,18 @@ func refused(reason string) *apiError {
 	e := *errUnavailable
 	e.Message = reason + "; nothing was done, try again"
 	return &e
+}
+
+// bodyTooLarge is for bodies whose limit is fixed.
+func bodyTooLarge(limit int64) *apiError {
+	return &apiError{Code: codeLimit, status: 413, Message: fmt.Sprintf("body: at most %d bytes are accepted here", limit)}
+}
+
+// wrongMethod says what would be answered.
+func wrongMethod(r *http.Request, right string) *apiError {
+	method, _, _ := strings.Cut(right, " ")
+	return &apiError{Code: codeMethodNotFound, status: 405, header: [2]string{"Allow", method},
+		Message: r.Method + " is not answered at " + r.URL.Path + " as it was asked; " + right + " is"}
 }
 
 // publicError is what the world hears of an error.

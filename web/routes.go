@@ -21,9 +21,7 @@ func (s *Server) routes() http.Handler {
 	r.Get("/favicon.ico", page("favicon.svg"))
 	r.Get("/static/{file}", s.handle(s.static))
 
-	r.Get("/echo", s.handle(s.echo))
-	r.Get("/ws/{channel}", s.handle(s.channel))
-	r.Get("/connection/websocket", s.handle(s.centrifuge))
+	s.sessionRoutes(r)
 
 	calls := s.apiCalls()
 	for name, call := range calls {
@@ -38,6 +36,25 @@ func (s *Server) routes() http.Handler {
 	return r
 }
 
+// sessionRoutes are the endpoints of sessions. POST is for those over HTTP.
+func (s *Server) sessionRoutes(r chi.Router) {
+	for path, f := range map[string]func(http.ResponseWriter, *http.Request) error{
+		"/echo":                 s.echo,
+		"/ws/{channel}":         s.channel,
+		"/connection/websocket": s.centrifuge,
+	} {
+		r.Get(path, s.handle(f))
+		r.Post(path, s.handle(f))
+	}
+	for path, f := range map[string]func(http.ResponseWriter, *http.Request) error{
+		"/connection/http_stream": s.emulateHTTPStream,
+		"/connection/sse":         s.emulateSSE,
+		"/emulation":              s.emulation,
+	} {
+		r.Handle(path, s.handle(f))
+	}
+}
+
 // handle turns a handler that returns an error into one that answers it.
 func (s *Server) handle(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -48,7 +65,7 @@ func (s *Server) handle(f func(http.ResponseWriter, *http.Request) error) http.H
 }
 
 func (s *Server) echo(w http.ResponseWriter, r *http.Request) error {
-	return s.serveWebSocket(w, r, newEcho)
+	return s.serve(w, r, newEcho)
 }
 
 func (s *Server) channel(w http.ResponseWriter, r *http.Request) error {
@@ -59,11 +76,11 @@ func (s *Server) channel(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.hub.Rule(channel); err != nil {
 		return err
 	}
-	return s.serveWebSocket(w, r, func(c *session) protocol { return &raw{session: c, channel: channel} })
+	return s.serve(w, r, func(c *session) protocol { return &raw{session: c, channel: channel} })
 }
 
 func (s *Server) centrifuge(w http.ResponseWriter, r *http.Request) error {
-	return s.serveWebSocket(w, r, newCentrifuge)
+	return s.serve(w, r, newCentrifuge)
 }
 
 // pathValue returns a parameter of the route, unescaped: chi matches the

@@ -84,6 +84,7 @@ type Server struct {
 
 	melody  *melody.Melody
 	conns   *wire.Options
+	carried *carriedSessions
 	wheel   *wheel
 	evicted atomic.Int64
 
@@ -115,6 +116,10 @@ func New(o Options) *Server {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
 	s.conns = &wire.Options{Limit: s.limits.Buffer, WriteWait: writeWait}
+	s.carried = newCarriedSessions(s.hub.Node())
+	s.hub.HandleCall(callSay, s.sayForOther)
+	s.hub.HandleCall(callFetch, s.fetchForOther)
+	s.hub.HandleCall(callEmulate, s.emulateForOther)
 	s.melody = s.newMelody()
 	s.handler = s.routes()
 	s.answerNodes()
@@ -134,6 +139,7 @@ func (s *Server) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 			s.wheel.turn()
+			s.carried.streams.turn()
 		}
 	}
 }
@@ -143,6 +149,7 @@ func (s *Server) Run(ctx context.Context) {
 // first, it closes the rest at once and returns the context's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	sessions := s.drain()
+	s.carried.leave()
 	s.logger.Info("closing sessions", "count", len(sessions))
 	for _, c := range sessions {
 		c.close(closeShutdown)

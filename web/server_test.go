@@ -28,6 +28,8 @@ type testServer struct {
 	web *web.Server
 	hub *hub.Hub
 	log *logBuffer
+	// client is what sessions over HTTP use.
+	client *http.Client
 }
 
 // newTestServer starts a server and stops it when the test ends. The function,
@@ -42,8 +44,12 @@ func newTestServer(t testing.TB, change func(*web.Options)) *testServer {
 	if o.Hub == nil {
 		o.Hub = hub.New(hub.Options{})
 	}
-	s := &testServer{web: web.New(o), hub: o.Hub, log: log}
-	s.Server = httptest.NewServer(s.web)
+	s := &testServer{web: web.New(o), hub: o.Hub, log: log, client: http.DefaultClient}
+	s.Server = httptest.NewUnstartedServer(s.web)
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetHTTP1(true)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Start()
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
 	parts.Go(func() { _ = s.hub.Run(ctx) })

@@ -37,6 +37,7 @@ type Conn struct {
 	mu      sync.Mutex // guards what follows
 	socket  socket
 	state   state
+	half    bool     // the writing side closes behind the last frame
 	pending [][]byte // whole frames that the flusher has not taken yet
 	waiting int      // bytes in pending and in the flusher's hands
 }
@@ -142,17 +143,26 @@ func (c *Conn) Write(p []byte) (int, error) {
 // flusher has not begun to send are left out: for a peer that does not read. On
 // a connection that has ended or broken it only closes what is below.
 func (c *Conn) End(last []byte, drop bool, within time.Duration) {
-	if !c.end(last, drop, time.Now().Add(within)) {
+	if !c.end(last, drop, false, time.Now().Add(within)) {
 		_ = c.Conn.Close()
 	}
 }
 
-func (c *Conn) end(last []byte, drop bool, deadline time.Time) bool {
+// Finish is End for a peer that closes when it sees the end of the stream: the
+// writing side is closed behind the last frame, which may be nil.
+func (c *Conn) Finish(last []byte, drop bool, within time.Duration) {
+	if !c.end(last, drop, true, time.Now().Add(within)) {
+		_ = c.Conn.Close()
+	}
+}
+
+func (c *Conn) end(last []byte, drop, half bool, deadline time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state == ending {
 		return true
 	}
+	c.half = half
 	if drop {
 		for _, frames := range c.pending {
 			c.waiting -= len(frames)
@@ -163,6 +173,9 @@ func (c *Conn) end(last []byte, drop bool, deadline time.Time) bool {
 	case idle:
 		if !c.try(last) {
 			return false
+		}
+		if c.state == idle {
+			c.closeWrite()
 		}
 	case flushing:
 		if len(last) > 0 { // an empty write waits for the peer, on a pipe
@@ -175,6 +188,14 @@ func (c *Conn) end(last []byte, drop bool, deadline time.Time) bool {
 	c.state = ending
 	_ = c.Conn.SetDeadline(deadline)
 	return true
+}
+
+// closeWrite ends the stream, where that is wanted and can be done. It runs under
+// the lock.
+func (c *Conn) closeWrite() {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && c.half {
+		_ = half.CloseWrite()
+	}
 }
 
 // Discard ends writing and throws away what the peer still sends, until it

@@ -1,0 +1,101 @@
+package web
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"strings"
+	"sync"
+
+	"belfry/web/wire"
+)
+
+// carriedSessions are the sessions over HTTP of this node, by their secrets.
+type carriedSessions struct {
+	node    string
+	streams beats
+	// conns bounds nothing: what waits in a stream is part of a backlog, which is
+	// bounded.
+	conns *wire.Options
+	// life ends when the server goes down, and with it requests of sessions at
+	// other nodes: they are not told by their session.
+	life  context.Context
+	leave context.CancelFunc
+
+	mu       sync.Mutex // guards what follows
+	bySecret map[string]*carried
+}
+
+func newCarriedSessions(node string) *carriedSessions {
+	life, leave := context.WithCancel(context.Background())
+	return &carriedSessions{
+		node:     node,
+		conns:    &wire.Options{Limit: math.MaxInt, WriteWait: writeWait},
+		life:     life,
+		leave:    leave,
+		bySecret: make(map[string]*carried),
+	}
+}
+
+func (c *carriedSessions) remember(t *carried) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bySecret[t.secret] = t
+}
+
+// forget is harmless for one that was forgotten.
+func (c *carriedSessions) forget(t *carried) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.bySecret, t.secret)
+}
+
+// find returns the session with a secret, or nil. How long it takes says nothing
+// of the secrets there are: a map looks up a hash that is seeded anew in each
+// process.
+func (c *carriedSessions) find(secret string) *carried {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bySecret[secret]
+}
+
+// name is what the client of a session calls it: the node that has it, and its
+// secret.
+func (c *carriedSessions) name(t *carried) string { return c.node + "." + t.secret }
+
+// maxSessionName is the longest name of a session in bytes.
+const maxSessionName = 100
+
+// splitSessionName returns the parts of a session's name.
+func splitSessionName(name string) (node, secret string, err error) {
+	node, secret, ok := strings.Cut(name, ".")
+	if !ok || node == "" || secret == "" || len(name) > maxSessionName {
+		return "", "", badRequest("session", "the name is expected that the open line gave")
+	}
+	return node, secret, nil
+}
+
+// openCarried makes a session that HTTP requests carry. It is registered, and
+// waits for the first of them.
+func (s *Server) openCarried(r *http.Request, wrap framing, bound bool, speak func(*session) protocol) (*carried, error) {
+	if s.isDraining() {
+		return nil, errDraining
+	}
+	t := newCarried(wrap, bound, r.RemoteAddr)
+	t.session = s.newSession(t, speak)
+	if err := t.session.protocol.prepare(); err != nil {
+		t.session.unsubscribeAll()
+		return nil, err
+	}
+	if !s.admit(t.session) {
+		t.session.unsubscribeAll()
+		return nil, errDraining
+	}
+	s.carried.remember(t)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state == carriedOpen && !bound {
+		t.startWaiting()
+	}
+	return t, nil
+}

@@ -1,0 +1,217 @@
+package web
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Every WebSocket endpoint can be reached over plain HTTP at the same path, with
+// a query "via" that says how:
+//
+//	GET  via=events  an event stream
+//	POST via=stream  a response that does not end, of lines
+//	POST via=poll    a response with the lines that wait, or after a while with none
+//	POST via=send    what the client says; see upstream.go
+//
+// The first three carry a session: they open one, or go on with the one that
+// they name. What a line is stands in framing_lines.go.
+
+const (
+	// maxCarryBody is the largest body of a request that carries a session and
+	// needs none, in bytes.
+	maxCarryBody = 4 << 10
+	// pollWait is how long a long-poll waits for something to answer.
+	pollWait = 25 * time.Second
+)
+
+// serve is an endpoint for sessions: over WebSocket, or as "via" says.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, speak func(*session) protocol) error {
+	if r.Method == http.MethodGet && r.URL.RawQuery == "" {
+		return s.serveWebSocket(w, r, speak)
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badRequest("query", "is not valid: "+err.Error())
+	}
+	via := query.Get("via")
+	if via == "" && r.Method == http.MethodGet {
+		return s.serveWebSocket(w, r, speak)
+	}
+	if err := s.admitOrigin(w, r); err != nil {
+		return err
+	}
+	switch {
+	case via == "events" && r.Method == http.MethodGet:
+		return s.carry(w, r, query, framingEvents, speak, s.stream)
+	case via == "stream" && r.Method == http.MethodPost:
+		return s.carry(w, r, query, framingLines, speak, s.stream)
+	case via == "poll" && r.Method == http.MethodPost:
+		return s.carry(w, r, query, framingLines, speak, s.poll)
+	case via == "send" && r.Method == http.MethodPost:
+		return s.say(w, r, query)
+	case via == "events":
+		return wrongMethod(r, "GET with via=events")
+	case via == "stream" || via == "poll" || via == "send":
+		return wrongMethod(r, "POST with via="+via)
+	}
+	return errVia
+}
+
+// admitOrigin refuses requests of pages that may not open sessions, and lets
+// those read the response that may: what is refused later, too.
+func (s *Server) admitOrigin(w http.ResponseWriter, r *http.Request) error {
+	if !s.allowed(r) {
+		return errOrigin
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+		w.Header().Set("Vary", "Origin")
+	}
+	return nil
+}
+
+// carrying is one request that carries a session.
+type carrying struct {
+	w       http.ResponseWriter
+	r       *http.Request
+	wrap    framing  // what the client reads
+	session *carried // nil when it is another node's
+	puller  puller   // nil where the connection is still to be taken over
+	got     uint64   // lines that the client has
+	resumed bool     // it was there before
+	preface []byte   // what it reads first
+}
+
+// carry opens a session or finds the one that a request names, and answers with
+// what it has to say.
+func (s *Server) carry(w http.ResponseWriter, r *http.Request, query url.Values, wrap framing, speak func(*session) protocol, answer func(*carrying) error) error {
+	if err := discardBody(w, r, maxCarryBody); err != nil {
+		return err
+	}
+	c := &carrying{w: w, r: r, wrap: wrap}
+	if query.Has("pad") {
+		c.preface = wrap.appendPad(nil)
+	}
+	if query.Has("session") {
+		return s.carryOn(c, query, answer)
+	}
+	t, err := s.openCarried(r, wrap, false, speak)
+	if err != nil {
+		return err
+	}
+	c.session = t
+	c.preface = wrap.appendOpen(c.preface, s.carried.name(t))
+	if err := answer(c); err != nil {
+		t.vanish() // nobody knows its name
+		return err
+	}
+	return nil
+}
+
+// carryOn goes on with a session after the lines that the client has.
+func (s *Server) carryOn(c *carrying, query url.Values, answer func(*carrying) error) error {
+	node, secret, err := splitSessionName(query.Get("session"))
+	if err != nil {
+		return err
+	}
+	if c.got, err = number(query, "got"); err != nil {
+		return err
+	}
+	c.resumed = true
+	if node != s.carried.node {
+		return s.carryForOther(c, node, secret, answer)
+	}
+	if c.session = s.carried.find(secret); c.session == nil || c.session.bound {
+		return errNoSession
+	}
+	if !c.session.acknowledge(c.got) {
+		return errGot
+	}
+	return answer(c)
+}
+
+// stream answers with a response that goes on.
+func (s *Server) stream(c *carrying) error {
+	if c.resumed {
+		c.preface = c.wrap.appendPing(c.preface)
+	}
+	if c.puller == nil {
+		err := s.streamDirectly(c)
+		if !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+		c.puller = c.session.pull(c.got)
+		c.session.started()
+	}
+	defer c.puller.leave()
+	return s.streamPulled(c)
+}
+
+// poll answers with what there is, or will be in a while.
+func (s *Server) poll(c *carrying) error {
+	if c.puller == nil {
+		c.puller = c.session.pull(c.got)
+		c.session.started()
+	}
+	defer c.puller.leave()
+	return s.pollPulled(c)
+}
+
+// started lets the protocol speak, once the session is carried for the first
+// time, and lets it hear what came with that request.
+func (t *carried) started() {
+	t.begun.Do(func() {
+		t.up.Lock()
+		defer t.up.Unlock()
+		t.session.protocol.opened()
+		if t.first != nil && t.isOpen() {
+			t.session.protocol.message(t.first)
+			t.first = nil
+		}
+	})
+}
+
+// number reads a number of a query, which is 0 when it is missing.
+func number(query url.Values, name string) (uint64, error) {
+	text := query.Get(name)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, badRequest(name, "a whole number from 0 is expected")
+	}
+	return n, nil
+}
+
+// discardBody reads a body that is not needed, so that the connection can be used
+// for something else.
+func discardBody(w http.ResponseWriter, r *http.Request, most int64) error {
+	_, err := readLimited(w, r, most)
+	return err
+}
+
+// readLimited reads a body of bounded size, in bounded time.
+func readLimited(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+	if r.ContentLength == 0 {
+		return nil, nil
+	}
+	// A connection without deadlines, as in tests, only does without this one. It
+	// is taken back, or the server would take the client for gone when it passes.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyWait))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	_ = control.SetReadDeadline(time.Time{})
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, bodyTooLarge(most)
+	case err != nil:
+		return nil, badRequest("body", "did not arrive whole within "+bodyWait.String())
+	}
+	return body, nil
+}

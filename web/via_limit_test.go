@@ -1,0 +1,97 @@
+package web_test
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"belfry/hub/hubtest"
+	"belfry/web"
+)
+
+// TestViaDeafClientIsEvicted has clients that do not read, or read and do not
+// acknowledge. They are evicted at their bound, while another misses nothing.
+func TestViaDeafClientIsEvicted(t *testing.T) {
+	t.Parallel()
+	const buffer, slack, size = 256 << 10, 128 << 10, 50 << 10
+	text := strings.Repeat("x", size)
+	for _, kind := range []string{"away", "deaf stream", "stream without acknowledgement"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			s := newTestServer(t, func(o *web.Options) { o.Limits.Buffer = buffer })
+			native := s.dial(t, "/ws/news")
+			var name string
+			switch kind {
+			case "away":
+				name = s.beginVia(t, "poll", "/ws/news", "").open()
+			case "deaf stream":
+				conn, err := net.Dial("tcp", s.Listener.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+				fmt.Fprintf(conn, "GET /ws/news?via=events HTTP/1.1\r\nHost: x\r\n\r\n")
+			default:
+				r := s.beginVia(t, "stream", "/ws/news", "")
+				name = r.open()
+				defer func() {
+					for err := error(nil); err == nil; {
+						_, err = r.line()
+					}
+				}()
+			}
+			hubtest.Eventually(t, 15*time.Second, func() bool { return s.hub.NumSubscribers("news") == 2 }, "two subscribers")
+			sent := 0
+			for ; s.web.NumEvicted() == 0 && sent < 100; sent++ {
+				s.publish(t, "news", fmt.Sprintf("%q", text))
+				native.hear()
+			}
+			if most := (buffer+slack)/size + 2; s.web.NumEvicted() != 1 || sent > most || sent < buffer/size {
+				t.Errorf("%d evicted after %d messages of 50 KiB, want 1 after %d to %d", s.web.NumEvicted(), sent, buffer/size, most)
+			}
+			if kind == "away" {
+				s.beginVia(t, "poll", "/ws/news", "&session="+name).wants(`["close",1008,"too slow: the buffer limit (limits.buffer) is reached"]`)
+			}
+			s.publish(t, "news", `"after"`)
+			if got := native.hear(); got != "after" {
+				t.Errorf("the other heard %.20q", got)
+			}
+		})
+	}
+}
+
+// TestViaAcknowledge has a client that is far more behind than its bound, and
+// acknowledges on the way.
+func TestViaAcknowledge(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, func(o *web.Options) { o.Limits.Buffer = 64 << 10 })
+	c := s.via(t, "stream", "/ws/news")
+	text := strings.Repeat("x", 30<<10)
+	for i := range 100 {
+		s.publish(t, "news", fmt.Sprintf("%q", text))
+		c.hear()
+		if i%2 == 1 {
+			c.post(1, "")
+		}
+	}
+	if n := s.web.NumEvicted(); n != 0 {
+		t.Errorf("%d evicted", n)
+	}
+}
+
+// TestViaOneLargeMessage is larger than the bound, and comes all the same.
+func TestViaOneLargeMessage(t *testing.T) {
+	t.Parallel()
+	for _, via := range vias {
+		s := newTestServer(t, func(o *web.Options) { o.Limits.Buffer = 64 << 10 })
+		c := s.via(t, via, "/ws/news")
+		text := strings.Repeat("x", 900<<10)
+		s.publish(t, "news", fmt.Sprintf("%q", text))
+		if got := c.hear(); got != text {
+			t.Errorf("%s: heard %d bytes, want %d", via, len(got), len(text))
+		}
+	}
+}

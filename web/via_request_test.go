@@ -1,0 +1,117 @@
+package web_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"belfry/web"
+)
+
+// do makes a request, in five seconds.
+func do(t testing.TB, r *http.Request) (status int, h http.Header, body string) {
+	t.Helper()
+	response, err := (&http.Client{Timeout: 5 * time.Second}).Do(r)
+	if err != nil {
+		t.Fatalf("%s %s: %v", r.Method, r.URL, err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", r.Method, r.URL, err)
+	}
+	return response.StatusCode, response.Header, string(bytes.TrimSpace(text))
+}
+
+func readFull(r io.Reader, p []byte) (int, error) { return io.ReadFull(r, p) }
+
+// newDebugServer is a server that logs everything.
+func newDebugServer(t *testing.T) *testServer {
+	t.Helper()
+	log := &logBuffer{}
+	s := newTestServer(t, func(o *web.Options) {
+		o.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	s.log = log
+	return s
+}
+
+// viaRequest is one request that carries a session, read by hand.
+type viaRequest struct {
+	t      testing.TB
+	via    string
+	in     *bufio.Reader
+	cancel func() error
+}
+
+func (s *testServer) beginVia(t testing.TB, via, path, query string) *viaRequest {
+	t.Helper()
+	method := http.MethodPost
+	if via == "events" {
+		method = http.MethodGet
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path+"?via="+via+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { response.Body.Close() })
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(response.Body)
+		t.Fatalf("%s: %s %s", r.URL, response.Status, text)
+	}
+	return &viaRequest{t, via, bufio.NewReader(response.Body), response.Body.Close}
+}
+
+func (r *viaRequest) Close() { _ = r.cancel() }
+
+// line reads the next line.
+func (r *viaRequest) line() (string, error) {
+	line, err := r.in.ReadString('\n')
+	if err == nil && r.via == "events" {
+		var blank string
+		if blank, err = r.in.ReadString('\n'); blank != "\n" {
+			r.t.Errorf("%q follows %q in an event", blank, line)
+		}
+		line = strings.TrimPrefix(line, "data: ")
+	}
+	return strings.TrimSuffix(line, "\n"), err
+}
+
+// open reads the first line of a session and returns its name.
+func (r *viaRequest) open() string {
+	r.t.Helper()
+	line, err := r.line()
+	var parts []string
+	if err != nil || json.Unmarshal([]byte(line), &parts) != nil || len(parts) != 3 || parts[0] != "open" {
+		r.t.Fatalf("%q, %v: want an open line", line, err)
+	}
+	return parts[1]
+}
+
+// wants reads these lines.
+func (r *viaRequest) wants(lines ...string) {
+	r.t.Helper()
+	for _, want := range lines {
+		if got, err := r.line(); got != want || err != nil {
+			r.t.Fatalf("line %q, %v; want %q", got, err, want)
+		}
+	}
+}
+
+// wantsEnd reads the end of the response.
+func (r *viaRequest) wantsEnd() {
+	r.t.Helper()
+	if got, err := r.line(); err != io.EOF || got != "" {
+		r.t.Fatalf("line %q, %v; want the end", got, err)
+	}
+}
