@@ -9,7 +9,8 @@
 // A [Policy] is such a document, checked and built once by [New]. [Listen] and
 // [Server.Run] serve it on a port of its own; [Policy.Answer] serves it on one
 // connection that another listener accepted, and a [Matcher] tells that listener
-// whether the first bytes of a connection are a policy request at all.
+// whether the first bytes of a connection are a policy request at all. [Inline] is
+// such a listener, for a port that serves HTTP.
 //
 // What the package promises:
 //

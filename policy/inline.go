@@ -3,14 +3,16 @@ package policy
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"time"
 )
 
-// inlineDeadline is how long a policy request may take to arrive on a port that
-// serves HTTP, and its answer to be taken.
+// inlineDeadline is all the time that a policy request has on a port that serves
+// HTTP, from its first byte until it has arrived, was answered, and the client
+// has closed.
 const inlineDeadline = 5 * time.Second
 
 // Inline returns a listener whose connections answer policy requests by
@@ -57,6 +59,10 @@ type inlineConn struct {
 // themselves. It is asked for after the first Read.
 func (c *inlineConn) Unwrap() net.Conn { return c.Conn }
 
+// CloseWrite ends what is sent, for an HTTP server that refuses a request without
+// reading it to its end and wants its answer to arrive all the same.
+func (c *inlineConn) CloseWrite() error { return closeWrite(c.Conn) }
+
 // Read implements [net.Conn].
 func (c *inlineConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
@@ -94,9 +100,11 @@ func (c *begun) Read(p []byte) (int, error) {
 }
 
 // CloseWrite ends the reply before the client has closed.
-func (c *begun) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+func (c *begun) CloseWrite() error { return closeWrite(c.Conn) }
+
+func closeWrite(c net.Conn) error {
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
-	return c.Close()
+	return errors.ErrUnsupported
 }

@@ -16,6 +16,7 @@ const (
 	framingEvents                     // the same lines as events of an event stream
 	framingReplies                    // the payload's lines: HTTP stream of the Centrifuge protocol
 	framingReplyEvents                // the same lines as events of an event stream
+	framingHixie                      // a text frame of hixie-75 and hixie-76
 )
 
 // appendFrame appends the payload, wrapped.
@@ -25,6 +26,8 @@ func (f framing) appendFrame(dst, payload []byte) []byte {
 		return f.appendMessage(dst, payload)
 	case framingReplies, framingReplyEvents:
 		return f.appendReplies(dst, payload)
+	case framingHixie:
+		return wire.AppendHixie(dst, payload)
 	}
 	return wire.AppendText(dst, payload)
 }

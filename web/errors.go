@@ -74,7 +74,12 @@ var (
 	errNoNode            = &apiError{Code: codeNotAvailable, Message: "node: there is none of this name any more", status: 404}
 	errTooManySends      = &apiError{Code: codeTooManyRequests, Message: "too many requests of one session at once: send the next when the one before was answered", Temporary: true, status: 429, header: [2]string{"Retry-After", "1"}}
 	errOwnerSilent       = &apiError{Code: codeInternal, Message: "the node of this session has not answered in time, try again", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
-	errWebSocketKey      = &apiError{Code: codeBadRequest, Message: "Sec-WebSocket-Key: 16 bytes in base64 are expected", status: 400}
+	errWebSocketVersions = &apiError{Code: codeBadRequest, Message: "Sec-WebSocket-Version: 13, 8 and 7 are spoken here", status: 426, header: [2]string{"Sec-Websocket-Version", "13, 8, 7"}}
+	errWebSocketKey      = &apiError{Code: codeBadRequest, Message: fmt.Sprintf("Sec-WebSocket-Key: one key of 1 to %d bytes is expected", maxKey), status: 400}
+	errWebSocketDraft    = &apiError{Code: codeBadRequest, Message: "this draft of WebSocket is not spoken here: send Sec-WebSocket-Version: 13 (RFC 6455); older clients find /echo and /ws/{channel}", status: 400}
+	errHybiDraft         = &apiError{Code: codeBadRequest, Message: "Sec-WebSocket-Draft: hybi-01 to hybi-03 are not spoken; accepted: Sec-WebSocket-Version 13, 8 or 7, hixie-76 and hixie-75", status: 400}
+	errHixieBody         = &apiError{Code: codeBadRequest, Message: "a handshake of hixie-76 has eight bytes behind its head, one of hixie-75 none, and neither is chunked", status: 400, header: [2]string{"Connection", "close"}}
+	errLegacyOff         = &apiError{Code: codeBadRequest, Message: "clients from before RFC 6455 are switched off (legacy.enabled, BELFRY_LEGACY_ENABLED): send Sec-WebSocket-Version: 13", status: 400}
 )
 
 // badRequest says which field breaks which rule.
@@ -136,7 +141,7 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 	e := publicError(err)
 	switch {
 	case e == errOrigin:
-		s.logger.Warn("origin not allowed", "origin", r.Header.Get("Origin"), "path", r.URL.Path, "remote", r.RemoteAddr)
+		s.logger.Warn("origin not allowed", "origin", originsOf(r), "path", r.URL.Path, "remote", r.RemoteAddr)
 	case e == errNotFound:
 		s.logger.Info("not found", "path", r.URL.Path, "remote", r.RemoteAddr)
 	default:

@@ -97,6 +97,8 @@ func TestOrigins(t *testing.T) {
 		{"a suffix that is no subdomain", "hub.test", "https://badexample.org", false},
 		{"subdomain by scheme", "hub.test", "https://a.example.net", true},
 		{"subdomain by another scheme", "hub.test", "http://a.example.net", false},
+		{"same host without a scheme", "hub.test:40132", "hub.test:40132", true},
+		{"another host without a scheme", "hub.test:40132", "evil.test:40132", false},
 		{"null", "hub.test", "null", false},
 		{"nonsense", "hub.test", "http://[", false},
 		{"a user name", "hub.test", "http://example.com@evil.test", false},
@@ -119,8 +121,8 @@ func TestOrigins(t *testing.T) {
 			}
 		})
 	}
-	if got := strings.Count(s.log.String(), "origin not allowed"); got != 10 {
-		t.Errorf("%d log lines about origins, want one for each of the 10 refused", got)
+	if got := strings.Count(s.log.String(), "origin not allowed"); got != 11 {
+		t.Errorf("%d log lines about origins, want one for each of the 11 refused", got)
 	}
 }
 
@@ -140,7 +142,7 @@ func TestBadHandshakes(t *testing.T) {
 		{"no upgrade", "Upgrade", "", 426},
 		{"no connection", "Connection", "close", 426},
 		{"version of the future", "Sec-Websocket-Version", "14", 426},
-		{"short key", "Sec-Websocket-Key", "c2hvcnQ=", 400},
+		{"short key", "Sec-Websocket-Key", "c2hvcnQ=", 101},
 		{"no key", "Sec-Websocket-Key", "", 400},
 	}
 	for _, tc := range cases {

@@ -49,9 +49,30 @@ func (p originPattern) matches(u *url.URL) bool {
 // here: one of this host, of localhost, or of the list. A request without
 // Origin does not come from a browser and passes.
 func (s *Server) allowed(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
+	for _, origin := range originsOf(r) {
+		if !s.allowedOrigin(r, origin) {
+			return false
+		}
+	}
+	return true
+}
+
+// originsOf are the origins that a request names, none as a rule or one.
+// Versions 7 and 8 of WebSocket have a header of their own for it.
+func originsOf(r *http.Request) (named []string) {
+	for _, name := range []string{"Origin", "Sec-Websocket-Origin"} {
+		for _, origin := range r.Header[name] {
+			if origin != "" {
+				named = append(named, origin)
+			}
+		}
+	}
+	return named
+}
+
+func (s *Server) allowedOrigin(r *http.Request, origin string) bool {
+	if strings.EqualFold(origin, r.Host) {
+		return true // old clients in Node leave the scheme out; no browser does
 	}
 	u, err := url.Parse(strings.ToLower(origin))
 	if err != nil || u.Host == "" {

@@ -65,7 +65,7 @@ func (s *Server) handle(f func(http.ResponseWriter, *http.Request) error) http.H
 }
 
 func (s *Server) echo(w http.ResponseWriter, r *http.Request) error {
-	return s.serve(w, r, newEcho)
+	return s.serve(w, r, s.serveRaw, newEcho)
 }
 
 func (s *Server) channel(w http.ResponseWriter, r *http.Request) error {
@@ -76,11 +76,11 @@ func (s *Server) channel(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.hub.Rule(channel); err != nil {
 		return err
 	}
-	return s.serve(w, r, func(c *session) protocol { return &raw{session: c, channel: channel} })
+	return s.serve(w, r, s.serveRaw, func(c *session) protocol { return &raw{session: c, channel: channel} })
 }
 
 func (s *Server) centrifuge(w http.ResponseWriter, r *http.Request) error {
-	return s.serve(w, r, newCentrifuge)
+	return s.serve(w, r, s.serveWebSocket, newCentrifuge)
 }
 
 // pathValue returns a parameter of the route, unescaped: chi matches the

@@ -52,6 +52,8 @@ type Options struct {
 	Logger  *slog.Logger // nil: discards
 	APIKey  string       // of the HTTP API; empty: every call is refused
 	Origins []string     // allowed beside the page's own host; see [belfry/configs.Config]
+	// Legacy lets clients from before RFC 6455 use the raw endpoints.
+	Legacy  bool
 	Limits  Limits
 	Version string // what the server says it is
 	// Name is what the API calls this node beside its ID. Empty: the ID.
@@ -73,6 +75,7 @@ type Server struct {
 	apiKey      [sha256.Size]byte
 	hasAPIKey   bool
 	origins     origins
+	legacy      bool
 	limits      Limits
 	version     string
 	name        string
@@ -102,6 +105,7 @@ func New(o Options) *Server {
 		apiKey:      sha256.Sum256([]byte(o.APIKey)),
 		hasAPIKey:   o.APIKey != "",
 		origins:     newOrigins(o.Origins),
+		legacy:      o.Legacy,
 		limits:      o.Limits.withDefaults(),
 		version:     o.Version,
 		name:        cmp.Or(o.Name, o.Hub.Node()),

@@ -3,12 +3,10 @@ package web
 import (
 	"bufio"
 	"context"
-	"encoding/base64"
 	"errors"
 	"math"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -38,6 +36,7 @@ const (
 type webSocket struct {
 	wire.Conn
 	session *session // how melody's callbacks find it
+	answer  []byte   // to the handshake, until it is sent
 }
 
 func (t *webSocket) send(frames []byte) bool { return t.Send(frames) }
@@ -48,6 +47,20 @@ func (t *webSocket) remote() string          { return t.RemoteAddr().String() }
 
 func (t *webSocket) end(code int, reason string, drop bool) {
 	t.End(wire.AppendClose(nil, code, reason), drop, endWait)
+}
+
+// Write implements [net.Conn] for gorilla. What gorilla writes first is its
+// answer to gorillaRequest, and ours goes out instead.
+func (t *webSocket) Write(p []byte) (int, error) {
+	if t.answer == nil {
+		return t.Conn.Write(p)
+	}
+	sent := t.Send(t.answer)
+	t.answer = nil
+	if !sent {
+		return 0, net.ErrClosed
+	}
+	return len(p), nil
 }
 
 func sessionOf(ms *melody.Session) *session {
@@ -105,10 +118,19 @@ func (c *session) text(text []byte) {
 	c.protocol.message(text)
 }
 
-// serveWebSocket upgrades a request and runs the session on a goroutine of its
-// own, so that the request's stack and buffers are let go.
+// serveWebSocket serves an endpoint to clients of RFC 6455 alone.
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, speak func(*session) protocol) error {
-	if err := checkHandshake(r); err != nil {
+	if err := checkCurrent(r); err != nil {
+		return err
+	}
+	return s.serveMasked(w, r, speak, "")
+}
+
+// serveMasked upgrades a request of version 7, 8 or 13, and agrees to the
+// subprotocol unless it is empty. The session runs on a goroutine of its own, so
+// that the request's stack and buffers are let go.
+func (s *Server) serveMasked(w http.ResponseWriter, r *http.Request, speak func(*session) protocol, subprotocol string) error {
+	if err := checkKey(r); err != nil {
 		return err
 	}
 	if !s.allowed(r) {
@@ -117,12 +139,12 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, speak fu
 	if s.isDraining() {
 		return errDraining
 	}
-	t := &webSocket{}
+	t := &webSocket{answer: maskedAnswer(r.Header.Get("Sec-Websocket-Key"), subprotocol)}
 	c := s.newSession(t, speak)
 	t.session = c
 	err := c.protocol.prepare()
 	if err == nil {
-		err = t.hijack(w, s.conns)
+		err = hijack(w, &t.Conn, s.conns)
 	}
 	if err != nil {
 		c.unsubscribeAll()
@@ -133,12 +155,12 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, speak fu
 		return t.Close()
 	}
 	// The session is counted by admit, and Shutdown waits for it.
-	go s.runWebSocket(t, slimRequest(r))
+	go s.runWebSocket(t)
 	return nil
 }
 
 // hijack takes the connection over from the HTTP server.
-func (t *webSocket) hijack(w http.ResponseWriter, o *wire.Options) error {
+func hijack(w http.ResponseWriter, to *wire.Conn, o *wire.Options) error {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return err
@@ -149,42 +171,17 @@ func (t *webSocket) hijack(w http.ResponseWriter, o *wire.Options) error {
 	if wrapped, ok := conn.(interface{ Unwrap() net.Conn }); ok {
 		conn = wrapped.Unwrap()
 	}
-	t.Open(conn, append([]byte(nil), early...), o)
+	to.Open(conn, append([]byte(nil), early...), o)
 	return nil
 }
 
-func (s *Server) runWebSocket(t *webSocket, r *http.Request) {
+func (s *Server) runWebSocket(t *webSocket) {
 	defer s.dismiss(t.session)
-	if err := s.melody.HandleRequest(&upgrade{t, make(http.Header)}, r); err != nil {
+	if err := s.melody.HandleRequest(&upgrade{t, make(http.Header)}, gorillaRequest); err != nil {
 		s.logger.Debug("upgrade", "remote", t.remote(), "err", err)
 	}
 	_ = t.Close()
 	t.Wait()
-}
-
-// checkHandshake refuses what gorilla would refuse, while there is still an
-// HTTP response to say it in (RFC 6455, section 4.2.1).
-func checkHandshake(r *http.Request) error {
-	if !websocket.IsWebSocketUpgrade(r) {
-		return errNotWebSocket
-	}
-	if r.Header.Get("Sec-Websocket-Version") != "13" {
-		return errWebSocketVersion
-	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(r.Header.Get("Sec-Websocket-Key")))
-	if err != nil || len(key) != 16 {
-		return errWebSocketKey
-	}
-	return nil
-}
-
-// slimRequest is the part of a request that the handshake needs.
-func slimRequest(r *http.Request) *http.Request {
-	slim := &http.Request{Method: r.Method, Header: make(http.Header, 4)}
-	for _, name := range []string{"Connection", "Upgrade", "Sec-Websocket-Version", "Sec-Websocket-Key"} {
-		slim.Header[name] = r.Header[name]
-	}
-	return slim
 }
 
 // upgrade hands a connection that was hijacked already to gorilla.
@@ -201,8 +198,8 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // Header implements [http.ResponseWriter].
 func (u *upgrade) Header() http.Header { return u.header }
 
-// Write implements [http.ResponseWriter]. It is not reached: checkHandshake
-// refused what gorilla would refuse.
+// Write implements [http.ResponseWriter]. It is not reached: gorilla
+// takes gorillaRequest.
 func (u *upgrade) Write(p []byte) (int, error) { return len(p), nil }
 
 // WriteHeader implements [http.ResponseWriter].

@@ -28,10 +28,13 @@ const (
 	pollWait = 25 * time.Second
 )
 
+// upgrading serves one of the kinds of WebSocket.
+type upgrading func(w http.ResponseWriter, r *http.Request, speak func(*session) protocol) error
+
 // serve is an endpoint for sessions: over WebSocket, or as "via" says.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, speak func(*session) protocol) error {
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, webSocket upgrading, speak func(*session) protocol) error {
 	if r.Method == http.MethodGet && r.URL.RawQuery == "" {
-		return s.serveWebSocket(w, r, speak)
+		return webSocket(w, r, speak)
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -39,7 +42,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, speak func(*sessi
 	}
 	via := query.Get("via")
 	if via == "" && r.Method == http.MethodGet {
-		return s.serveWebSocket(w, r, speak)
+		return webSocket(w, r, speak)
 	}
 	if err := s.admitOrigin(w, r); err != nil {
 		return err

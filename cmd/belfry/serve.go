@@ -89,6 +89,7 @@ func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger)
 	p.hub = hub.New(hub.Options{Broker: broker, Rules: rules(config), Logger: logger})
 	p.web = web.New(web.Options{
 		Hub: p.hub, Logger: logger, APIKey: p.apiKey, Origins: config.Origins, Limits: limits(config),
+		Legacy:  config.Legacy.Enabled,
 		Version: version(), Name: nodeName(), Subscribe: config.Connect.Subscribe, CrossDomain: file.CrossDomain(),
 	})
 	if config.Legacy.Enabled {

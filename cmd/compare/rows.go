@@ -26,6 +26,8 @@ type variant struct {
 	once   bool     // only in the first run: it takes long
 	// do does the work in place of belfry bench; nil: belfry bench does it.
 	do func(context.Context, *work, variant) (*report, error)
+	// beside, unless it is nil, starts what goes on beside the work.
+	beside func(context.Context, *server) (stop func(), err error)
 }
 
 // rowMakers has the rows in their order.
@@ -44,6 +46,7 @@ var rowMakers = []struct {
 	{"redis", redis},
 	{"recover", comeback},
 	{"repair", repair},
+	{"flood", flood},
 }
 
 func rowNames() (names []string) {

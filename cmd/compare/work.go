@@ -96,6 +96,13 @@ func loadServer(ctx context.Context, w *work, v variant) (*report, error) {
 		return nil, err
 	}
 	defer s.stop()
+	if v.beside != nil {
+		stop, err := v.beside(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		defer stop()
+	}
 	return w.bench(ctx, s, v.flags)
 }
 

