@@ -52,6 +52,7 @@ tools:
 		need gcc gcc; \
 		need redis-server redis-server; \
 		need curl curl; \
+		need nginx-light nginx /usr/sbin/nginx; \
 		need nodejs node; \
 		need npm npm; \
 		need chromium chromium chromium-browser google-chrome google-chrome-stable headless-shell; \

@@ -54,9 +54,9 @@ func serveAsset(w http.ResponseWriter, r *http.Request, name string, content []b
 	h.Set("Content-Security-Policy", contentSecurityPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	if name == "belfry.js" || name == "belfry.mjs" {
+	if name == "belfry.js" || name == "belfry.mjs" || name == "websocket.js" {
 		h.Set("Content-Type", "text/javascript; charset=utf-8")
-		h.Set("Access-Control-Allow-Origin", "*") // other sites load the client too
+		h.Set("Access-Control-Allow-Origin", "*") // other sites load them too
 	}
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
 }

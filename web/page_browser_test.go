@@ -31,8 +31,9 @@ const (
 // tower is a running server that can be stopped and started again at the same
 // address.
 type tower struct {
-	addr string // host:port
-	stop func() // idempotent; sends the clients away
+	addr    string // host:port
+	handler http.Handler
+	stop    func() // idempotent; sends the clients away
 }
 
 // startTower serves on addr, which may end in ":0", until the test ends.
@@ -61,7 +62,7 @@ func startTowerBy(t *testing.T, addr string, o hub.Options) *tower {
 	})
 	running.Go(func() { s.Run(ctx) })
 	running.Go(func() { _ = server.Serve(listener) })
-	b := &tower{addr: listener.Addr().String()}
+	b := &tower{addr: listener.Addr().String(), handler: s}
 	b.stop = sync.OnceFunc(func() {
 		_ = listener.Close() // first of all: nobody shall come back yet
 		soon, done := context.WithTimeout(ctx, 3*time.Second)

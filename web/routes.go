@@ -18,6 +18,7 @@ func (s *Server) routes() http.Handler {
 	r.Get("/socketexample", page("socketexample.html"))
 	r.Get("/belfry.js", page("belfry.js"))
 	r.Get("/belfry.mjs", page("belfry.mjs"))
+	r.Get("/websocket.js", page("websocket.js"))
 	r.Get("/favicon.ico", page("favicon.svg"))
 	r.Get("/static/{file}", s.handle(s.static))
 

@@ -20,6 +20,7 @@ var packages = map[string]string{
 	"chromium":        "apt-get install chromium",
 	"node":            "apt-get install nodejs",
 	"npm":             "apt-get install npm",
+	"nginx":           "apt-get install nginx-light",
 	"docker":          "https://docs.docker.com/engine/install/",
 }
 

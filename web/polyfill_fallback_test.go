@@ -1,0 +1,272 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/security"
+	"github.com/chromedp/chromedp"
+
+	"belfry/hub/hubtest"
+)
+
+// transports are those of websocket.js that are not WebSocket.
+var transports = []string{"events", "stream", "poll"}
+
+// TestPolyfillFallback puts websocket.js behind all that keeps a WebSocket from
+// being opened, or a stream from being heard.
+func TestPolyfillFallback(t *testing.T) {
+	t.Parallel()
+	browser := hubtest.Browser(t)
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, context.Context)
+	}{
+		{"WebSocket works", testPolyfillNative},
+		{"there is no WebSocket", testPolyfillMissing},
+		{"HTTP/2", testPolyfillHTTP2},
+		{"upgrades are refused", testPolyfillRefused},
+		{"upgrades are not answered", testPolyfillStalled},
+		{"responses are buffered", testPolyfillBuffered},
+		{"a connection that was open is cut", testPolyfillCutNative},
+		{"the session is lost", testPolyfillLost},
+		{"the server goes down", testPolyfillShutdown},
+		{"the page goes", testPolyfillLeave},
+		{"nothing is left over", testPolyfillLeftovers},
+		{"the option is wrong", testPolyfillOption},
+		{"the script is loaded twice", testPolyfillTwice},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, browser)
+		})
+	}
+}
+
+// echoed opens a socket named here, has something echoed, and returns how many
+// milliseconds that took from the constructor on.
+const echoed = `(async () => {
+	const began = performance.now();
+	globalThis.socket = await opened();
+	socket.send(">first");
+	await until(() => socket.heard.includes(">first"));
+	return Math.round(performance.now() - began);
+})()`
+
+// wantTransport waits until the page's socket uses a transport.
+func (p *tab) wantTransport(want string) {
+	p.Helper()
+	p.waitFor(fmt.Sprintf("socket.transport === %q", want))
+}
+
+func testPolyfillNative(t *testing.T, browser context.Context) {
+	s := newPolyfillSite(t)
+	p := s.open(t, browser, "")
+	p.evalAsync(echoed)
+	p.wantTransport("websocket")
+	if got := p.eval("WebSocket.native !== WebSocket && /native code/.test(WebSocket.native)"); got != "true" {
+		t.Error("WebSocket.native is not the browser's own")
+	}
+	if n := s.vias.Load(); n > 0 {
+		t.Errorf("%d requests over HTTP, though WebSocket works", n)
+	}
+	p.wantQuiet()
+}
+
+func testPolyfillMissing(t *testing.T, browser context.Context) {
+	s := newPolyfillSite(t)
+	p := s.open(t, browser, "without")
+	t.Logf("first message after %s ms", p.evalAsync(echoed))
+	p.wantTransport("events")
+	p.waitFor("socket.roundTrip > 0")
+	if got := p.eval("WebSocket.native"); got != "null" {
+		t.Errorf("WebSocket.native is %s, want null", got)
+	}
+	if n := s.upgrades.Load(); n > 0 {
+		t.Errorf("%d upgrades were asked for", n)
+	}
+	p.wantQuiet()
+}
+
+func testPolyfillRefused(t *testing.T, browser context.Context) {
+	s := newPolyfillSite(t)
+	s.refuses.Store(true)
+	p := s.open(t, browser, "")
+	hubtest.Tell(fmt.Sprintf("belfry: from a refused WebSocket to the first message: %s ms\n", p.evalAsync(echoed)))
+	p.wantTransport("events")
+	p.evalAsync(echoed)
+	if n := s.upgrades.Load(); n != 1 {
+		t.Errorf("%d upgrades were asked for by two sockets, want 1: the choice is remembered", n)
+	}
+	s.refuses.Store(false)
+	other := s.open(t, browser, "")
+	other.evalAsync(echoed)
+	other.wantTransport("websocket")
+}
+
+// testPolyfillHTTP2 speaks with Belfry itself, over TLS, where no connection can
+// be taken over.
+func testPolyfillHTTP2(t *testing.T, browser context.Context) {
+	server := httptest.NewUnstartedServer(directPages(startTower(t, "127.0.0.1:0")))
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+	for _, transport := range transports {
+		p := openTab(t, browser, "about:blank")
+		_, err := chromedp.Call(p.ctx, security.SetIgnoreCertificateErrors, security.SetIgnoreCertificateErrorsParams{Ignore: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.do("open", chromedp.Navigate(server.URL+"/polyfill/page.html?force="+transport))
+		p.evalAsync(echoed)
+		p.wantTransport(transport)
+		if got := p.eval(`performance.getEntriesByType("resource").filter(e => e.name.includes("via=send")).every(e => e.nextHopProtocol === "h2")`); got != "true" {
+			t.Errorf("%s: not over HTTP/2", transport)
+		}
+		p.run(`socket.close(4000, "bye"); next(socket, "close").then(event => { globalThis.how = closing(event) })`)
+		if got, want := p.eval("how"), "4000  true"; got != want {
+			t.Errorf("%s: closed with %q, want %q", transport, got, want)
+		}
+	}
+}
+
+func testPolyfillStalled(t *testing.T, browser context.Context) {
+	s := newPolyfillSite(t)
+	s.stalls.Store(true)
+	p := s.open(t, browser, "")
+	t.Logf("first message after %s ms", p.evalAsync(echoed))
+	p.wantTransport("events")
+}
+
+// testPolyfillBuffered wants streams that are silent to be given up, and not to
+// be tried again by the page or by the one after it.
+func testPolyfillBuffered(t *testing.T, browser context.Context) {
+	s := newPolyfillSite(t)
+	s.refuses.Store(true)
+	s.buffers.Store(true)
+	p := s.open(t, browser, "")
+	t.Logf("first message after %s ms", p.evalAsync(echoed))
+	p.waitFor(`logged.some(line => line.startsWith("websocket.js: stream ended"))`)
+	p.waitFor(`JSON.parse(sessionStorage["websocket.js"])[location.host].transport === "poll"`)
+	for _, when := range []string{"a second socket", "the next page"} {
+		if when == "the next page" {
+			p.run("location.reload()")
+			p.waitFor("globalThis.opened && !globalThis.socket")
+		}
+		tried := s.streams.Load()
+		p.evalAsync(echoed)
+		p.wantTransport("poll")
+		if n := s.streams.Load() - tried; n > 0 {
+			t.Errorf("%s tried %d streams", when, n)
+		}
+	}
+	if n := s.upgrades.Load(); n != 1 {
+		t.Errorf("%d upgrades were asked for, want 1", n)
+	}
+}
+
+// testPolyfillCutNative wants a WebSocket that was open to end as it does
+// without websocket.js.
+func testPolyfillCutNative(t *testing.T, browser context.Context) {
+	s := newPolyfillSite(t)
+	p := s.open(t, browser, "")
+	p.evalAsync(echoed)
+	p.run("globalThis.list = follow(socket)")
+	s.cut.Cut()
+	p.waitFor(`list.at(-1) === "close 1006  false"`)
+	p.evalAsync(echoed)
+	p.wantTransport("websocket")
+}
+
+func testPolyfillLost(t *testing.T, browser context.Context) {
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			s := newPolyfillSite(t)
+			p := s.open(t, browser, "force="+transport)
+			p.evalAsync(echoed)
+			p.run("globalThis.list = follow(socket)")
+			s.loses.Store(true)
+			s.cut.Cut()
+			p.waitFor(`list.at(-1)?.startsWith("close")`)
+			if got, want := p.eval(`list.filter(line => !line.startsWith("message")) + socket.readyState`), "error,close 1006  false3"; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func testPolyfillShutdown(t *testing.T, browser context.Context) {
+	for _, transport := range append([]string{"websocket"}, transports...) {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			s := newPolyfillSite(t)
+			p := s.open(t, browser, "force="+transport)
+			p.evalAsync(echoed)
+			p.run("globalThis.list = follow(socket)")
+			s.tower.stop()
+			p.waitFor(`list.at(-1)?.startsWith("close")`)
+			got := p.eval(`list.filter(line => !line.startsWith("message"))`)
+			if want := "close 1001 server is going down, come back true"; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// testPolyfillLeave wants the server to hear at once that a page has gone.
+func testPolyfillLeave(t *testing.T, browser context.Context) {
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			s := newPolyfillSite(t)
+			stays, goes := s.open(t, browser, "native"), s.open(t, browser, "force="+transport)
+			stays.run("opened().then(socket => { globalThis.list = follow(socket) })")
+			goes.evalAsync(echoed)
+			goes.do("leave", navigateAway...)
+			stays.waitFor(`list.some(line => /^message guest-\w+ left$/.test(line))`)
+		})
+	}
+}
+
+// testPolyfillLeftovers wants sockets that are closed to leave no requests
+// behind.
+func testPolyfillLeftovers(t *testing.T, browser context.Context) {
+	s := newPolyfillSite(t)
+	p := s.open(t, browser, "without")
+	for range 3 {
+		p.evalAsync(echoed)
+		p.run(`socket.close(); next(socket, "close")`)
+	}
+	s.buffers.Store(true) // so that only the page can end its request
+	p.run(`globalThis.socket = new WebSocket(at(ECHO)); undefined`)
+	hubtest.Eventually(t, pageWait, func() bool { return s.active.Load() > 0 }, "a request is under way")
+	p.run(`socket.close(); next(socket, "close")`)
+	hubtest.Eventually(t, pageWait, func() bool { return s.active.Load() == 0 }, "no request is under way")
+	p.wantQuiet()
+}
+
+func testPolyfillOption(t *testing.T, browser context.Context) {
+	p := newPolyfillSite(t).open(t, browser, "force=pigeon")
+	p.evalAsync(echoed)
+	p.wantTransport("events")
+	said := strings.Join(p.said(), "\n")
+	if !strings.Contains(said, "pigeon is not here; want true, websocket, events, stream, poll") {
+		t.Errorf("the console says %q, want what is accepted", said)
+	}
+}
+
+func testPolyfillTwice(t *testing.T, browser context.Context) {
+	p := newPolyfillSite(t).open(t, browser, "")
+	p.run(`globalThis.first = WebSocket; new Promise((loaded, failed) => document.head.append(Object.assign(
+		document.createElement("script"), { src: "/websocket.js", onload: loaded, onerror: failed })))`)
+	if got := p.eval("first === WebSocket"); got != "true" {
+		t.Error("the second copy has replaced the first")
+	}
+}

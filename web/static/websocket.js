@@ -1,0 +1,838 @@
+/**
+ * websocket.js: `new WebSocket()` that also works where WebSocket does not.
+ *
+ *   <script src="/websocket.js"></script>      before any script that uses WebSocket
+ *
+ * Where WebSocket works it is used, and nothing changes. Where it is missing, or a
+ * connection cannot be opened, the same object carries on over plain HTTP with a
+ * Belfry server: as an event stream, an HTTP stream or long-polling, whichever gets
+ * through, and with POST upwards. Properties, events, close codes and exceptions
+ * are those of the WHATWG WebSockets standard.
+ *
+ * Options, read whenever a socket is made:
+ *
+ *   WEBSOCKET_FORCE_FALLBACK = true       leave WebSocket out
+ *   WEBSOCKET_FORCE_FALLBACK = 'stream'   use only this: 'events', 'stream', 'poll' or 'websocket'
+ *   WEBSOCKET_DEBUG = true                say on the console what is tried
+ *
+ * Beside the standard a socket has `transport`, the name of what it uses ('' until
+ * that is known), an event of that name for each change, and `roundTrip`, how many
+ * milliseconds the last request upwards took (NaN until then, and with WebSocket).
+ * `WebSocket.native` is the browser's own constructor, or null.
+ */
+(() => {
+  'use strict';
+
+  const Native = globalThis.WebSocket ?? null;
+  if (Native?.native !== undefined) return; // loaded twice
+
+  const CONNECTING = 0, OPEN = 1, CLOSING = 2, CLOSED = 3;
+
+  // All times are in milliseconds.
+  const NATIVE_WAIT = 3_000; // for a WebSocket to open, before HTTP is tried beside it
+  const OPEN_WAIT = 1_500; // for the first line of a stream that opens a session
+  const TRIAL_MIN = 1_000; // the same for one that would take a session over: ten times
+  const TRIAL_MAX = 2_500; // what opening took, between these
+  const POLL_WAIT = 10_000; // for what is tried last
+  const RESUME_WAIT = 10_000; // for the first line of a transport that has worked before
+  const SILENCE = 25_000; // the server pings streams every 10 s
+  const HOLD = 35_000; // the server answers a poll within 25 s
+  const SEND_WAIT = 20_000;
+  const ACK_WAIT = 15_000; // the longest that the server has to keep what we have
+  const ACK_SIZE = 64 * 1024; // characters
+  const AWAY = 30_000; // after which the server forgets a session that nobody asks for
+  const CLOSE_WAIT = 10_000; // for the server to hear that we close
+  const CLOSE_LINE_WAIT = 2_000; // and then for its answer
+  const SHORT = 1_000; // a request that ends sooner and brought nothing has failed
+  const BACKOFF_MIN = 100;
+  const BACKOFF_MAX = 5_000;
+  const BATCH = 256 * 1024; // bytes in one request upwards, unless one message is larger
+  const BEACON = 20 * 1024; // characters that may leave when the page goes: browsers take 64 KiB
+  const REMEMBER = 10 * 60_000;
+  const MEMORY = 'websocket.js'; // key of the session storage
+
+  const ABNORMAL = { code: 1006, reason: '', failed: true };
+  const CODE_NONE = 1005;
+  const CODE_GOING_AWAY = 1001;
+  const CODE_TOO_BIG = 1009;
+
+  const encoder = new TextEncoder();
+
+  function log(...what) {
+    if (globalThis.WEBSOCKET_DEBUG) console.log('websocket.js:', ...what);
+  }
+
+  // -- Tasks --------------------------------------------------------------------
+
+  // Each event comes in a task of its own, as the browser's do, so that what one
+  // listener has promised is done before the next message. Timers would be slowed
+  // down by the browser; this is not.
+  const tasks = [];
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => tasks.shift()();
+
+  function queueTask(task) {
+    tasks.push(task);
+    port2.postMessage(null);
+  }
+
+  // -- What worked ----------------------------------------------------------------
+
+  // The choice is kept for the page and, where there is a session storage, for its
+  // successors in the same tab; and not for long, since networks change. Whoever
+  // has had a WebSocket to a host tries that first again.
+  const memory = recallAll();
+
+  function recallAll() {
+    try {
+      return new Map(Object.entries(JSON.parse(sessionStorage.getItem(MEMORY)) ?? {}));
+    } catch {
+      return new Map(); // storage is forbidden here, or holds something else
+    }
+  }
+
+  /** What worked with a host lately: the name of a transport, or undefined. */
+  function recall(host) {
+    const { transport, until } = memory.get(host) ?? {};
+    return until > Date.now() && ['websocket', ...AVAILABLE].includes(transport) ? transport : undefined;
+  }
+
+  /** Notes what works; an empty name forgets. */
+  function remember(host, transport) {
+    if (transport) memory.set(host, { transport, until: Date.now() + REMEMBER });
+    else memory.delete(host);
+    try {
+      sessionStorage.setItem(MEMORY, JSON.stringify(Object.fromEntries(memory)));
+    } catch {
+      // The page still knows.
+    }
+  }
+
+  // -- Transports -------------------------------------------------------------------
+
+  // Each asks for lines once. It calls `on.line(text)` for each and, when there are
+  // no more, `on.ended(status)`: the status of HTTP, or 0 when the request broke or
+  // nothing is known. What is returned stops it; after that it ends without a word.
+
+  const TRANSPORTS = { events, stream, poll };
+  const AVAILABLE = Object.keys(TRANSPORTS).filter(name => ({
+    events: 'EventSource' in globalThis,
+    stream: 'body' in Response.prototype,
+    poll: true,
+  }[name]));
+
+  function events(url, on) {
+    const source = new EventSource(url);
+    source.onmessage = ({ data }) => on.line(data);
+    source.onerror = () => {
+      source.close(); // by itself it would come back without saying what it has
+      on.ended(0);
+    };
+    return () => source.close();
+  }
+
+  function stream(url, on) {
+    return request(url, '', async response => {
+      if (response.ok) await eachLine(response.body.getReader(), on.line);
+    }, on.ended);
+  }
+
+  function poll(url, on) {
+    return post(url, '', (status, text) => {
+      if (status === 200) text.split('\n').slice(0, -1).forEach(line => on.line(line));
+      on.ended(status);
+    });
+  }
+
+  /** Posts; `done(status, text)` gets the whole answer. Returns what stops it. */
+  function post(url, body, done) {
+    let text = '';
+    return request(url, body, async response => { text = await response.text(); }, status => done(status, text));
+  }
+
+  /** Posts, has the answer read, and calls `done(status)`, with 0 when it broke. Returns what stops it. */
+  function request(url, body, read, done) {
+    const control = new AbortController();
+    const { signal } = control;
+    fetch(url, { method: 'POST', body, cache: 'no-store', redirect: 'error', signal })
+      .then(response => read(response).then(() => response.status))
+      .catch(() => 0)
+      .then(status => signal.aborted || done(status));
+    return () => control.abort();
+  }
+
+  /** Reads lines as they come. A last one without an end is dropped: it was cut. */
+  async function eachLine(reader, line) {
+    const decoder = new TextDecoder();
+    let rest = '';
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const lines = (rest + decoder.decode(value, { stream: true })).split('\n');
+      rest = lines.pop();
+      lines.forEach(text => line(text));
+    }
+  }
+
+  /** Whether a status says that the server will not have us, now or later. */
+  function isRefusal(status) {
+    return status >= 400 && status < 500 && ![408, 425, 429].includes(status);
+  }
+
+  /** How long to wait after so many failures. */
+  function backoff(failures) {
+    return Math.min(BACKOFF_MAX, BACKOFF_MIN * 2 ** failures) * (0.5 + Math.random() / 2);
+  }
+
+  function parse(text) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return null;
+    }
+  }
+
+  // -- Upwards -------------------------------------------------------------------------
+
+  /**
+   * The lines of a session on their way to the server: numbered from 1, one request
+   * at a time, the next one with all that has gathered meanwhile. A request whose
+   * answer was lost is made again, and the server drops what it has had.
+   *
+   * `on.answered(milliseconds)` tells of each request, `on.taken(last, size)` of what
+   * the server has, and `on.refused(status)` that it wants no more.
+   */
+  class Upstream {
+    #url; // (first) → address
+    #on;
+    #lines = []; // [text, size], which the server does not have, as far as we know
+    #first = 1; // number of the first of them
+    #due = false; // ask even if there is nothing to send
+    #busy = false; // a request is under way, or will be made again; or all is over
+    #failures = 0;
+    #stop = () => {}; // stops the request
+    #timer = 0; // of the request, or until the next
+
+    constructor(url, on) {
+      this.#url = url;
+      this.#on = on;
+    }
+
+    /** Sends a line after those before, and returns its number. Its size counts in `taken`. */
+    push(line, size) {
+      this.#lines.push([line, size]);
+      if (this.#lines.length === 1) queueMicrotask(() => this.#next()); // with all that comes in this task
+      return this.#first + this.#lines.length - 1;
+    }
+
+    /** Asks the server even without a line: to tell what we have, and hear whether it knows us. */
+    ask() {
+      this.#due = true;
+      this.#next();
+    }
+
+    /** Gives everything up. */
+    stop() {
+      this.#busy = true;
+      this.#stop();
+      clearTimeout(this.#timer);
+    }
+
+    /** What the server may not have, and some lines more, as one last request. */
+    last(...more) {
+      const lines = [...this.#lines.map(([text]) => text), ...more];
+      return { url: this.#url(this.#first), body: lines.join('\n') };
+    }
+
+    #next() {
+      if (!this.#busy && (this.#due || this.#lines.length)) this.#post();
+    }
+
+    #post() {
+      this.#busy = true;
+      this.#due = false;
+      const since = performance.now();
+      const batch = this.#batch();
+      this.#stop = post(this.#url(this.#first), batch.join('\n'), (status, text) => {
+        clearTimeout(this.#timer);
+        const got = status === 200 ? parse(text)?.got : undefined;
+        if (Number.isInteger(got) && (got >= this.#first || !batch.length)) this.#answered(got, performance.now() - since);
+        else this.#failed(status);
+      });
+      this.#timer = setTimeout(() => { this.#stop(); this.#failed(0); }, SEND_WAIT);
+    }
+
+    /** The lines for one request. A character is at most three bytes. */
+    #batch() {
+      let size = 0;
+      const end = this.#lines.findIndex(([text]) => (size += 3 * text.length) > BATCH);
+      return this.#lines.slice(0, end < 0 ? undefined : Math.max(1, end)).map(([text]) => text);
+    }
+
+    #answered(got, milliseconds) {
+      this.#on.answered(milliseconds);
+      const taken = this.#lines.splice(0, Math.max(0, got + 1 - this.#first));
+      this.#busy = false;
+      this.#failures = 0;
+      this.#first += taken.length;
+      this.#on.taken(this.#first - 1, taken.reduce((sum, [, size]) => sum + size, 0));
+      this.#next();
+    }
+
+    #failed(status) {
+      if (isRefusal(status)) return this.#on.refused(status);
+      this.#timer = setTimeout(() => this.#post(), backoff(this.#failures++));
+    }
+  }
+
+  // -- A session over HTTP ---------------------------------------------------------------
+
+  /** All that the page must take leave of when it goes. */
+  const sessions = new Set();
+  globalThis.addEventListener?.('pagehide', () => sessions.forEach(session => session.leave()));
+
+  /**
+   * One connection over HTTP, which survives the change of its requests. It says to
+   * `on`, in tasks of their own:
+   *
+   * - `opened()` once;
+   * - `message(text)` for each message, after `opened`;
+   * - `moved()` when `transport` has changed, after `opened`;
+   * - `closed({code, reason, failed})` once, also when it could not be opened.
+   */
+  class Session {
+    transport = '';
+    protocol = '';
+    extensions = '';
+    bufferedAmount = 0; // bytes that the server does not have
+    roundTrip = NaN;
+
+    #address; // of the endpoint, http: or https:
+    #host; // what the choice is remembered for; empty: not remembered
+    #protocols;
+    #on;
+    #opening; // transports to open a session with, best first
+    #choice; // transports to go on with, best first
+    #proven = false; // the first of them works
+    #name = ''; // of the session; empty until it is open
+    #up = new Upstream(first => this.#url('send', `first=${first}`), {
+      answered: milliseconds => { this.roundTrip = milliseconds; },
+      taken: (last, size) => this.#taken(last, size),
+      refused: status => this.#refused(status),
+    });
+
+    #down = null; // the request downwards: {transport, stop, since, heard, brought}
+    #watchdog = 0; // timer that ends a silent request
+    #retry = 0; // timer of the next one
+    #failures = 0; // requests in a row that brought nothing
+    #lost = 0; // when the first of them did
+    #trialWait = TRIAL_MAX;
+
+    #got = 0; // counted lines that we have
+    #told = 0; // of which the server knows
+    #unacknowledged = 0; // characters since then
+    #ackTimer = 0;
+
+    #closing = null; // {number, code}: of the line that says we close
+    #closeTimer = 0;
+    #over = false;
+
+    /**
+     * @param {string} url ws: or wss:
+     * @param {string[]} protocols
+     * @param {string} only the one transport to use; empty: what works
+     * @param {object} on
+     */
+    constructor(url, protocols, only, on) {
+      this.#address = url.replace(/^ws/, 'http');
+      this.#protocols = protocols;
+      this.#on = on;
+      this.#host = only ? '' : new URL(url).host;
+      this.#choice = only ? [only] : AVAILABLE.slice(Math.max(0, AVAILABLE.indexOf(recall(this.#host))));
+      // What fails to open with the first is most likely to with polling.
+      const [first, ...others] = this.#choice;
+      this.#opening = only ? [only] : [...new Set([first, 'poll', ...others])];
+      sessions.add(this);
+      this.#open();
+    }
+
+    /** Sends a string; anything else goes as binary, of which the server hears no more than that. */
+    send(data, size) {
+      this.bufferedAmount += size;
+      if (!this.#over) this.#up.push(JSON.stringify(typeof data === 'string' ? data : ['binary']), size);
+    }
+
+    /** Closes after what was sent. */
+    close(code = CODE_NONE, reason = '') {
+      if (this.#over) return; // the event is on its way
+      this.#closing = { code, number: this.#up.push(JSON.stringify(['close', code, reason]), 0) };
+      this.#closeTimer = setTimeout(() => this.#end(ABNORMAL), CLOSE_WAIT);
+    }
+
+    /** Ends at once and says no more; the server is told if it can be. */
+    drop() {
+      this.#sayGoodbye();
+      this.#stop();
+    }
+
+    /** Ends because the page does. Should it come back, it finds the connection lost. */
+    leave() {
+      this.#sayGoodbye();
+      this.#end(ABNORMAL);
+    }
+
+    #sayGoodbye() {
+      if (!this.#name) return;
+      const { url, body } = this.#closing ? this.#up.last() : this.#up.last(JSON.stringify(['close', CODE_GOING_AWAY, '']));
+      if (body.length < BEACON) navigator.sendBeacon?.(url, body);
+    }
+
+    // -- Requests downwards
+
+    #url(via, more = '') {
+      const query = [`via=${via}`, more];
+      if (this.#name) query.push(`session=${encodeURIComponent(this.#name)}`, `got=${this.#got}`);
+      else query.push(...this.#protocols.map(name => `protocol=${encodeURIComponent(name)}`));
+      this.#told = this.#got;
+      return this.#address + (this.#address.includes('?') ? '&' : '?') + query.filter(Boolean).join('&');
+    }
+
+    /** Tries the next transport to open the session with. */
+    #open() {
+      const transport = this.#opening.shift();
+      if (!transport) return this.#end(ABNORMAL);
+      this.#request(transport);
+    }
+
+    #request(transport) {
+      const down = { transport, since: performance.now(), heard: false, brought: false };
+      this.#down = down;
+      this.#watch(this.#patience(down));
+      const url = this.#url(transport, transport === 'poll' ? '' : 'pad=1');
+      down.stop = TRANSPORTS[transport](url, {
+        line: text => this.#down === down && this.#line(down, text),
+        ended: status => this.#down === down && this.#ended(down, status),
+      });
+    }
+
+    /** How long a request may be silent from now on. */
+    #patience({ transport, heard }) {
+      if (transport === 'poll') return this.#name ? HOLD : POLL_WAIT;
+      if (heard) return SILENCE;
+      if (!this.#name) return this.#opening.length ? OPEN_WAIT : POLL_WAIT;
+      return this.#proven || this.#choice.length === 1 ? RESUME_WAIT : this.#trialWait;
+    }
+
+    #watch(milliseconds) {
+      clearTimeout(this.#watchdog);
+      this.#watchdog = setTimeout(() => this.#ended(this.#down, 0), milliseconds);
+    }
+
+    #ended(down, status) {
+      down.stop();
+      this.#down = null;
+      clearTimeout(this.#watchdog);
+      log(`${down.transport} ended with status ${status}, after ${Math.round(performance.now() - down.since)} ms`);
+      if (isRefusal(status)) return this.#refused(status);
+      if (!this.#name) return this.#notOpened(down.transport);
+      const useful = down.brought || (down.heard && performance.now() - down.since > SHORT);
+      if (!useful) return this.#setback();
+      this.#failures = 0;
+      this.#request(this.#choice[0]);
+    }
+
+    /** Goes on without a transport that opens nothing. */
+    #notOpened(transport) {
+      if (this.#choice.length > 1) this.#choice = this.#choice.filter(name => name !== transport);
+      if (recall(this.#host) === transport) remember(this.#host, '');
+      this.#open();
+    }
+
+    /** After a request that brought nothing: tries another way, or the same again later. */
+    #setback() {
+      const now = performance.now();
+      if (++this.#failures === 1) this.#lost = now;
+      if (now - this.#lost > AWAY) return this.#end(ABNORMAL);
+      if (this.#choice.length > 1 && (!this.#proven || this.#failures > 3)) {
+        this.#choice.shift();
+        this.#proven = false;
+        return this.#request(this.#choice[0]);
+      }
+      this.#up.ask(); // whether the server still knows us, which an event stream does not say
+      this.#retry = setTimeout(() => this.#request(this.#choice[0]), backoff(this.#failures));
+    }
+
+    #refused(status) {
+      log(`refused with status ${status}`);
+      this.#end(status === 413 ? { code: CODE_TOO_BIG, reason: '', failed: false } : ABNORMAL);
+    }
+
+    // -- Lines
+
+    #line(down, text) {
+      const line = parse(text);
+      if (!Array.isArray(line)) return this.#ended(down, 0); // somebody else answers
+      const [kind, first, second] = line;
+      if (kind === 'pad') return; // what follows may be held back still
+      this.#heard(down);
+      if (kind === 'open') return this.#opened(down, first, second);
+      if (kind !== 'm' && kind !== 'close') return;
+      down.brought = true;
+      this.#got++;
+      this.#acknowledge(text.length);
+      if (kind === 'm') this.#say(() => this.#on.message(first));
+      else this.#end({ code: first, reason: second, failed: first === ABNORMAL.code });
+    }
+
+    #heard(down) {
+      down.heard = true;
+      this.#watch(this.#patience(down));
+      if (this.#name) this.#settle(down.transport);
+    }
+
+    /** Notes that a transport works. */
+    #settle(transport) {
+      if (transport === this.#choice[0] && !this.#proven) {
+        this.#proven = true;
+        if (this.#host && recall(this.#host) !== 'websocket') remember(this.#host, transport);
+      }
+      if (transport === this.transport) return;
+      log(`using ${transport}`);
+      this.transport = transport;
+      this.#say(() => this.#on.moved());
+    }
+
+    #opened(down, name, protocol) {
+      if (this.#name) return; // told twice
+      this.#name = name;
+      down.brought = true;
+      this.#trialWait = Math.min(TRIAL_MAX, Math.max(TRIAL_MIN, 10 * (performance.now() - down.since)));
+      this.protocol = protocol;
+      // The standard wants one of those that were asked for, or none of none.
+      if (this.#protocols.length ? !this.#protocols.includes(protocol) : protocol) {
+        log(`subprotocol ${JSON.stringify(protocol)} was not asked for`);
+        return this.leave();
+      }
+      this.transport = down.transport;
+      this.#settle(down.transport);
+      log(`opened by ${this.transport}`);
+      this.#say(() => this.#on.opened());
+    }
+
+    /** Tells the server what we have, in time for what it has to keep. */
+    #acknowledge(size) {
+      if (this.#told === this.#got - 1) this.#unacknowledged = 0; // a request has just told all before
+      this.#unacknowledged += size;
+      if (this.#unacknowledged > ACK_SIZE) this.#up.ask();
+      else this.#ackTimer ||= setTimeout(() => {
+        this.#ackTimer = 0;
+        if (this.#told < this.#got) this.#up.ask();
+      }, ACK_WAIT);
+    }
+
+    #taken(last, size) {
+      this.bufferedAmount -= size;
+      if (!this.#closing || last < this.#closing.number) return;
+      // The server says why it closes, and may have had a reason of its own.
+      const { code } = this.#closing;
+      clearTimeout(this.#closeTimer);
+      this.#closeTimer = setTimeout(() => this.#end({ code, reason: '', failed: false }), CLOSE_LINE_WAIT);
+    }
+
+    // -- The end
+
+    /** Says something in a task, unless all was over before. */
+    #say(task) {
+      if (!this.#over) queueTask(task);
+    }
+
+    #end(how) {
+      this.#say(() => this.#on.closed(how));
+      this.#stop();
+    }
+
+    #stop() {
+      this.#over = true;
+      sessions.delete(this);
+      this.#down?.stop();
+      this.#down = null;
+      this.#up.stop();
+      for (const timer of [this.#watchdog, this.#retry, this.#ackTimer, this.#closeTimer]) clearTimeout(timer);
+    }
+  }
+
+  // -- The browser's own WebSocket ---------------------------------------------------------
+
+  /** A WebSocket that says the same as a Session. Throws what its constructor throws. */
+  class Direct {
+    transport = 'websocket';
+    roundTrip = NaN;
+    #socket;
+    #failed = false;
+
+    constructor(url, protocols, on) {
+      const socket = this.#socket = new Native(url, protocols);
+      socket.onopen = () => on.opened();
+      socket.onmessage = ({ data }) => on.message(data);
+      socket.onerror = () => { this.#failed = true; };
+      socket.onclose = ({ code, reason, wasClean }) => on.closed({ code, reason, wasClean, failed: this.#failed });
+    }
+
+    get readyState() { return this.#socket.readyState; }
+    get protocol() { return this.#socket.protocol; }
+    get extensions() { return this.#socket.extensions; }
+    get bufferedAmount() { return this.#socket.bufferedAmount; }
+    set binaryType(type) { this.#socket.binaryType = type; }
+
+    send(data) { this.#socket.send(data); }
+    close(...how) { this.#socket.close(...how); }
+
+    drop() {
+      const socket = this.#socket;
+      socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
+      socket.close();
+    }
+  }
+
+  // -- The constructor -----------------------------------------------------------------------
+
+  /** The event of a close, for browsers that lost it together with WebSocket. */
+  const Closed = globalThis.CloseEvent ?? class CloseEvent extends Event {
+    constructor(type, { wasClean = false, code = 0, reason = '' } = {}) {
+      super(type);
+      Object.assign(this, { wasClean, code, reason });
+    }
+  };
+
+  /** The full address that a socket is made with, or an exception as in the standard. */
+  function address(text) {
+    let url;
+    try {
+      url = new URL(text, globalThis.document?.baseURI ?? globalThis.location?.href);
+    } catch {
+      throw new DOMException(`Failed to construct 'WebSocket': the URL '${text}' is invalid.`, 'SyntaxError');
+    }
+    url.protocol = url.protocol.replace(/^http/, 'ws');
+    if (!/^wss?:$/.test(url.protocol)) {
+      throw new DOMException(`Failed to construct 'WebSocket': the scheme '${url.protocol}' is not ws, wss, http or https.`, 'SyntaxError');
+    }
+    if (url.href.includes('#')) {
+      throw new DOMException(`Failed to construct 'WebSocket': the URL '${url.href}' has a fragment.`, 'SyntaxError');
+    }
+    return url;
+  }
+
+  /** The subprotocols of an argument that is a string or a sequence of strings. */
+  function subprotocols(value) {
+    const isSequence = Object(value) === value && value[Symbol.iterator] != null;
+    const names = isSequence ? Array.from(value, name => `${name}`) : [`${value}`];
+    const wrong = names.find((name, i) => !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) || names.indexOf(name) < i);
+    if (wrong === undefined) return names;
+    throw new DOMException(`Failed to construct 'WebSocket': the subprotocol '${wrong}' is invalid or named twice.`, 'SyntaxError');
+  }
+
+  /** What send was given, as the standard reads it: binary as it is, all else as a string. */
+  function payload(data) {
+    if (data instanceof Blob || data instanceof ArrayBuffer || ArrayBuffer.isView(data)) return data;
+    const text = `${data}`;
+    return /\p{Surrogate}/u.test(text) ? new TextDecoder().decode(encoder.encode(text)) : text;
+  }
+
+  function sizeOf(data) {
+    return typeof data === 'string' ? encoder.encode(data).length : data.size ?? data.byteLength;
+  }
+
+  /** Refuses what close may not be called with. */
+  function checkClose(code, reason) {
+    if (code !== undefined && code !== 1000 && (code < 3000 || code > 4999)) {
+      throw new DOMException(`Failed to execute 'close' on 'WebSocket': the code must be 1000, or 3000 to 4999; ${code} is neither.`, 'InvalidAccessError');
+    }
+    if (sizeOf(reason ?? '') > 123) {
+      throw new DOMException("Failed to execute 'close' on 'WebSocket': the reason is longer than 123 bytes.", 'SyntaxError');
+    }
+  }
+
+  /** A number as an unsigned short, clamped. */
+  function clampShort(value) {
+    return Math.min(65535, Math.max(0, Math.round(Number(value) || 0)));
+  }
+
+  /** What the page wants: '' what works, 'http' all but WebSocket, or a transport by name. */
+  function forced() {
+    const force = globalThis.WEBSOCKET_FORCE_FALLBACK;
+    if (!force) return '';
+    if (force === true) return 'http';
+    if (force === 'websocket' || AVAILABLE.includes(force)) return force;
+    console.warn(`WEBSOCKET_FORCE_FALLBACK: ${force} is not here; want true, websocket, ${AVAILABLE.join(', ')}`);
+    return 'http';
+  }
+
+  class WebSocket extends EventTarget {
+    static native = Native;
+
+    #url;
+    #protocols;
+    #state = CONNECTING;
+    #line = null; // Direct or Session, once one is open
+    #tried = new Set(); // those that may open still
+    #timer = 0; // until HTTP is tried, too
+    #binaryType = 'blob';
+    #unsent = 0; // bytes that were sent too late
+    #handlers = new Map(); // type → {value, listener}
+
+    constructor(url, protocols = []) {
+      if (!arguments.length) throw new TypeError("Failed to construct 'WebSocket': 1 argument required, but only 0 present.");
+      super();
+      this.#url = address(`${url}`);
+      this.#protocols = subprotocols(protocols);
+      this.#connect(forced());
+    }
+
+    get url() { return this.#url.href; }
+    get protocol() { return this.#line?.protocol ?? ''; }
+    get extensions() { return this.#line?.extensions ?? ''; }
+    get readyState() { return this.#line?.readyState ?? this.#state; }
+    get bufferedAmount() { return (this.#line?.bufferedAmount ?? 0) + this.#unsent; }
+    get transport() { return this.#line?.transport ?? ''; }
+    get roundTrip() { return this.#line?.roundTrip ?? NaN; }
+
+    get binaryType() { return this.#binaryType; }
+    set binaryType(type) {
+      if (type !== 'blob' && type !== 'arraybuffer') return;
+      this.#binaryType = type;
+      for (const line of [this.#line, ...this.#tried]) if (line instanceof Direct) line.binaryType = type;
+    }
+
+    get onopen() { return this.#handler('open'); }
+    set onopen(value) { this.#handle('open', value); }
+    get onmessage() { return this.#handler('message'); }
+    set onmessage(value) { this.#handle('message', value); }
+    get onerror() { return this.#handler('error'); }
+    set onerror(value) { this.#handle('error', value); }
+    get onclose() { return this.#handler('close'); }
+    set onclose(value) { this.#handle('close', value); }
+
+    send(data) {
+      if (!arguments.length) throw new TypeError("Failed to execute 'send' on 'WebSocket': 1 argument required, but only 0 present.");
+      const message = payload(data);
+      const state = this.readyState;
+      if (state === CONNECTING) {
+        throw new DOMException("Failed to execute 'send' on 'WebSocket': still connecting.", 'InvalidStateError');
+      }
+      const size = sizeOf(message);
+      if (state === OPEN) this.#line.send(message, size);
+      else this.#unsent += size;
+    }
+
+    close(code, reason) {
+      const number = code === undefined ? undefined : clampShort(code);
+      const text = reason === undefined ? undefined : payload(`${reason}`);
+      checkClose(number, text);
+      if (this.readyState >= CLOSING) return;
+      this.#state = CLOSING;
+      if (this.#line) return this.#line.close(...(text === undefined ? [number] : [number ?? 1000, text]));
+      this.#dropOthers();
+      queueTask(() => this.#closed(ABNORMAL));
+    }
+
+    #connect(force) {
+      const remembered = force ? '' : recall(this.#url.host);
+      const direct = force === 'websocket' || (!force && Native && (!remembered || remembered === 'websocket'));
+      if (direct && Native) this.#tryDirect(!force);
+      else if (direct) queueTask(() => this.#closed(ABNORMAL));
+      else this.#trySession(force === 'http' ? '' : force);
+    }
+
+    #tryDirect(otherwise) {
+      const direct = new Direct(this.#url.href, this.#protocols, {
+        opened: () => {
+          if (otherwise) remember(this.#url.host, 'websocket');
+          this.#opened(direct);
+        },
+        message: data => this.#message(data),
+        closed: how => {
+          if (otherwise) this.#trySession('');
+          this.#lost(direct, how);
+        },
+      });
+      this.#tried.add(direct);
+      // It stays in the race: on a slow network nothing else is faster.
+      if (otherwise) this.#timer = setTimeout(() => this.#trySession(''), NATIVE_WAIT);
+    }
+
+    /** Tries HTTP, once, while nothing is open. */
+    #trySession(only) {
+      clearTimeout(this.#timer);
+      if (this.#state !== CONNECTING || [...this.#tried].some(line => line instanceof Session)) return;
+      log(`${this.url} over HTTP`, only);
+      const session = new Session(this.url, this.#protocols, only, {
+        opened: () => this.#opened(session),
+        message: data => this.#message(data),
+        moved: () => this.dispatchEvent(new Event('transport')),
+        closed: how => this.#lost(session, how),
+      });
+      this.#tried.add(session);
+    }
+
+    /** Takes the first that opens. */
+    #opened(line) {
+      if (this.#state !== CONNECTING) return line.drop();
+      this.#tried.delete(line);
+      this.#dropOthers();
+      this.#line = line;
+      this.#state = OPEN;
+      this.dispatchEvent(new Event('transport'));
+      this.dispatchEvent(new Event('open'));
+    }
+
+    #dropOthers() {
+      clearTimeout(this.#timer);
+      this.#tried.forEach(line => line.drop());
+      this.#tried.clear();
+    }
+
+    #message(data) {
+      if (this.#state !== OPEN) return; // the standard drops what comes while closing
+      this.dispatchEvent(new MessageEvent('message', { data, origin: this.#url.origin }));
+    }
+
+    /** A line has ended: the one in use, or one that may have opened. */
+    #lost(line, how) {
+      this.#tried.delete(line);
+      if (line === this.#line || (this.#state === CONNECTING && !this.#tried.size)) this.#closed(how);
+    }
+
+    #closed({ code, reason, failed, wasClean = !failed }) {
+      this.#state = CLOSED;
+      if (failed) this.dispatchEvent(new Event('error'));
+      this.dispatchEvent(new Closed('close', { code, reason, wasClean }));
+    }
+
+    #handler(type) { return this.#handlers.get(type)?.value ?? null; }
+
+    /** Sets an event handler as HTML has it: its place among the listeners is that of the first one set. */
+    #handle(type, value) {
+      const handler = this.#handlers.get(type);
+      if (Object(value) !== value) {
+        this.#handlers.delete(type);
+        if (handler) this.removeEventListener(type, handler.listener);
+      } else if (handler) {
+        handler.value = value;
+      } else {
+        const entry = { value, listener: event => typeof entry.value === 'function' && entry.value.call(this, event) };
+        this.#handlers.set(type, entry);
+        this.addEventListener(type, entry.listener);
+      }
+    }
+  }
+
+  // As WebIDL has it: constants in both places, and everything can be enumerated.
+  for (const [name, value] of Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED })) {
+    for (const place of [WebSocket, WebSocket.prototype]) Object.defineProperty(place, name, { value, enumerable: true });
+  }
+  for (const name of Object.getOwnPropertyNames(WebSocket.prototype)) {
+    if (name !== 'constructor') Object.defineProperty(WebSocket.prototype, name, { enumerable: true });
+  }
+  Object.defineProperty(WebSocket.prototype, Symbol.toStringTag, { value: 'WebSocket', configurable: true });
+  Object.defineProperty(globalThis, 'WebSocket', { value: WebSocket, writable: true, configurable: true });
+})();
