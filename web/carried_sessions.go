@@ -12,8 +12,9 @@ import (
 
 // carriedSessions are the sessions over HTTP of this node, by their secrets.
 type carriedSessions struct {
-	node    string
-	streams beats
+	node  string
+	beats beats
+	polls polls
 	// conns bounds nothing: what waits in a stream is part of a backlog, which is
 	// bounded.
 	conns *wire.Options
@@ -69,7 +70,7 @@ const maxSessionName = 100
 // splitSessionName returns the parts of a session's name.
 func splitSessionName(name string) (node, secret string, err error) {
 	node, secret, ok := strings.Cut(name, ".")
-	if !ok || node == "" || secret == "" || len(name) > maxSessionName {
+	if !ok || node == "" || secret == "" || len(name) > maxSessionName || strings.ContainsFunc(node+secret, notInName) {
 		return "", "", badRequest("session", "the name is expected that the open line gave")
 	}
 	return node, secret, nil

@@ -143,7 +143,7 @@ func (s *Server) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 			s.wheel.turn()
-			s.carried.streams.turn()
+			s.carried.beats.turn()
 		}
 	}
 }
@@ -158,6 +158,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range sessions {
 		c.close(closeShutdown)
 	}
+	defer s.carried.polls.close()
 	gone := make(chan struct{})
 	go func() { s.open.Wait(); close(gone) }()
 	select {

@@ -149,6 +149,10 @@ func (t *carried) abort() {
 func (t *carried) tell() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.tellLocked()
+}
+
+func (t *carried) tellLocked() {
 	select {
 	case <-t.told:
 	default:
@@ -166,14 +170,19 @@ func (t *carried) finish() {
 	case <-t.told:
 	case <-wait.C:
 	}
-	t.up.Lock() // the last message has been handled
-	t.up.Unlock()
-	t.mu.Lock()
-	t.state = carriedOver
-	t.stopWaiting()
-	t.mu.Unlock()
+	t.beOver()
 	s.dismiss(t.session)
 	time.AfterFunc(retryWait, func() { s.carried.forget(t) })
+}
+
+// beOver waits until the last message of the client has been handled.
+func (t *carried) beOver() {
+	t.up.Lock()
+	defer t.up.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.state = carriedOver
+	t.stopWaiting()
 }
 
 // attach makes a request the carrier of the session, in place of the one before.

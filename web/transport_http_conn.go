@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"net"
 	"net/http"
 	"time"
@@ -67,7 +68,7 @@ func (t *carried) carryDirectly(conn net.Conn, to framing, head []byte, n uint64
 		go c.watch()
 		return
 	}
-	s.carried.streams.add(c)
+	s.carried.beats.add(c, &c.slot)
 	s.open.Add(1) // the session itself is counted still
 	go func() { defer s.open.Done(); c.watch() }()
 }
@@ -80,7 +81,7 @@ func (c *streamConn) watch() {
 		_, err = c.Read(b[:])
 	}
 	t := c.transport
-	t.session.server.carried.streams.remove(c)
+	t.session.server.carried.beats.remove(c, &c.slot)
 	_ = c.Close()
 	t.detach(c)
 	if !t.isOpen() {
@@ -121,15 +122,19 @@ func (c *streamConn) beat() {
 	}
 }
 
-// hijackStream takes over the connection of a request. It fails where that cannot
-// be done, as on HTTP/2, and then nothing has happened.
-func hijackStream(w http.ResponseWriter) (net.Conn, error) {
-	conn, _, err := http.NewResponseController(w).Hijack()
+// takeOver takes the connection of a request over, and what the client has sent
+// behind it. It fails where that cannot be done, as on HTTP/2, and then nothing has
+// happened.
+func takeOver(w http.ResponseWriter) (conn net.Conn, early []byte, err error) {
+	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	early, _ = rw.Reader.Peek(rw.Reader.Buffered())
+	// A listener that looks at first bytes wraps its connections; the socket
+	// below is written to directly.
 	if wrapped, ok := conn.(interface{ Unwrap() net.Conn }); ok {
 		conn = wrapped.Unwrap()
 	}
-	return conn, nil
+	return conn, bytes.Clone(early), nil
 }

@@ -3,8 +3,10 @@ package web_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,17 +36,110 @@ func TestViaAnyNode(t *testing.T) {
 	for _, via := range vias {
 		t.Run(via, func(t *testing.T) {
 			t.Parallel()
-			testAnyNode(t, via, newTown())
+			testAnyNode(t, via, newTown().broker)
 		})
 	}
 }
 
-// testAnyNode runs over nodes whose brokers the given town makes.
-func testAnyNode(t *testing.T, via string, town interface{ broker() hub.Broker }) {
+// TestViaAnyNodeRedis does the same with a real Redis between the nodes.
+func TestViaAnyNodeRedis(t *testing.T) {
+	t.Parallel()
+	redis := hubtest.Redis(t)
+	for _, via := range vias {
+		t.Run(via, func(t *testing.T) {
+			testAnyNode(t, via, func() hub.Broker {
+				b, err := hub.NewRedisBroker(hub.RedisOptions{URL: redis.URL()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return b
+			})
+		})
+	}
+}
+
+// TestViaAnyNodeLarge has large messages travel between nodes, which takes
+// several calls.
+func TestViaAnyNodeLarge(t *testing.T) {
+	t.Parallel()
+	w := newTown()
+	node := func() *testServer {
+		return newTestServer(t, func(o *web.Options) {
+			o.Hub = hub.New(hub.Options{Broker: w.broker()})
+			o.Limits.Message = 900 << 10
+		})
+	}
+	mine, other := node(), node()
+	text := strings.Repeat("é", 300<<10)
+	for _, via := range vias {
+		t.Run(via, func(t *testing.T) {
+			channel := "chat-" + via
+			name := mine.beginVia(t, via, "/ws/"+channel, "").open()
+			native := mine.dial(t, "/ws/"+channel) // hears after the others
+			mine.publish(t, channel, fmt.Sprintf("%q", text))
+			native.hear()
+			far := other.beginVia(t, via, "/ws/"+channel, "&session="+name)
+			if via != "poll" {
+				far.wants(`["ping"]`)
+			}
+			far.wants(`["m","` + text + `"]`)
+			c := openVia(t, http.DefaultClient, swap(mine.URL, other.URL), via, "/ws/"+channel)
+			c.say("small", text)
+			if got := c.hear() + c.hear(); got != "small"+text {
+				t.Errorf("heard %d bytes of its own", len(got))
+			}
+			line := strings.NewReader(`"` + strings.Repeat("x", 800<<10) + `"`)
+			r, err := http.NewRequest("POST", other.URL+"/ws/"+channel+"?via=send&first=3&session="+c.name, line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if status, _, answer := do(t, r); status != http.StatusRequestEntityTooLarge {
+				t.Errorf("a line that does not travel: %d %s, want 413", status, answer)
+			}
+		})
+	}
+}
+
+// swap returns addresses by turns.
+func swap(urls ...string) func() string {
+	var n atomic.Int64
+	return func() string { return urls[int(n.Add(1)-1)%len(urls)] }
+}
+
+// TestViaOwnerLeaves ends a session at its node, seen from another, and then asks
+// a node that leaves for a session of another.
+func TestViaOwnerLeaves(t *testing.T) {
+	t.Parallel()
+	w := newTown()
+	node := func() *testServer {
+		return newTestServer(t, func(o *web.Options) { o.Hub = hub.New(hub.Options{Broker: w.broker()}) })
+	}
+	mine, other, third := node(), node(), node()
+	name := mine.beginVia(t, "poll", "/ws/chat", "").open()
+	stays := third.beginVia(t, "poll", "/ws/chat", "").open()
+	far := other.beginVia(t, "stream", "/ws/chat", "&session="+name)
+	far.wants(`["ping"]`)
+	if err := mine.web.Shutdown(t.Context()); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+	far.wants(`["close",1001,"server is going down, come back"]`)
+	far.wantsEnd()
+	waits := other.beginVia(t, "stream", "/ws/chat", "&session="+stays)
+	waits.wants(`["ping"]`)
+	if err := other.web.Shutdown(t.Context()); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+	waits.wantsEnd() // and its client asks another node
+	again := third.beginVia(t, "stream", "/ws/chat", "&session="+stays)
+	again.wants(`["ping"]`)
+}
+
+// testAnyNode runs over nodes with the given brokers.
+func testAnyNode(t *testing.T, via string, broker func() hub.Broker) {
 	t.Helper()
 	var nodes []*testServer
 	for range 3 {
-		nodes = append(nodes, newTestServer(t, func(o *web.Options) { o.Hub = hub.New(hub.Options{Broker: town.broker()}) }))
+		nodes = append(nodes, newTestServer(t, func(o *web.Options) { o.Hub = hub.New(hub.Options{Broker: broker()}) }))
 	}
 	for _, n := range nodes {
 		hubtest.Eventually(t, 15*time.Second, func() bool { return n.hub.Ready(t.Context()) == nil }, "the node is ready")
@@ -53,14 +148,7 @@ func testAnyNode(t *testing.T, via string, town interface{ broker() hub.Broker }
 	for _, n := range nodes {
 		proxies = append(proxies, hubtest.NewProxy(t, n.Listener.Addr().String()))
 	}
-	var mu sync.Mutex
-	next := 0
-	base := func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		next++
-		return "http://" + proxies[next%len(proxies)].Addr()
-	}
+	base := swap("http://"+proxies[0].Addr(), "http://"+proxies[1].Addr(), "http://"+proxies[2].Addr())
 	c := openVia(t, httpClient(t, "HTTP/1.1"), base, via, "/ws/chat")
 	cuts := exchange(t, nodes[0], c, 60*time.Millisecond, func() (n int) {
 		for _, p := range proxies {

@@ -58,7 +58,7 @@ func (s *Server) streamDirectly(c *carrying) error {
 	}
 	setStreamHeader(c.w.Header(), c.wrap)
 	head := streamHead(c.w.Header())
-	conn, err := hijackStream(c.w)
+	conn, _, err := takeOver(c.w)
 	if err != nil {
 		return err
 	}

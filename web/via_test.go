@@ -343,6 +343,7 @@ func TestViaResume(t *testing.T) {
 				channel := "/ws/chat-" + from + to
 				first := s.beginVia(t, from, channel, "")
 				name := first.open()
+				native := s.dial(t, channel) // hears after the others
 				s.publish(t, channel[4:], `"one"`)
 				s.publish(t, channel[4:], `"two"`)
 				if from != "poll" {
@@ -350,6 +351,9 @@ func TestViaResume(t *testing.T) {
 				}
 				first.Close()
 				s.publish(t, channel[4:], `"three"`)
+				native.hear()
+				native.hear()
+				native.hear()
 				second := s.beginVia(t, to, channel, "&got=1&session="+name)
 				if to != "poll" {
 					second.wants(`["ping"]`)

@@ -136,7 +136,7 @@ func TestViaStreamPings(t *testing.T) {
 				in := openStream(t, s, hijack)
 				in.wants(`data: ["open"`, 0, 0)
 				in.wants(`data: ["ping"]`, 5*time.Second, 10*time.Second)
-				time.Sleep(in.start.Add(12 * time.Second).Sub(time.Now()))
+				time.Sleep(time.Until(in.start.Add(12 * time.Second)))
 				publishText(t, h, "x")
 				in.wants(`data: ["m","x"]`, 12*time.Second, 12*time.Second)
 				in.wants(`data: ["ping"]`, 17*time.Second, 22*time.Second)

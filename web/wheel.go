@@ -32,14 +32,17 @@ func (w *wheel) turn() {
 	}
 }
 
-// beats is the wheel of streams over HTTP, each of which has its turn once in a
-// beat.
-type beats struct{ ring[*streamConn] }
+// beats is the wheel of connections that carry sessions over HTTP, each of which
+// has its turn once in a beat.
+type beats struct{ ring[beating] }
 
-func (b *beats) add(c *streamConn)    { b.put(c, &c.slot, int(beat/time.Second)) }
-func (b *beats) remove(c *streamConn) { b.take(c, &c.slot) }
+// beating is a connection that wants to be looked after.
+type beating interface{ beat() }
 
-// turn moves the hand by one slot and looks after its streams.
+func (b *beats) add(c beating, slot *int)    { b.put(c, slot, int(beat/time.Second)) }
+func (b *beats) remove(c beating, slot *int) { b.take(c, slot) }
+
+// turn moves the hand by one slot and looks after its connections.
 func (b *beats) turn() {
 	for _, c := range b.advance() {
 		c.beat()

@@ -59,6 +59,7 @@ type remoteEvent struct {
 	Channel string
 	Detail  struct {
 		Client                   string
+		Transport                string
 		Code                     int
 		Reason                   string
 		Data                     json.RawMessage

@@ -151,6 +151,7 @@ func (p *program) run(ctx context.Context) error {
 	defer stop()
 	server := &http.Server{
 		Handler:           p.web,
+		Protocols:         protocols(),
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -178,6 +179,15 @@ func (p *program) run(ctx context.Context) error {
 	n := p.hub.Stats()
 	p.logger.Info("stopped", "repaired", n.Repaired, "lost", n.Lost, "reads", n.Reads, "evicted", p.web.NumEvicted())
 	return err
+}
+
+// protocols are the versions of HTTP that are spoken. HTTP/2 without TLS is for
+// proxies in front, and begins without an upgrade (RFC 9113, section 3.3).
+func protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
 }
 
 // stop sends the clients away and waits for requests under way, and for neither

@@ -2,9 +2,11 @@ package wire_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -168,4 +170,27 @@ func TestDiscardIsBounded(t *testing.T) {
 		_ = c.Close()
 		sending.Wait()
 	})
+}
+
+// Finish closes the stream behind the last frame, also when frames wait before it.
+func TestFinish(t *testing.T) {
+	for _, kind := range []string{"tcp", "tls"} { // a pipe cannot be closed by half
+		for _, waiting := range []int{0, 100} {
+			t.Run(fmt.Sprint(kind, " behind ", waiting), func(t *testing.T) {
+				t.Parallel()
+				c, peer := open(t, kind, bounds)
+				for range waiting {
+					c.Send(text(strings.Repeat("x", 60_000)))
+				}
+				c.Finish(bye, false, 5*time.Second)
+				frames := readAll(t, peer)
+				if len(frames) != waiting+1 || frames[waiting].opcode != opClose {
+					t.Errorf("the peer got %d frames, want %d and the last", len(frames), waiting)
+				}
+				if c.Send(text("x")) {
+					t.Error("it takes frames behind the last")
+				}
+			})
+		}
+	}
 }

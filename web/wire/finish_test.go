@@ -8,7 +8,7 @@ import (
 
 // The peer gets what was sent, and then the end of the stream, though the
 // connection is open for what it still says.
-func TestFinish(t *testing.T) {
+func TestFinishWithoutFrame(t *testing.T) {
 	for _, kind := range []string{"tcp", "tls"} {
 		for name, waiting := range map[string]int{"nothing waits": 0, "much waits": 4 << 20} {
 			t.Run(kind+", "+name, func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestFinish(t *testing.T) {
 }
 
 // A peer that does not read, or does not close, has the time it was given.
-func TestFinishIsBounded(t *testing.T) {
+func TestFinishWithoutFrameIsBounded(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind string) {
 		c, _ := open(t, kind, bounds)
 		if kind != "pipe" {

@@ -13,6 +13,13 @@ const clientEvents = ['connecting', 'connected', 'disconnected', 'error',
   'subscribing', 'subscribed', 'unsubscribed', 'publication', 'join', 'leave'];
 const subscriptionEvents = ['subscribing', 'subscribed', 'unsubscribed', 'publication', 'join', 'leave', 'error'];
 
+// dial returns the arguments for a client of an address: a URL, or a JSON object
+// with "transports" for it to try and more "options".
+export function dial(address, options) {
+  const { transports, options: more } = address.startsWith('{') ? JSON.parse(address) : { transports: address };
+  return [transports, { ...JSON.parse(options), ...more }];
+}
+
 // remote returns the function that takes orders.
 export function remote(client, tell) {
   const say = line => tell(JSON.stringify(line));

@@ -4,9 +4,9 @@
 import { createInterface } from 'node:readline';
 import { Centrifuge } from 'centrifuge';
 import WebSocket from 'ws';
-import { remote } from './remote.mjs';
+import { dial, remote } from './remote.mjs';
 
-const [address, options] = process.argv.slice(2);
-const client = new Centrifuge(address, { ...JSON.parse(options), websocket: WebSocket });
+const [endpoint, options] = dial(...process.argv.slice(2));
+const client = new Centrifuge(endpoint, { ...options, websocket: WebSocket });
 const order = remote(client, line => console.log(line));
 createInterface({ input: process.stdin }).on('line', order).on('close', () => process.exit());
