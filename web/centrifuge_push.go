@@ -24,7 +24,20 @@ func newClientInfo(c hub.ClientInfo) clientInfo {
 func appendPublication(dst []byte, channel string, m *hub.Message) []byte {
 	dst = append(dst, `{"push":{"channel":`...)
 	dst = appendString(dst, channel)
-	dst = append(dst, `,"pub":{"data":`...)
+	dst = appendContent(append(dst, `,"pub":{`...), m)
+	return append(dst, `}}}`...)
+}
+
+// appendEvent appends a message as /events says it.
+func appendEvent(dst []byte, channel string, m *hub.Message) []byte {
+	dst = append(dst, `{"channel":`...)
+	dst = append(appendString(dst, channel), ',')
+	return append(appendContent(dst, m), '}')
+}
+
+// appendContent appends the members of a publication.
+func appendContent(dst []byte, m *hub.Message) []byte {
+	dst = append(dst, `"data":`...)
 	dst = append(dst, m.Data...)
 	if m.Info != nil {
 		dst = append(dst, `,"info":`...)
@@ -38,7 +51,7 @@ func appendPublication(dst []byte, channel string, m *hub.Message) []byte {
 		dst = append(dst, `,"offset":`...)
 		dst = strconv.AppendUint(dst, m.Offset, 10)
 	}
-	return append(dst, `}}}`...)
+	return dst
 }
 
 // appendComing appends the push of a join or a leave.

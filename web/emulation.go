@@ -80,7 +80,7 @@ func (s *Server) admitEmulation(w http.ResponseWriter, r *http.Request, methods 
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", right)
 	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
-		h.Set("Access-Control-Allow-Headers", "Content-Type, Accept")
+		h.Set("Access-Control-Allow-Headers", "Content-Type, Accept, Last-Event-ID")
 	}
 	h.Set("Access-Control-Max-Age", strconv.Itoa(preflightAge))
 	w.WriteHeader(http.StatusNoContent)

@@ -17,6 +17,7 @@ const (
 	framingReplies                    // the payload's lines: HTTP stream of the Centrifuge protocol
 	framingReplyEvents                // the same lines as events of an event stream
 	framingHixie                      // a text frame of hixie-75 and hixie-76
+	framingPlain                      // an event for each line; see framing_plain.go
 )
 
 // appendFrame appends the payload, wrapped.
@@ -24,7 +25,7 @@ func (f framing) appendFrame(dst, payload []byte) []byte {
 	switch f {
 	case framingLines, framingEvents:
 		return f.appendMessage(dst, payload)
-	case framingReplies, framingReplyEvents:
+	case framingReplies, framingReplyEvents, framingPlain:
 		return f.appendReplies(dst, payload)
 	case framingHixie:
 		return wire.AppendHixie(dst, payload)
@@ -40,6 +41,8 @@ const (
 	payloadRaw        payload = iota // the text alone
 	payloadCentrifuge                // a publication push in JSON
 	payloadComings                   // the same, and pushes of who joins and leaves
+	payloadEvent                     // an event of /events in JSON
+	payloadEventID                   // the same behind a line with its cursor, for streams of the one channel
 )
 
 // encoder is the wire format of a protocol on a transport. It is a
@@ -54,8 +57,16 @@ func (e encoder) AppendFrame(dst []byte, channel string, m *hub.Message) []byte 
 	if m.Kind != hub.KindPublished {
 		return e.appendComing(dst, channel, m)
 	}
-	if e.payload == payloadRaw {
+	switch e.payload {
+	case payloadRaw:
 		return e.framing.appendFrame(dst, rawText(m.Data))
+	case payloadEventID:
+		if m.Offset > 0 {
+			dst = appendID(dst, cursor{{cursorKey(channel), hub.Position{Epoch: m.Epoch, Offset: m.Offset}}})
+		}
+		return e.framing.appendFrame(dst, appendEvent(nil, channel, m))
+	case payloadEvent:
+		return e.framing.appendFrame(dst, appendEvent(nil, channel, m))
 	}
 	return e.framing.appendFrame(dst, appendPublication(nil, channel, m))
 }

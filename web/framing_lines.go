@@ -26,7 +26,9 @@ const padSize = 2 << 10
 const eventField = "data: "
 
 // isEvents reports whether lines travel as events.
-func (f framing) isEvents() bool { return f == framingEvents || f == framingReplyEvents }
+func (f framing) isEvents() bool {
+	return f == framingEvents || f == framingReplyEvents || f == framingPlain
+}
 
 // begin and finish put what belongs around a line.
 func (f framing) begin(dst []byte) []byte {
@@ -78,8 +80,11 @@ func (f framing) appendReplies(dst, payload []byte) []byte {
 }
 
 // appendEnd appends the line that tells a client to go: a counted one, or a push
-// of the Centrifuge protocol.
+// of the Centrifuge protocol, or what ends a plain stream.
 func (f framing) appendEnd(dst []byte, code int, reason string) []byte {
+	if f == framingPlain {
+		return appendPlainEnd(dst, reason)
+	}
 	number := strconv.Itoa(code)
 	dst = f.begin(dst)
 	if f == framingReplies || f == framingReplyEvents {

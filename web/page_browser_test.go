@@ -81,8 +81,13 @@ func (b *tower) url(path string) string { return "http://" + b.addr + path }
 // publish publishes to a channel as a backend does.
 func (b *tower) publish(t *testing.T, channel, data string) {
 	t.Helper()
-	body := fmt.Sprintf(`{"channel":%q,"data":%s}`, channel, data)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url("/api/publish"), strings.NewReader(body))
+	b.call(t, "/api/publish", fmt.Sprintf(`{"channel":%q,"data":%s}`, channel, data))
+}
+
+// call makes a call of the API.
+func (b *tower) call(t *testing.T, path, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url(path), strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +98,7 @@ func (b *tower) publish(t *testing.T, channel, data string) {
 	}
 	_ = answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		t.Fatalf("publish %s: status %s", body, answer.Status)
+		t.Fatalf("%s %s: status %s", path, body, answer.Status)
 	}
 }
 

@@ -51,6 +51,7 @@ func (s *Server) sessionRoutes(r chi.Router) {
 		"/connection/http_stream": s.emulateHTTPStream,
 		"/connection/sse":         s.emulateSSE,
 		"/emulation":              s.emulation,
+		"/events":                 s.events,
 	} {
 		r.Handle(path, s.handle(f))
 	}

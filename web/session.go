@@ -57,6 +57,9 @@ type session struct {
 	protocol  protocol
 	id        string
 	slot      int // on the wheel
+	// deliver takes the place of Deliver, for a protocol whose frames are not the
+	// same for all; nil for most.
+	deliver func(*hub.Subscription, hub.Delivery) bool
 
 	mu      sync.Mutex // guards what follows
 	closing bool
@@ -114,7 +117,10 @@ func (c *session) ID() string { return c.id }
 
 // Deliver implements [hub.Subscriber]. There are no frames when the protocol has
 // no word for the messages.
-func (c *session) Deliver(_ *hub.Subscription, d hub.Delivery) bool {
+func (c *session) Deliver(sub *hub.Subscription, d hub.Delivery) bool {
+	if c.deliver != nil {
+		return c.deliver(sub, d)
+	}
 	return len(d.Frames) == 0 || c.transport.send(d.Frames)
 }
 

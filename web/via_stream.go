@@ -22,7 +22,7 @@ const (
 // contentType is what responses in a framing are called.
 func (f framing) contentType() string {
 	switch f {
-	case framingEvents, framingReplyEvents:
+	case framingEvents, framingReplyEvents, framingPlain:
 		return "text/event-stream"
 	case framingReplies:
 		return "application/json"
@@ -92,13 +92,13 @@ func (s *Server) streamPulled(c *carrying) error {
 	return nil
 }
 
-// ping appends a ping, in framings that have one: the Centrifuge protocol pings
-// by itself.
+// ping appends a ping, in framings that have one: the protocols of the others ping
+// by themselves.
 func (c *carrying) ping(dst []byte) []byte {
-	if c.wrap == framingReplies || c.wrap == framingReplyEvents {
-		return dst
+	if c.wrap == framingLines || c.wrap == framingEvents {
+		return c.wrap.appendPing(dst)
 	}
-	return c.wrap.appendPing(dst)
+	return dst
 }
 
 // streamWriter writes to a response with a deadline for each write.

@@ -1,0 +1,184 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"belfry/hub"
+)
+
+// eventsPoll is one long-poll of /events: a subscriber that lives until there is
+// something to answer. It is nobody in a channel's presence.
+type eventsPoll struct {
+	wish   eventsWish
+	id     string
+	limit  int           // bytes of an answer; one message may always be in it
+	wake   chan struct{} // holds a token when there is something to answer
+	joined []*hub.Subscription
+
+	mu    sync.Mutex // guards what follows
+	lines []byte     // JSON of messages, each on a line
+	at    cursor     // behind them
+	gaps  []string
+	done  bool // takes no more: the answer is full, or messages were lost
+}
+
+// eventsEncoder is the format of polls: JSON on a line.
+var eventsEncoder = encoder{payloadEvent, framingReplies}
+
+// pollEvents answers with what came after the cursor. When there is nothing it
+// waits, and answers with nothing but the cursor in the end.
+func (s *Server) pollEvents(w http.ResponseWriter, r *http.Request, wish eventsWish) error {
+	if s.isDraining() {
+		return errDraining
+	}
+	p := &eventsPoll{wish: wish, id: rand.Text(), limit: s.limits.Buffer, wake: make(chan struct{}, 1)}
+	defer p.leave()
+	if err := p.join(s.hub); err != nil {
+		return err
+	}
+	p.wait(r.Context(), s.carried.life)
+	p.leave()
+	if r.Context().Err() != nil {
+		return nil // the client is gone
+	}
+	writeAnswer(w, p.answer())
+	return nil
+}
+
+// join subscribes to the channels and takes what was missed on them.
+func (p *eventsPoll) join(h *hub.Hub) error {
+	ctx, cancel := callContext()
+	defer cancel()
+	for _, channel := range p.wish.channels {
+		if ctx.Err() != nil {
+			return errNotReady
+		}
+		since := p.wish.since.position(channel)
+		sub, err := h.Subscribe(ctx, channel, p, eventsEncoder, hub.SubscribeOptions{Recover: since})
+		if err != nil {
+			return err
+		}
+		p.joined = append(p.joined, sub)
+		p.catchUp(since, sub)
+	}
+	return nil
+}
+
+// catchUp takes what was missed on a channel. Nothing is delivered yet.
+func (p *eventsPoll) catchUp(since *hub.Position, sub *hub.Subscription) {
+	if p.wish.isGap(since, sub) {
+		p.gaps = append(p.gaps, sub.Channel())
+	}
+	p.at.set(sub.Channel(), begin(since, sub))
+	for _, m := range sub.Missed {
+		p.take(sub.Channel(), m, eventsEncoder.AppendFrame(nil, sub.Channel(), m))
+	}
+	if !p.done {
+		p.at.set(sub.Channel(), sub.Position)
+	}
+}
+
+// take takes a message, unless there is no room. What is left out comes with the
+// next poll. It runs under the lock, or before anything is delivered.
+func (p *eventsPoll) take(channel string, m *hub.Message, line []byte) {
+	p.done = p.done || len(p.lines) > 0 && len(p.lines)+len(line) > p.limit
+	if p.done {
+		return
+	}
+	p.lines = append(p.lines, line...)
+	if m.Offset > 0 {
+		p.at.set(channel, hub.Position{Epoch: m.Epoch, Offset: m.Offset})
+	}
+}
+
+// wait returns when there is something to answer, or no sense in waiting.
+func (p *eventsPoll) wait(request, server context.Context) {
+	if len(p.lines) > 0 || len(p.gaps) > 0 {
+		return
+	}
+	for _, sub := range p.joined {
+		sub.Start()
+	}
+	timer := time.NewTimer(pollWait)
+	defer timer.Stop()
+	select {
+	case <-p.wake:
+	case <-timer.C:
+	case <-request.Done():
+	case <-server.Done():
+	}
+}
+
+// leave ends the subscriptions. A second call does nothing.
+func (p *eventsPoll) leave() {
+	for _, sub := range p.joined {
+		sub.Cancel()
+	}
+}
+
+// answer words what was taken.
+func (p *eventsPoll) answer() []byte {
+	body := append(make([]byte, 0, len(p.lines)+maxCursor), `{"events":[`...)
+	body = append(body, bytes.ReplaceAll(bytes.TrimSuffix(p.lines, []byte("\n")), []byte("\n"), []byte(","))...)
+	body = append(p.at.append(append(body, `],"cursor":"`...)), '"')
+	if len(p.gaps) > 0 {
+		body = appendJSON(append(body, `,"gap":`...), p.gaps)
+	}
+	return append(body, "}\n"...)
+}
+
+// ID implements [hub.Subscriber].
+func (p *eventsPoll) ID() string { return p.id }
+
+// Deliver implements [hub.Subscriber].
+func (p *eventsPoll) Deliver(sub *hub.Subscription, d hub.Delivery) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rest := d.Frames
+	for _, m := range d.Messages {
+		if m.Kind == hub.KindPublished {
+			end := bytes.IndexByte(rest, '\n') + 1
+			p.take(sub.Channel(), m, rest[:end])
+			rest = rest[end:]
+		}
+	}
+	if len(p.lines) > 0 {
+		p.stir()
+	}
+	return true
+}
+
+// Evict implements [hub.Subscriber]. Deliver refuses nothing, but too much may
+// have come before the start.
+func (p *eventsPoll) Evict() { p.stir() }
+
+// Lose implements [hub.Loser]. The position stays before the loss, and the next
+// poll is told of it.
+func (p *eventsPoll) Lose(*hub.Subscription) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done = true
+	p.stir()
+}
+
+func (p *eventsPoll) stir() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// writeAnswer writes the answer to a poll, in bounded time.
+func writeAnswer(w http.ResponseWriter, body []byte) {
+	h := w.Header()
+	setStreamHeader(h, framingReplies)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pollWriteWait))
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,61 @@
+package web_test
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"belfry/hub"
+	"belfry/web"
+)
+
+func TestEventsPollIsHeld(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *web.Server, _ *hub.Hub) {
+		start := time.Now()
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/events?channel=news", nil)
+		r.Header.Set("Accept", "application/json")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if took := time.Since(start); took != 25*time.Second || w.Body.String() != `{"events":[],"cursor":"AQ"}`+"\n" {
+			t.Errorf("after %v: %q, want nothing after 25 s", took, w.Body)
+		}
+	})
+}
+
+// TestEventsHeartbeat waits for comments on streams that are written to directly,
+// and on others.
+func TestEventsHeartbeat(t *testing.T) {
+	for name, hijack := range map[string]bool{"directly": true, "fetched": false} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, s *web.Server, _ *hub.Hub) {
+				server, client := net.Pipe()
+				ctx, cancel := context.WithCancel(t.Context())
+				r := httptest.NewRequestWithContext(ctx, "GET", "/events?channel=news", nil)
+				var w http.ResponseWriter = &flushed{header: make(http.Header), conn: server}
+				if hijack {
+					w = pipeWriter{httptest.NewRecorder(), server}
+				}
+				done := make(chan struct{})
+				go func() { defer close(done); s.ServeHTTP(w, r) }()
+				t.Cleanup(func() { cancel(); _ = client.Close(); <-done })
+				in, start := bufio.NewReader(client), time.Now()
+				for beats := time.Duration(1); beats <= 3; {
+					line, err := in.ReadString('\n')
+					if err != nil {
+						t.Fatal(err)
+					}
+					if line == ":\n" {
+						if at := time.Since(start); at > beats*25*time.Second || at < (beats-1)*25*time.Second {
+							t.Errorf("heartbeat %d after %v", beats, at)
+						}
+						beats++
+					}
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,74 @@
+package web
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A plain event stream (WHATWG HTML, section 9.2) has these events and lines:
+//
+//	id: CURSOR                     the position before the first event
+//
+//	id: CURSOR                     a message
+//	data: {"channel":"news",…}
+//
+//	event: belfry.gap              messages were missed that cannot be had
+//	data: {"channels":["news"]}
+//
+//	: reason                       the end, and when to come back
+//	retry: 1234
+//
+//	:                              nothing: the server is there
+
+const (
+	gapEvent = "belfry.gap"
+	// A client is to come back after a pause between these two, so that not all
+	// of a server's clients come at once.
+	minRetry, maxRetry = 500 * time.Millisecond, 2500 * time.Millisecond
+)
+
+// appendField appends one line. What could end it is left out.
+func appendField(dst []byte, name, value string) []byte {
+	dst = append(append(dst, name...), ": "...)
+	dst = append(dst, strings.Map(inField, value)...)
+	return append(dst, '\n')
+}
+
+// inField is for strings.Map: carriage return and line feed end a line, and an id
+// with a NUL is ignored.
+func inField(r rune) rune {
+	if r == '\r' || r == '\n' || r == 0 {
+		return -1
+	}
+	return r
+}
+
+// appendID appends the line that becomes the client's Last-Event-ID.
+func appendID(dst []byte, at cursor) []byte {
+	return append(at.append(append(dst, "id: "...)), '\n')
+}
+
+// appendRetry appends the line that says when to come back.
+func appendRetry(dst []byte) []byte {
+	wait := minRetry + rand.N(maxRetry-minRetry)
+	return append(appendField(dst, "retry", strconv.FormatInt(wait.Milliseconds(), 10)), '\n')
+}
+
+// appendGap appends the event that names channels with a gap. Behind it the
+// client is at the given position; nil: that is not known.
+func appendGap(dst []byte, at cursor, channels ...string) []byte {
+	dst = appendField(dst, "event", gapEvent)
+	if at != nil {
+		dst = appendID(dst, at)
+	}
+	dst = append(appendJSON(append(dst, `data: {"channels":`...), channels), '}')
+	return append(dst, "\n\n"...)
+}
+
+// appendPlainEnd appends what sends a client away, which is also what makes it
+// come back: there is nothing in an event stream that would not.
+func appendPlainEnd(dst []byte, reason string) []byte {
+	return appendRetry(appendField(dst, "", reason))
+}
