@@ -44,32 +44,21 @@ func draftOfVersion(version string) (draft, error) {
 	return 0, errWebSocketVersions
 }
 
-// serveRaw serves an endpoint of plain text to clients of any draft, unless
-// those before RFC 6455 are switched off. There are no credentials that a client
-// could be tricked into showing here: the other endpoints want RFC 6455.
-func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, speak func(*session) protocol) error {
+// serveWebSocket upgrades a request, of any draft where the endpoint and the
+// configuration let in those before RFC 6455.
+func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, e endpoint) error {
 	d, err := draftOf(r)
 	switch {
-	case err == nil && d != draftRFC && !s.legacy:
-		return errLegacyOff
-	case err == errWebSocketVersions && !s.legacy:
+	case err == errWebSocketVersions && !(e.drafts && s.legacy):
 		return errWebSocketVersion
 	case err != nil:
 		return err
-	case d == draftHixie75 || d == draftHixie76:
-		return s.serveHixie(w, r, d, speak)
-	}
-	return s.serveMasked(w, r, speak, offered(r))
-}
-
-// checkCurrent refuses what is not RFC 6455.
-func checkCurrent(r *http.Request) error {
-	switch d, err := draftOf(r); {
-	case err == errWebSocketVersions:
-		return errWebSocketVersion
-	case err == nil && d != draftRFC:
+	case d != draftRFC && !e.drafts:
 		return errWebSocketDraft
-	default:
-		return err
+	case d != draftRFC && !s.legacy:
+		return errLegacyOff
+	case d == draftHixie75 || d == draftHixie76:
+		return s.serveHixie(w, r, d, e.speak)
 	}
+	return s.serveMasked(w, r, e.speak, e.choose(tokens(r.Header["Sec-Websocket-Protocol"])))
 }

@@ -51,10 +51,11 @@ func (f framing) appendMessage(dst, payload []byte) []byte {
 	return f.finish(append(dst, ']'))
 }
 
-func (f framing) appendOpen(dst []byte, name string) []byte {
+func (f framing) appendOpen(dst []byte, name, subprotocol string) []byte {
 	dst = append(f.begin(dst), `["open",`...)
 	dst = appendString(dst, name)
-	return f.finish(append(dst, `,""]`...))
+	dst = appendString(append(dst, ','), subprotocol)
+	return f.finish(append(dst, ']'))
 }
 
 func (f framing) appendPing(dst []byte) []byte {

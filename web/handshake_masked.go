@@ -36,16 +36,21 @@ func maskedAnswer(key, subprotocol string) []byte {
 	return []byte(answer + "\r\n")
 }
 
-// offered is the first subprotocol that the client offers, or empty. Plain text
-// goes with any name, and a client that asks for one gives up when none comes
-// back.
-func offered(r *http.Request) string {
-	first, _, _ := strings.Cut(r.Header.Get("Sec-Websocket-Protocol"), ",")
-	first = strings.TrimSpace(first)
-	if strings.ContainsFunc(first, func(c rune) bool { return c <= ' ' || c >= 0x7F || strings.ContainsRune(`()<>@;:\"/[]?={}`, c) }) {
-		return "" // no token of RFC 2616
+// tokens are the subprotocols in lists of them. What is no token of RFC 2616 is
+// left out.
+func tokens(lists []string) (names []string) {
+	for _, list := range lists {
+		for name := range strings.SplitSeq(list, ",") {
+			if name = strings.TrimSpace(name); name != "" && !strings.ContainsFunc(name, isNoToken) {
+				names = append(names, name)
+			}
+		}
 	}
-	return first
+	return names
+}
+
+func isNoToken(c rune) bool {
+	return c <= ' ' || c >= 0x7F || strings.ContainsRune(`()<>@;:\"/[]?={}`, c)
 }
 
 // gorillaRequest is a handshake that gorilla takes, whatever the client sent; its

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -29,6 +30,14 @@ type centrifuge struct {
 type answer struct {
 	replies []byte
 	started []*hub.Subscription // to be started once the replies are on their way
+}
+
+// centrifugeSubprotocol is the one for JSON, if it is offered.
+func centrifugeSubprotocol(offered []string) string {
+	if slices.Contains(offered, "centrifuge-json") {
+		return "centrifuge-json"
+	}
+	return ""
 }
 
 func newCentrifuge(c *session) protocol { return &centrifuge{session: c} }

@@ -66,8 +66,17 @@ func (s *Server) handle(f func(http.ResponseWriter, *http.Request) error) http.H
 	}
 }
 
+// plain is an endpoint of plain text, for clients of any draft. There are no
+// credentials that a client could be tricked into showing here. Plain text goes
+// with any subprotocol, so the first is chosen.
+func plain(speak func(*session) protocol) endpoint {
+	return endpoint{speak: speak, drafts: true, choose: func(offered []string) string {
+		return append(offered, "")[0]
+	}}
+}
+
 func (s *Server) echo(w http.ResponseWriter, r *http.Request) error {
-	return s.serve(w, r, s.serveRaw, newEcho)
+	return s.serve(w, r, plain(newEcho))
 }
 
 func (s *Server) channel(w http.ResponseWriter, r *http.Request) error {
@@ -78,11 +87,11 @@ func (s *Server) channel(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.hub.Rule(channel); err != nil {
 		return err
 	}
-	return s.serve(w, r, s.serveRaw, func(c *session) protocol { return &raw{session: c, channel: channel} })
+	return s.serve(w, r, plain(func(c *session) protocol { return &raw{session: c, channel: channel} }))
 }
 
 func (s *Server) centrifuge(w http.ResponseWriter, r *http.Request) error {
-	return s.serve(w, r, s.serveWebSocket, newCentrifuge)
+	return s.serve(w, r, endpoint{speak: newCentrifuge, choose: centrifugeSubprotocol})
 }
 
 // pathValue returns a parameter of the route, unescaped: chi matches the

@@ -118,14 +118,6 @@ func (c *session) text(text []byte) {
 	c.protocol.message(text)
 }
 
-// serveWebSocket serves an endpoint to clients of RFC 6455 alone.
-func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, speak func(*session) protocol) error {
-	if err := checkCurrent(r); err != nil {
-		return err
-	}
-	return s.serveMasked(w, r, speak, "")
-}
-
 // serveMasked upgrades a request of version 7, 8 or 13, and agrees to the
 // subprotocol unless it is empty. The session runs on a goroutine of its own, so
 // that the request's stack and buffers are let go.

@@ -28,13 +28,20 @@ const (
 	pollWait = 25 * time.Second
 )
 
-// upgrading serves one of the kinds of WebSocket.
-type upgrading func(w http.ResponseWriter, r *http.Request, speak func(*session) protocol) error
+// endpoint is where sessions of one protocol are opened.
+type endpoint struct {
+	speak func(*session) protocol
+	// drafts lets in clients from before RFC 6455.
+	drafts bool
+	// choose picks one of the subprotocols that a client offers; empty: none. A
+	// client that offers some gives up when none comes back.
+	choose func(offered []string) string
+}
 
-// serve is an endpoint for sessions: over WebSocket, or as "via" says.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, webSocket upgrading, speak func(*session) protocol) error {
+// serve opens a session over WebSocket, or as "via" says.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, e endpoint) error {
 	if r.Method == http.MethodGet && r.URL.RawQuery == "" {
-		return webSocket(w, r, speak)
+		return s.serveWebSocket(w, r, e)
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -42,18 +49,18 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, webSocket upgradi
 	}
 	via := query.Get("via")
 	if via == "" && r.Method == http.MethodGet {
-		return webSocket(w, r, speak)
+		return s.serveWebSocket(w, r, e)
 	}
 	if err := s.admitOrigin(w, r); err != nil {
 		return err
 	}
 	switch {
 	case via == "events" && r.Method == http.MethodGet:
-		return s.carry(w, r, query, framingEvents, speak, s.stream)
+		return s.carry(w, r, query, framingEvents, e, s.stream)
 	case via == "stream" && r.Method == http.MethodPost:
-		return s.carry(w, r, query, framingLines, speak, s.stream)
+		return s.carry(w, r, query, framingLines, e, s.stream)
 	case via == "poll" && r.Method == http.MethodPost:
-		return s.carry(w, r, query, framingLines, speak, s.poll)
+		return s.carry(w, r, query, framingLines, e, s.poll)
 	case via == "send" && r.Method == http.MethodPost:
 		return s.say(w, r, query)
 	case via == "events":
@@ -91,7 +98,7 @@ type carrying struct {
 
 // carry opens a session or finds the one that a request names, and answers with
 // what it has to say.
-func (s *Server) carry(w http.ResponseWriter, r *http.Request, query url.Values, wrap framing, speak func(*session) protocol, answer func(*carrying) error) error {
+func (s *Server) carry(w http.ResponseWriter, r *http.Request, query url.Values, wrap framing, e endpoint, answer func(*carrying) error) error {
 	if err := discardBody(w, r, maxCarryBody); err != nil {
 		return err
 	}
@@ -102,12 +109,12 @@ func (s *Server) carry(w http.ResponseWriter, r *http.Request, query url.Values,
 	if query.Has("session") {
 		return s.carryOn(c, query, answer)
 	}
-	t, err := s.openCarried(r, wrap, false, speak)
+	t, err := s.openCarried(r, wrap, false, e.speak)
 	if err != nil {
 		return err
 	}
 	c.session = t
-	c.preface = wrap.appendOpen(c.preface, s.carried.name(t))
+	c.preface = wrap.appendOpen(c.preface, s.carried.name(t), e.choose(tokens(query["protocol"])))
 	if err := answer(c); err != nil {
 		t.vanish() // nobody knows its name
 		return err
