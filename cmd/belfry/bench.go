@@ -31,14 +31,15 @@ type benchCommand struct {
 	Churn       int           `help:"Joins and leaves a second, together, over more connections of the Centrifuge protocol." placeholder:"N" group:"Load:"`
 
 	serverFlags `group:"Server:"`
-	Key         string        `help:"Its API key; in BELFRY_API_KEY it is not seen by others on this machine." env:"BELFRY_API_KEY" placeholder:"KEY" group:"Server:"`
-	Protocol    load.Protocol `help:"raw: text from /ws/{channel}; centrifuge: JSON from /connection/websocket." default:"raw" enum:"raw,centrifuge" group:"Server:"`
-	Channel     string        `help:"The channel, or what the names of several begin with." default:"bench" group:"Server:"`
-	PublishOver string        `help:"api: the HTTP API; connection: the connections of subscribers." default:"api" enum:"api,connection" group:"Server:"`
-	URL         string        `name:"url" help:"The WebSocket endpoint, for another server than Belfry; {channel} stands for the channel." placeholder:"URL" group:"Server:"`
-	PublishURL  string        `name:"publish-url" help:"The call to publish, if it is not /api/publish." placeholder:"URL" group:"Server:"`
-	PID         int           `name:"pid" help:"The server's process on this machine: its CPU time and memory are measured." placeholder:"ID" group:"Server:"`
-	AllowRemote bool          `help:"The server may be on another machine. Ask its owner." group:"Server:"`
+	Key         string         `help:"Its API key; in BELFRY_API_KEY it is not seen by others on this machine." env:"BELFRY_API_KEY" placeholder:"KEY" group:"Server:"`
+	Transport   load.Transport `help:"websocket, or Belfry's own over HTTP: events (an event stream), stream (lines), poll (long-poll); these speak raw." default:"websocket" enum:"websocket,events,stream,poll" group:"Server:"`
+	Protocol    load.Protocol  `help:"raw: text from /ws/{channel}; centrifuge: JSON from /connection/websocket." default:"raw" enum:"raw,centrifuge" group:"Server:"`
+	Channel     string         `help:"The channel, or what the names of several begin with." default:"bench" group:"Server:"`
+	PublishOver string         `help:"api: the HTTP API; connection: the connections of subscribers." default:"api" enum:"api,connection" group:"Server:"`
+	URL         string         `name:"url" help:"The WebSocket endpoint, for another server than Belfry; {channel} stands for the channel." placeholder:"URL" group:"Server:"`
+	PublishURL  string         `name:"publish-url" help:"The call to publish, if it is not /api/publish." placeholder:"URL" group:"Server:"`
+	PID         int            `name:"pid" help:"The server's process on this machine: its CPU time and memory are measured." placeholder:"ID" group:"Server:"`
+	AllowRemote bool           `help:"The server may be on another machine. Ask its owner." group:"Server:"`
 
 	JSON bool `name:"json" help:"Print the report as JSON."`
 }
@@ -52,6 +53,7 @@ func (benchCommand) Help() string {
   belfry bench --subscribers 10000 --messages 0 --duration 1m   only idle connections
   belfry bench --stall 1 --size 8192 --duration 20s             one of them stops reading
   belfry bench --protocol centrifuge --churn 5000 --rate 500
+  belfry bench --transport poll --subscribers 500               sessions over HTTP
   belfry bench --url 'ws://127.0.0.1:9000/room/{channel}' --publish-over connection
 
 Latency is from when a message was due until a subscriber has read it: a server
@@ -74,7 +76,7 @@ func (c *benchCommand) Validate() error {
 func (c *benchCommand) options() load.Options {
 	o := load.Options{
 		SocketURL: c.socketURL(), PublishURL: c.publishURL(), APIKey: c.Key, AllowRemote: c.AllowRemote,
-		Protocol: c.Protocol, Subscribers: c.Subscribers, Channels: c.Channels, Channel: c.Channel,
+		Transport: c.Transport, Protocol: c.Protocol, Subscribers: c.Subscribers, Channels: c.Channels, Channel: c.Channel,
 		Publishers: c.Publishers, Rate: c.Rate, Size: c.Size, Duration: c.Duration,
 		Warmup: c.Warmup, Patience: benchPatience, Stall: c.Stall, Churn: c.Churn, PID: c.PID,
 	}

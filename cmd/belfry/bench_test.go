@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -32,6 +33,10 @@ func TestBench(t *testing.T) {
 		{"over connections", []string{"--channel", "chat", "--publish-over", "connection"}, load.Report{Protocol: load.Raw, Published: 60, Expected: 600, Delivered: 600}},
 		{"as another server", []string{"--url", strings.Replace(n.URL, "http", "ws", 1) + "/ws/{channel}", "--server", "http://127.0.0.1:1"}, load.Report{Protocol: load.Raw, Published: 60, Expected: 600, Delivered: 600}},
 		{"churn", []string{"--protocol", "centrifuge", "--churn", "100"}, load.Report{Protocol: load.Centrifuge, Published: 60, Expected: 600, Delivered: 600}},
+		{"events", []string{"--transport", "events", "--pid", pid}, load.Report{Protocol: load.Raw, Transport: load.Events, Published: 60, Expected: 600, Delivered: 600}},
+		{"stream", []string{"--transport", "stream", "--publishers", "2"}, load.Report{Protocol: load.Raw, Transport: load.Stream, Published: 60, Expected: 600, Delivered: 600}},
+		{"poll", []string{"--transport", "poll"}, load.Report{Protocol: load.Raw, Transport: load.Poll, Published: 60, Expected: 600, Delivered: 600}},
+		{"idle streams", []string{"--transport", "stream", "--messages", "0", "--duration", "100ms"}, load.Report{Protocol: load.Raw, Transport: load.Stream}},
 		{"idle", []string{"--messages", "0", "--duration", "100ms"}, load.Report{Protocol: load.Raw}},
 	}
 	for _, tc := range cases {
@@ -44,7 +49,7 @@ func TestBench(t *testing.T) {
 			if err := json.Unmarshal([]byte(p.out.String()), &got); err != nil {
 				t.Fatalf("%v in %s", err, &p.out)
 			}
-			if got.Protocol != tc.want.Protocol || got.Published != tc.want.Published || got.Expected != tc.want.Expected || got.Delivered != tc.want.Delivered || !got.OK() {
+			if got.Protocol != tc.want.Protocol || got.Transport != cmp.Or(tc.want.Transport, load.WebSocket) || got.Published != tc.want.Published || got.Expected != tc.want.Expected || got.Delivered != tc.want.Delivered || !got.OK() {
 				t.Errorf("got %s", &p.out)
 			}
 		})
@@ -79,6 +84,9 @@ func TestBenchFaults(t *testing.T) {
 		{"too small", benchArgs(n, "--size", "8"), exitUsage, "size: 8; want 38 to"},
 		{"more channels than subscribers", benchArgs(n, "--channels", "31"), exitUsage, "channels: 31; want 1 to 30"},
 		{"no protocol", benchArgs(n, "--protocol", "morse"), exitUsage, "protocol"},
+		{"no transport", benchArgs(n, "--transport", "pigeon"), exitUsage, "transport"},
+		{"centrifuge over poll", benchArgs(n, "--transport", "poll", "--protocol", "centrifuge"), exitUsage, "has to be raw"},
+		{"published over streams", benchArgs(n, "--transport", "stream", "--publish-over", "connection"), exitUsage, "of the transport websocket"},
 		{"churn over raw", benchArgs(n, "--churn", "5"), exitUsage, "churn"},
 	}
 	for _, tc := range cases {

@@ -47,6 +47,7 @@ var rowMakers = []struct {
 	{"recover", comeback},
 	{"repair", repair},
 	{"flood", flood},
+	{"transports", transports},
 }
 
 func rowNames() (names []string) {

@@ -2,6 +2,7 @@ package load
 
 import (
 	"errors"
+	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -18,8 +19,9 @@ type listener interface {
 	closing(code int)
 }
 
-// conn is a WebSocket connection of a client. One goroutine reads, with a buffer
-// that is used again and again; any may send.
+// conn is a connection of a client over which messages come down: a WebSocket, or
+// one of a session over HTTP. One goroutine reads, with a buffer that is used again
+// and again; any may send over a WebSocket.
 type conn struct {
 	net.Conn
 	listener listener
@@ -27,6 +29,7 @@ type conn struct {
 	held     int         // bytes at the front of buf that are not scanned yet
 	parts    []byte      // of a message that comes in several frames
 	left     atomic.Bool // a close frame was sent
+	carried  *carried    // nil: a WebSocket
 }
 
 // read reads once and hands on what is whole by now.
@@ -36,7 +39,10 @@ func (c *conn) read() error {
 		return err
 	}
 	c.held += n
-	return c.scan()
+	if err := c.scan(); err != nil || c.carried == nil || !c.carried.answered {
+		return err
+	}
+	return c.ask()
 }
 
 // readAll reads until the connection ends, and returns why.
@@ -55,7 +61,7 @@ func (c *conn) scan() error {
 	defer c.listener.end()
 	rest := c.buf[:c.held]
 	for {
-		f, size, err := scanFrame(rest)
+		f, size, err := c.scanPiece(rest)
 		if err != nil {
 			return err
 		}
@@ -68,6 +74,13 @@ func (c *conn) scan() error {
 		}
 		rest = rest[size:]
 	}
+}
+
+func (c *conn) scanPiece(b []byte) (f frame, size int, err error) {
+	if c.carried != nil {
+		return c.carried.scan(b)
+	}
+	return scanFrame(b)
 }
 
 func (c *conn) keep(rest []byte, size int) {
@@ -87,6 +100,9 @@ func (c *conn) take(f frame) error {
 		return c.send(opPong, f.payload)
 	case opClose:
 		c.listener.closing(closeCode(f.payload))
+		if c.carried != nil {
+			return io.EOF // nothing more comes
+		}
 		return c.sendClose(f.payload)
 	}
 	return nil
@@ -130,6 +146,11 @@ func (c *conn) sendClose(payload []byte) error {
 // leave says goodbye and gives the server a while to close the connection.
 func (c *conn) leave(within time.Duration) {
 	_ = c.SetDeadline(time.Now().Add(within))
+	if c.carried != nil {
+		c.left.Store(true)
+		c.carried.sayGoodbye()
+		return
+	}
 	_ = c.sendClose([]byte{1000 >> 8, 1000 & 0xff})
 }
 

@@ -14,6 +14,9 @@ const (
 	opClose        = 8
 	opPing         = 9
 	opPong         = 10
+	// opNothing is no opcode: it stands for what means nothing to a session over
+	// HTTP.
+	opNothing = 16
 )
 
 // maxFrame is the most bytes of a frame or of a message in fragments.

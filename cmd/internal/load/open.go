@@ -49,6 +49,10 @@ func (r *run) openSubscriber(ctx context.Context, i int) (*subscriber, error) {
 	if stall {
 		control = stalledSocket
 	}
+	carried, err := r.newCarried(name)
+	if err != nil {
+		return nil, err
+	}
 	netConn, early, err := r.openSocket(ctx, i, name, control)
 	if err != nil {
 		return nil, err
@@ -61,7 +65,7 @@ func (r *run) openSubscriber(ctx context.Context, i int) (*subscriber, error) {
 	if stall {
 		s.stall, s.tally = true, &r.stalled[0]
 	}
-	s.conn = conn{Conn: netConn, listener: s, buf: make([]byte, r.bufferSize())}
+	s.conn = conn{Conn: netConn, listener: s, buf: make([]byte, r.bufferSize()), carried: carried}
 	s.held = copy(s.buf, early)
 	if err := s.subscribe(name); err != nil {
 		s.drop()
@@ -71,14 +75,20 @@ func (r *run) openSubscriber(ctx context.Context, i int) (*subscriber, error) {
 	return s, nil
 }
 
-// openSocket opens the i-th connection of all. It has a deadline until opened is
-// called.
+// openSocket opens the i-th connection of all, and as a WebSocket if it is to be
+// one. It has a deadline until opened is called.
 func (r *run) openSocket(ctx context.Context, i int, channel string, control controlFunc) (c net.Conn, early []byte, err error) {
 	u, err := r.socketURL(channel)
 	if err != nil {
 		return nil, nil, err
 	}
-	return r.dialer.open(ctx, i, u, control)
+	if !r.Transport.overHTTP() {
+		return r.dialer.open(ctx, i, u, control)
+	}
+	if c, err = r.dialer.dial(ctx, i, control); err == nil {
+		_ = c.SetDeadline(time.Now().Add(dialWait))
+	}
+	return c, nil, err
 }
 
 // opened takes the deadline away and handles what came early.
@@ -99,7 +109,10 @@ func (r *run) bufferSize() int {
 
 // subscribe says what there is to say and waits until the channel is had.
 func (s *subscriber) subscribe(channel string) error {
-	if s.run.Protocol == Raw {
+	switch {
+	case s.carried != nil:
+		return s.openCarried()
+	case s.run.Protocol == Raw:
 		return s.opened()
 	}
 	if err := s.send(opText, centrifugeHello(channel)); err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Protocol is what is spoken over a WebSocket.
+// Protocol is what is spoken in a session.
 type Protocol string
 
 // The protocols.
@@ -42,6 +42,9 @@ type Options struct {
 	// AllowRemote lets the server be on another machine.
 	AllowRemote bool
 
+	// Transport carries the subscribers' sessions; empty: WebSocket. The others
+	// want Raw and a PublishURL.
+	Transport   Transport
 	Protocol    Protocol
 	Subscribers int
 	Channels    int    // subscribers are spread over them
@@ -141,6 +144,9 @@ func (o *Options) contradictions() (faults []string) {
 	add(o.idle() && o.Duration <= 0, "nothing to do: want messages, or a duration to idle")
 	add(o.Protocol != Raw && o.Protocol != Centrifuge, fmt.Sprintf("protocol: %q; want %s or %s", o.Protocol, Raw, Centrifuge))
 	add(o.Churn > 0 && o.Protocol != Centrifuge, fmt.Sprintf("churn: joins and leaves are commands of the %s protocol", Centrifuge))
+	add(!o.Transport.known(), fmt.Sprintf("transport: %q; want %s, %s, %s or %s", o.Transport, WebSocket, Events, Stream, Poll))
+	add(o.Transport.overHTTP() && o.Protocol != Raw, fmt.Sprintf("protocol: over the transport %s it has to be %s", o.Transport, Raw))
+	add(o.Transport.overHTTP() && o.PublishURL == "", fmt.Sprintf("publishing: over subscribers' connections these have to be of the transport %s", WebSocket))
 	add(o.Channel == "", "channel: is empty; want a name")
 	return faults
 }

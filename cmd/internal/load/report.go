@@ -1,15 +1,19 @@
 package load
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Report is what came of a run.
 type Report struct {
-	Protocol    Protocol `json:"protocol"`
-	Subscribers int      `json:"subscribers"`
-	Channels    int      `json:"channels"`
-	Publishers  int      `json:"publishers"`
-	Size        int      `json:"size_bytes"`
-	Rate        float64  `json:"rate"` // messages a second that were asked for; 0: none
+	Protocol    Protocol  `json:"protocol"`
+	Transport   Transport `json:"transport"`
+	Subscribers int       `json:"subscribers"`
+	Channels    int       `json:"channels"`
+	Publishers  int       `json:"publishers"`
+	Size        int       `json:"size_bytes"`
+	Rate        float64   `json:"rate"` // messages a second that were asked for; 0: none
 
 	Published int64  `json:"published"`         // messages that were accepted
 	Refused   int64  `json:"refused"`           // messages that were not
@@ -74,7 +78,7 @@ func (r *Report) OK() bool {
 func (r *run) report(took time.Duration, m *meter) *Report {
 	sum := r.tallies.sum()
 	rep := &Report{
-		Protocol: r.Protocol, Subscribers: r.Subscribers, Channels: r.Channels, Publishers: r.Publishers, Size: r.Size,
+		Protocol: r.Protocol, Transport: cmp.Or(r.Transport, WebSocket), Subscribers: r.Subscribers, Channels: r.Channels, Publishers: r.Publishers, Size: r.Size,
 		Delivered: sum.delivered, Duplicated: sum.duplicated, OutOfOrder: sum.late,
 		Seconds: took.Seconds(), CloseCodes: r.closeCodes(),
 	}

@@ -37,7 +37,7 @@ func goldenReports() map[string]*Report {
 			},
 		},
 		"idle": {
-			Protocol: Raw, Subscribers: 10_000, Channels: 1, Publishers: 1, Size: 128, Seconds: 60,
+			Protocol: Raw, Transport: Stream, Subscribers: 10_000, Channels: 1, Publishers: 1, Size: 128, Seconds: 60,
 			Server: &Server{CPUSeconds: 0.5, CPUPerConnection: 0.8, MemoryBefore: 13 << 20, Memory: 142 << 20, MemoryPeak: 142 << 20, MemoryPerConnection: 13_210},
 		},
 	}

@@ -34,6 +34,9 @@ func (r *Report) WriteText(w io.Writer) error {
 
 func (r *Report) writeTitle(b *strings.Builder) {
 	fmt.Fprintf(b, "%s, %s over %s", count(r.Subscribers, "subscriber"), count(r.Channels, "channel"), r.Protocol)
+	if r.Transport.overHTTP() {
+		fmt.Fprintf(b, " by %s", r.Transport)
+	}
 	if r.Rate > 0 {
 		fmt.Fprintf(b, ", %s messages/s of %s bytes", strconv.FormatFloat(r.Rate, 'f', -1, 64), thousands(int64(r.Size)))
 	}

@@ -16,12 +16,13 @@ type run struct {
 	prefix string    // of markers
 	dialer *dialer
 
-	subscribers []*subscriber
-	tallies     tallies // of subscribers that read
-	stalled     tallies // of those that stop
-	publishers  []*publisher
-	churn       *churn
-	period      int64 // nanoseconds between messages of one publisher in one channel
+	subscribers  []*subscriber
+	tallies      tallies // of subscribers that read
+	stalled      tallies // of those that stop
+	publishers   []*publisher
+	churn        *churn
+	acknowledger *acknowledger // of sessions over HTTP
+	period       int64         // nanoseconds between messages of one publisher in one channel
 
 	readers  sync.WaitGroup
 	resume   chan struct{} // closed when those that stopped reading go on
@@ -50,6 +51,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := r.checkDescriptors(); err != nil {
 		return nil, err
 	}
+	r.acknowledger = newAcknowledger(r.Subscribers, r.dialer)
 	defer r.closeAll()
 	defer r.progress.start(o.Progress)()
 	return r.do(ctx)
@@ -64,6 +66,8 @@ func (r *run) do(ctx context.Context) (*Report, error) {
 	if err := r.connect(ctx); err != nil {
 		return nil, err
 	}
+	stop := r.acknowledge(ctx)
+	defer stop()
 	if err := r.warmUp(ctx); err != nil {
 		return nil, err
 	}
@@ -73,7 +77,7 @@ func (r *run) do(ctx context.Context) (*Report, error) {
 	began := r.clock()
 	err := r.load(ctx)
 	took := time.Duration(r.clock() - began)
-	err = errors.Join(err, m.end())
+	err = errors.Join(err, m.end(), stop())
 	r.progress.set("closing", "connections", int64(r.Subscribers), func() int64 { return int64(r.Subscribers) })
 	report := r.report(took, &m)
 	r.endStall(report)
@@ -132,6 +136,7 @@ func (r *run) closeAll() {
 	for _, c := range all {
 		c.drop()
 	}
+	r.acknowledger.close()
 }
 
 // conns are the connections that were opened.

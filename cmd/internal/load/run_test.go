@@ -35,14 +35,23 @@ func TestGoodServer(t *testing.T) {
 		{"long messages", Raw, func(o *Options) { o.Size = 70_000; o.Messages = 12 }},
 		{"shortest messages", Raw, func(o *Options) { o.Size = MinSize }},
 		{"one channel, more publishers than messages", Raw, func(o *Options) { o.Channels, o.Publishers, o.Messages = 1, 5, 3 }},
+		{"events", Raw, func(o *Options) { o.Transport = Events }},
+		{"stream", Raw, func(o *Options) { o.Transport = Stream }},
+		{"stream, long messages", Raw, func(o *Options) { o.Transport, o.Size, o.Messages = Stream, 70_000, 12 }},
+		{"poll", Raw, func(o *Options) { o.Transport = Poll }},
+		{"poll, long messages", Raw, func(o *Options) { o.Transport, o.Size, o.Messages = Poll, 70_000, 12 }},
 		{"by duration", Raw, func(o *Options) { o.Messages, o.Duration = 0, 100*time.Millisecond }},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			o := newFakeServer(t).options(tc.protocol)
+			s := newFakeServer(t)
+			o := s.options(tc.protocol)
 			tc.change(&o)
 			r := mustRun(t, o)
+			if n := s.goodbyes.Load(); o.Transport.overHTTP() && n != int64(o.Subscribers) {
+				t.Errorf("%d of %d sessions have said goodbye", n, o.Subscribers)
+			}
 			want := int64(o.total() * o.Subscribers / o.Channels)
 			if !r.OK() || r.Delivered != want || r.Expected != want || r.Published != int64(o.total()) {
 				t.Errorf("want %d deliveries; got %+v", want, r)
@@ -58,55 +67,65 @@ func TestGoodServer(t *testing.T) {
 // 12 connections 480.
 func TestBadServer(t *testing.T) {
 	t.Parallel()
-	var held string
 	cases := []struct {
 		name                        string
-		mangle                      func(n int, text string) []string
+		mangle                      func() func(n int, text string) []string
 		delivered, lost, dup, order int64
 	}{
-		{"loses one of ten", func(n int, text string) []string {
-			if n%10 == 0 {
-				return nil
+		{"loses one of ten", func() func(int, string) []string {
+			return func(n int, text string) []string {
+				if n%10 == 0 {
+					return nil
+				}
+				return []string{text}
 			}
-			return []string{text}
 		}, 432, 48, 0, 0},
-		{"sends one of twenty twice", func(n int, text string) []string {
-			if n%20 == 0 {
-				return []string{text, text}
+		{"sends one of twenty twice", func() func(int, string) []string {
+			return func(n int, text string) []string {
+				if n%20 == 10 { // not the last: the run would be over before the second came
+					return []string{text, text}
+				}
+				return []string{text}
 			}
-			return []string{text}
 		}, 480, 0, 24, 0},
-		{"sends 7 after 9", func(n int, text string) []string {
-			switch n {
-			case 7:
-				held = text
-				return nil
-			case 9:
-				return []string{text, held}
+		{"sends 7 after 9", func() func(int, string) []string {
+			var held string
+			return func(n int, text string) []string {
+				switch n {
+				case 7:
+					held = text
+					return nil
+				case 9:
+					return []string{text, held}
+				}
+				return []string{text}
 			}
-			return []string{text}
 		}, 480, 0, 0, 12},
-		{"loses the last", func(n int, text string) []string {
-			if n == 40 {
-				return nil
+		{"loses the last", func() func(int, string) []string {
+			return func(n int, text string) []string {
+				if n == 40 {
+					return nil
+				}
+				return []string{text}
 			}
-			return []string{text}
 		}, 468, 12, 0, 0},
-		{"sends nothing", func(int, string) []string { return nil }, 0, 480, 0, 0},
+		{"sends nothing", func() func(int, string) []string { return func(int, string) []string { return nil } }, 0, 480, 0, 0},
 	}
 	for _, tc := range cases {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			s := newFakeServer(t)
-			s.mangle = tc.mangle
-			o := s.options(Raw)
-			o.Publishers = 1
-			r := mustRun(t, o)
-			if r.OK() || r.Delivered != tc.delivered || r.Lost != tc.lost || r.Duplicated != tc.dup || r.OutOfOrder != tc.order {
-				t.Errorf("delivered %d, lost %d, duplicated %d, out of order %d; want %d, %d, %d, %d",
-					r.Delivered, r.Lost, r.Duplicated, r.OutOfOrder, tc.delivered, tc.lost, tc.dup, tc.order)
-			}
-		})
+		for _, transport := range []Transport{WebSocket, Events, Stream, Poll} {
+			t.Run(tc.name+", "+string(transport), func(t *testing.T) {
+				t.Parallel()
+				s := newFakeServer(t)
+				s.mangle = tc.mangle()
+				o := s.options(Raw)
+				o.Publishers, o.Transport = 1, transport
+				r := mustRun(t, o)
+				if r.OK() || r.Transport != transport || r.Delivered != tc.delivered || r.Lost != tc.lost || r.Duplicated != tc.dup || r.OutOfOrder != tc.order {
+					t.Errorf("%s: delivered %d, lost %d, duplicated %d, out of order %d; want %d, %d, %d, %d",
+						r.Transport, r.Delivered, r.Lost, r.Duplicated, r.OutOfOrder, tc.delivered, tc.lost, tc.dup, tc.order)
+				}
+			})
+		}
 	}
 }
 
@@ -142,6 +161,12 @@ func TestRefusals(t *testing.T) {
 		{"size", func(_ *fakeServer, o *Options) { o.Size = 1 }, "size: 1; want 38 to"},
 		{"all stall", func(_ *fakeServer, o *Options) { o.Stall = 12 }, "stall: 12; want 0 to 9"},
 		{"churn over raw", func(_ *fakeServer, o *Options) { o.Churn = 1 }, "churn: "},
+		{"no transport", func(_ *fakeServer, o *Options) { o.Transport = "pigeon" }, `transport: "pigeon"; want websocket, events, stream or poll`},
+		{"centrifuge over poll", func(_ *fakeServer, o *Options) { o.Transport, o.Protocol = Poll, Centrifuge }, "protocol: over the transport poll it has to be raw"},
+		{"publishing over streams", func(_ *fakeServer, o *Options) { o.Transport, o.PublishURL = Stream, "" }, "publishing: over subscribers' connections"},
+		{"no such endpoint", func(s *fakeServer, o *Options) {
+			o.Transport, o.SocketURL = Stream, strings.Replace(o.SocketURL, "/ws/", "/w/", 1)
+		}, "404 Not Found to via=stream at /w/c-"},
 		{"nothing to do", func(_ *fakeServer, o *Options) { o.Rate, o.Messages = 0, 0 }, "nothing to do"},
 	}
 	for _, tc := range cases {

@@ -27,9 +27,11 @@ type fakeServer struct {
 	writeWait time.Duration
 	status    int          // of publish calls
 	pongs     atomic.Int64 // answers to pings of the Centrifuge protocol
+	goodbyes  atomic.Int64 // of sessions over HTTP
 
 	mu       sync.Mutex // guards what follows
 	channels map[string][]*fakeClient
+	sessions []*fakeClient // over HTTP
 }
 
 // fakeClient is one subscription. Its writer ends with the connection.
@@ -39,12 +41,16 @@ type fakeClient struct {
 	wrap    bool // in a push of the Centrifuge protocol
 	sent    int
 	out     chan string
+
+	lines int           // over HTTP: what the client should have
+	gone  chan struct{} // over HTTP: the client has said goodbye
 }
 
 func newFakeServer(t *testing.T) *fakeServer {
 	s := &fakeServer{channels: make(map[string][]*fakeClient), status: http.StatusOK}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws/{channel}", s.raw)
+	mux.HandleFunc("POST /ws/{channel}", s.overHTTP)
 	mux.HandleFunc("GET /connection/websocket", s.centrifuge)
 	mux.HandleFunc("POST /api/publish", s.api)
 	s.Server = httptest.NewServer(mux)
@@ -159,6 +165,10 @@ func (s *fakeServer) leave(c *fakeClient) {
 }
 
 func (s *fakeServer) raw(w http.ResponseWriter, r *http.Request) {
+	if r.FormValue("via") != "" {
+		s.overHTTP(w, r)
+		return
+	}
 	c := &fakeClient{channel: r.PathValue("channel")}
 	s.serve(w, r, c, func(text []byte) {
 		if text == nil {
