@@ -35,6 +35,8 @@ func TestBench(t *testing.T) {
 		{"churn", []string{"--protocol", "centrifuge", "--churn", "100"}, load.Report{Protocol: load.Centrifuge, Published: 60, Expected: 600, Delivered: 600}},
 		{"events", []string{"--transport", "events", "--pid", pid}, load.Report{Protocol: load.Raw, Transport: load.Events, Published: 60, Expected: 600, Delivered: 600}},
 		{"stream", []string{"--transport", "stream", "--publishers", "2"}, load.Report{Protocol: load.Raw, Transport: load.Stream, Published: 60, Expected: 600, Delivered: 600}},
+		// More than the server keeps for a client that does not acknowledge.
+		{"much on streams", []string{"--transport", "stream", "--size", "60000", "--messages", "90", "--rate", "90"}, load.Report{Protocol: load.Raw, Transport: load.Stream, Published: 90, Expected: 900, Delivered: 900}},
 		{"poll", []string{"--transport", "poll"}, load.Report{Protocol: load.Raw, Transport: load.Poll, Published: 60, Expected: 600, Delivered: 600}},
 		{"idle streams", []string{"--transport", "stream", "--messages", "0", "--duration", "100ms"}, load.Report{Protocol: load.Raw, Transport: load.Stream}},
 		{"idle", []string{"--messages", "0", "--duration", "100ms"}, load.Report{Protocol: load.Raw}},

@@ -1,7 +1,7 @@
 // Command compare measures Belfry beside the yardsticks of cmd/reference: it
 // starts each server as a process of its own, does the same work with each in
 // turn, and sets what came of it beside a bar. Some rows start a redis-server, too.
-// It takes about a quarter of an hour and the whole machine.
+// It takes about twenty minutes and the whole machine.
 package main
 
 import (

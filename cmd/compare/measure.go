@@ -85,6 +85,8 @@ func p99(r *report) float64 {
 	return r.Latency.P99
 }
 
+func p99Milliseconds(r *report) float64 { return p99(r) / 1e3 }
+
 // faults is how many messages did not come once and in order, and a fault when
 // there were none at all.
 func faults(r *report) float64 {

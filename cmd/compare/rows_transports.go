@@ -2,7 +2,9 @@ package main
 
 // transports has a WebSocket beside Belfry's transports over HTTP. A long-poll is
 // a request for each delivery, and two cores do not do 40,000 of them a second
-// beside those who ask: it gets fewer messages, and a WebSocket as few.
+// beside those who ask: it gets fewer messages, and a WebSocket as few. One that
+// falls behind gets several messages with an answer and looks cheap: its p99 says
+// whether it did.
 func transports(s settings) row {
 	over := func(transport string, rate int) []string {
 		return messages(2000, 1, rate, s.seconds, "--transport", transport)
@@ -26,6 +28,7 @@ func transports(s settings) row {
 			ratio("CPU per delivery, stream to websocket", cpuPerDelivery, "stream", "websocket").atMost(1.5),
 			ratio("CPU per delivery, poll to websocket, both 5 messages/s", cpuPerDelivery, "poll, 5/s", "websocket, 5/s").atMost(4),
 			ratio("CPU per delivery, poll at 5 messages/s to websocket at 20", cpuPerDelivery, "poll, 5/s", "websocket"),
+			median("p99 latency, poll", "ms", p99Milliseconds, "poll, 5/s"),
 			worst("memory of each idle session, events", "KiB", memoryEach, "idle events").atMost(20),
 			worst("memory of each idle session, stream", "KiB", memoryEach, "idle stream").atMost(20),
 			worst("faults", "", faults, "websocket", "events", "stream", "websocket, 5/s", "poll, 5/s").atMost(0),
