@@ -123,7 +123,7 @@ func FuzzLines(f *testing.F) {
 	f.Add(string(Poll), pollAnswer(openLine, twoLine)+pollAnswer(`["ping"]`))
 	f.Fuzz(func(t *testing.T, transport, sent string) {
 		got, _, c, err := readCarried(Transport(transport), []byte(sent))
-		if err == nil || uint64(len(got)) != c.got.Load() {
+		if err == nil || uint64(len(got)) > c.got.Load() { // the last line may be at fault
 			t.Errorf("%d messages, %d lines, %v", len(got), c.got.Load(), err)
 		}
 	})
