@@ -6,4 +6,8 @@
 // the hub. What comes in is checked here and handed to [belfry/hub.Hub.Publish];
 // nothing in this package writes a published message to anybody but through the
 // hub. The one exception is the echo, which answers its own session.
+//
+// A session over HTTP is carried by one request after another, and what its
+// client has not acknowledged is kept for the next. Any node takes any of its
+// requests, and passes on those of another's.
 package web

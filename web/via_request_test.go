@@ -60,7 +60,7 @@ func (s *testServer) beginVia(t testing.TB, via, path, query string) *viaRequest
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := s.client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -376,31 +376,32 @@ func TestViaResume(t *testing.T) {
 	}
 }
 
-// TestViaNewerRequest ends a poll that is held.
+// TestViaNewerRequest ends requests that are held, because a newer one carries
+// the session.
 func TestViaNewerRequest(t *testing.T) {
-	t.Parallel()
-	s := newTestServer(t, nil)
-	opening := s.beginVia(t, "poll", "/ws/chat", "")
-	name := opening.open()
-	opening.wantsEnd()
-	older := make(chan string, 1)
-	go func() {
-		r, _ := http.NewRequest("POST", s.URL+"/ws/chat?via=poll&session="+name, nil)
-		_, _, answer := do(t, r)
-		older <- answer
-	}()
-	hubtest.Eventually(t, 15*time.Second, func() bool {
-		select {
-		case got := <-older:
-			if got != `["ping"]` {
-				t.Errorf("the older poll is answered %q", got)
-			}
-			return true
-		default:
+	eachVia(t, func(t *testing.T, s *testServer, via string) {
+		opening := s.beginVia(t, "poll", "/ws/chat", "")
+		name := opening.open()
+		opening.wantsEnd()
+		older := make(chan struct{})
+		go func() {
+			defer close(older)
+			request := s.beginVia(t, via, "/ws/chat", "&session="+name)
+			request.wants(`["ping"]`)
+			request.wantsEnd()
+		}()
+		for begun := time.Now(); ; {
 			s.beginVia(t, "stream", "/ws/chat", "&session="+name).wants(`["ping"]`)
-			return false
+			select {
+			case <-older:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+			if time.Since(begun) > 5*time.Second {
+				t.Fatal("the older request goes on")
+			}
 		}
-	}, "the older poll is answered")
+	})
 }
 
 func TestViaShutdown(t *testing.T) {

@@ -55,6 +55,24 @@ func (n *node) runCurl(key string) (status int) {
 	return response.StatusCode
 }
 
+// TestHTTP2 speaks HTTP/2 without TLS, as a proxy in front may.
+func TestHTTP2(t *testing.T) {
+	n := serve(t)
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: p}
+	defer transport.CloseIdleConnections()
+	client := http.Client{Transport: transport, Timeout: 5 * time.Second}
+	response, err := client.Post(n.URL+"/echo?via=poll", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.ProtoMajor != 2 || response.StatusCode != http.StatusOK {
+		t.Errorf("got %s %s, want HTTP/2 and 200", response.Proto, response.Status)
+	}
+}
+
 func TestConfiguredKeyIsNeverShown(t *testing.T) {
 	const key = "correct-horse-battery"
 	n := serve(t, "BELFRY_API_KEY="+key)
