@@ -95,10 +95,22 @@ const behaviours = {
   ].map(protocols => constructed(at(ECHO), protocols)),
 
   'a subprotocol that the server does not speak': async () => {
-    const socket = new WebSocket(at(ECHO), ['a', 'b']);
+    const socket = new WebSocket(at('/connection/websocket'), ['a', 'b']);
     const list = follow(socket);
     await next(socket, 'close');
     return [...list, socket.protocol, socket.readyState];
+  },
+
+  'subprotocols of which the server chooses one': async () => {
+    const chosen = [];
+    for (const [path, offered] of [[ECHO, ['b', 'a']], ['/connection/websocket', ['other', 'centrifuge-json']]]) {
+      const socket = new WebSocket(at(path), offered);
+      await next(socket, 'open');
+      chosen.push(socket.protocol);
+      socket.close();
+      await next(socket, 'close');
+    }
+    return chosen;
   },
 
   'sending too early': () => {
