@@ -67,6 +67,7 @@
    *
    * - `on.opened()` once, when frames may be sent;
    * - `on.frame(text)` for each frame;
+   * - `on.moved()` when its `name`, which says what it goes over, has changed;
    * - `on.closed(code, reason)` once, when it is over by itself.
    *
    * After `close()` it reports nothing more.
@@ -76,10 +77,14 @@
     socket.onopen = () => on.opened();
     socket.onmessage = event => on.frame(event.data);
     socket.onclose = event => on.closed(event.code, event.reason);
+    const moved = () => on.moved();
+    socket.addEventListener('transport', moved); // of websocket.js
     return {
+      get name() { return socket.transport ?? 'websocket'; },
       send: text => socket.send(text),
       close() {
         socket.onopen = socket.onmessage = socket.onclose = null;
+        socket.removeEventListener('transport', moved);
         socket.close();
       },
     };
@@ -255,6 +260,11 @@
       return this.#client;
     }
 
+    /** What the connection goes over: 'websocket' or, with websocket.js, 'events', 'stream' or 'poll'; empty while there is none. */
+    get transport() {
+      return this.#open ? this.#transport.name : '';
+    }
+
     /**
      * Listens to an event:
      *
@@ -265,6 +275,8 @@
      *   `was_recovering`, what was published meanwhile cannot be had;
      * - `unsubscribed`, with `{channel, code, reason}`, when the server refuses or
      *   ends one for good. It is gone then: subscribe again if you mean to.
+     * - `transport`, with `{transport}`, when a connection that is open goes on over
+     *   another.
      *
      * @param {string} event
      * @param {function(object)} listener
@@ -347,6 +359,7 @@
       this.#transport = openWebSocket(this.#url, {
         opened: () => this.#opened(),
         frame: text => this.#frame(text),
+        moved: () => this.#open && this.#emit('transport', { transport: this.transport }),
         closed: (code, reason) => this.#lost(code, reason),
       });
     }

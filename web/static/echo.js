@@ -3,6 +3,7 @@
 import { closeWords } from './codes.js';
 import { element, Lines } from './lines.js';
 import { preciseTimeOf, span } from './times.js';
+import { transportName } from './transport.js';
 import { Trips } from './trips.js';
 
 const WAITING_MAX = 200; // messages whose echo may be outstanding
@@ -58,6 +59,16 @@ class EchoLab {
     this.#socket?.close(1000);
   }
 
+  /** Makes the connection anew, if there is one; its transport may be another then. */
+  reconnect() {
+    const socket = this.#socket;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close(1000);
+    this.#ended('closed for another transport');
+    this.connect(socket.url);
+  }
+
   send(text) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
     this.#waiting.add(text);
@@ -76,7 +87,7 @@ class EchoLab {
   }
 
   #opened() {
-    this.#say('connected');
+    this.#say(`connected, over ${transportName(this.#socket.transport)}`);
     this.#show();
   }
 
@@ -90,10 +101,14 @@ class EchoLab {
   }
 
   #closed(code, reason) {
+    this.#ended(`closed: ${closeWords(code, reason)}`);
+  }
+
+  #ended(text) {
     this.#socket = null;
     clearInterval(this.#peal);
     this.#waiting.clear();
-    this.#say(`closed: ${closeWords(code, reason)}`);
+    this.#say(text);
     this.#show();
   }
 
@@ -121,6 +136,7 @@ class EchoLab {
   }
 }
 
+/** Returns what makes the lab's connection anew. */
 export function showEcho() {
   const lab = new EchoLab();
   const url = find('echo-url');
@@ -141,4 +157,5 @@ export function showEcho() {
   find('echo-dates').addEventListener('change', event => {
     find('echo-log').classList.toggle('dateless', !event.target.checked);
   });
+  return () => lab.reconnect();
 }

@@ -7,10 +7,16 @@ import { showClock } from './clock.js';
 import { showCurl } from './curl.js';
 import { showEcho } from './echo.js';
 import { showLine } from './line.js';
+import { showTransport } from './transport.js';
 
 const belfry = new Belfry();
 showLine(belfry);
 showClock(belfry);
 showChat(belfry);
-showEcho();
+const reconnectEcho = showEcho();
 showCurl();
+showTransport(belfry, () => {
+  belfry.reconnect();
+  belfry.connect(); // without the pause after a loss
+  reconnectEcho();
+});
