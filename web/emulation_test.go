@@ -230,7 +230,7 @@ func TestEmulationFaults(t *testing.T) {
 		{"method, sse", "PUT", "/connection/sse", "", "", 405, "PUT is not answered"},
 		{"method, emulation", "GET", "/emulation", "", "", 405, "GET is not answered"},
 		{"no body", "POST", "/emulation", "", "", 400, "body: a JSON object is expected"},
-		{"an array", "POST", "/emulation", "[]", "", 400, "body: a array is not accepted"},
+		{"an array", "POST", "/emulation", "[]", "", 400, "body: a JSON object is expected"},
 		{"no node", "POST", "/emulation", `{"session":"x","data":"{}"}`, "", 400, "body: session and node are expected"},
 		{"no session", "POST", "/emulation", `{"node":"x","data":"{}"}`, "", 400, "body: session and node are expected"},
 		{"a long name", "POST", "/emulation", `{"node":"` + strings.Repeat("x", 200) + `","session":"x"}`, "", 400, "body: session and node are expected"},

@@ -34,6 +34,7 @@ func TestPolyfillFallback(t *testing.T) {
 		{"upgrades are not answered", testPolyfillStalled},
 		{"responses are buffered", testPolyfillBuffered},
 		{"a connection that was open is cut", testPolyfillCutNative},
+		{"more sockets than connections", testPolyfillCrowd},
 		{"the session is lost", testPolyfillLost},
 		{"the server goes down", testPolyfillShutdown},
 		{"the page goes", testPolyfillLeave},
@@ -182,6 +183,26 @@ func testPolyfillCutNative(t *testing.T, browser context.Context) {
 	p.waitFor(`list.at(-1) === "close 1006  false"`)
 	p.evalAsync(echoed)
 	p.wantTransport("websocket")
+}
+
+// testPolyfillCrowd has a page with more sockets than a browser opens connections
+// to a host: each of them speaks and hears.
+func testPolyfillCrowd(t *testing.T, browser context.Context) {
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			p := newDirectSite(t).open(t, browser, "force="+transport)
+			p.evalAsync(`Promise.all(Array.from({ length: 9 }, () => opened())).then(all => { globalThis.crowd = all })`)
+			for _, said := range []string{">one", ">two"} {
+				p.run(fmt.Sprintf("crowd.forEach(socket => socket.send(%q))", said))
+				p.waitFor(fmt.Sprintf("crowd.every(socket => socket.heard.at(-1) === %q)", said))
+			}
+			p.evalAsync(`Promise.all(crowd.map(socket => { socket.close(4000); return next(socket, "close").then(closing) })).then(all => { globalThis.ends = [...new Set(all)].join() })`)
+			if got, want := p.eval("ends"), "4000  true"; got != want {
+				t.Errorf("closed with %q, want %q", got, want)
+			}
+		})
+	}
 }
 
 func testPolyfillLost(t *testing.T, browser context.Context) {

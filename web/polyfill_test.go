@@ -74,7 +74,7 @@ func polyfillPages() http.Handler {
 
 // proxy passes requests on as the site's switches say.
 func (s *polyfillSite) proxy(target string) http.Handler {
-	proxy := &httputil.ReverseProxy{
+	proxy := hubtest.WholeBodies(&httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: target})
 			r.Out.Host = r.In.Host
@@ -82,7 +82,7 @@ func (s *polyfillSite) proxy(target string) http.Handler {
 		FlushInterval:  -1,
 		ModifyResponse: s.modify,
 		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
-	}
+	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "" {
 			s.upgrades.Add(1)

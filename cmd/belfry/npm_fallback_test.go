@@ -55,7 +55,7 @@ func newBalancer(t *testing.T, hosts ...string) *balancer {
 		proxy.FlushInterval = -1
 		proxy.ErrorLog = log.New(io.Discard, "", 0)
 		proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
-		proxy.ServeHTTP(w, r)
+		hubtest.WholeBodies(proxy).ServeHTTP(w, r)
 	}))
 	t.Cleanup(func() { b.CloseClientConnections(); b.Close() })
 	return b

@@ -50,6 +50,8 @@
   const BEACON = 20 * 1024; // characters that may leave when the page goes: browsers take 64 KiB
   const REMEMBER = 10 * 60_000;
   const MEMORY = 'websocket.js'; // key of the session storage
+  const CROWD = 5; // sessions of a page with one host that may hold all connections to it
+  const TURN = 500; // how long one of a crowd may hold a connection that another waits for
 
   const ABNORMAL = { code: 1006, reason: '', failed: true };
   const CODE_NONE = 1005;
@@ -209,6 +211,7 @@
     #first = 1; // number of the first of them
     #due = false; // ask even if there is nothing to send
     #busy = false; // a request is under way, or will be made again; or all is over
+    #since = Infinity; // when the request under way was made
     #failures = 0;
     #stop = () => {}; // stops the request
     #timer = 0; // of the request, or until the next
@@ -231,9 +234,13 @@
       this.#next();
     }
 
+    /** How long the request under way has had no answer. */
+    get waiting() { return performance.now() - this.#since; }
+
     /** Gives everything up. */
     stop() {
       this.#busy = true;
+      this.#since = Infinity;
       this.#stop();
       clearTimeout(this.#timer);
     }
@@ -251,10 +258,11 @@
     #post() {
       this.#busy = true;
       this.#due = false;
-      const since = performance.now();
+      const since = this.#since = performance.now();
       const batch = this.#batch();
       this.#stop = post(this.#url(this.#first), batch.join('\n'), (status, text) => {
         clearTimeout(this.#timer);
+        this.#since = Infinity;
         const got = status === 200 ? parse(text)?.got : undefined;
         if (Number.isInteger(got) && (got >= this.#first || !batch.length)) this.#answered(got, performance.now() - since);
         else this.#failed(status);
@@ -287,6 +295,19 @@
 
   // -- A session over HTTP ---------------------------------------------------------------
 
+  // Over HTTP/1.1 browsers open six connections to a host, and each session holds
+  // one. A page with more sessions would wait for ever to say something: those of a
+  // crowd hold theirs by turns. With HTTP/2 nobody waits.
+  let turns = 0; // timer; runs while there is a crowd
+
+  function takeTurns() {
+    if (sessions.size < CROWD) turns = clearInterval(turns);
+    for (const { site } of [...sessions].filter(session => session.waits)) {
+      const holders = [...sessions].filter(session => session.site === site && session.held > TURN);
+      if (holders.length) holders.reduce((a, b) => a.held > b.held ? a : b).makeRoom();
+    }
+  }
+
   /** All that the page must take leave of when it goes. */
   const sessions = new Set();
   globalThis.addEventListener?.('pagehide', () => sessions.forEach(session => session.leave()));
@@ -301,6 +322,7 @@
    * - `closed({code, reason, failed})` once, also when it could not be opened.
    */
   class Session {
+    site; // host and port of the endpoint
     transport = '';
     protocol = '';
     extensions = '';
@@ -344,15 +366,17 @@
      * @param {object} on
      */
     constructor(url, protocols, only, on) {
+      this.site = new URL(url).host;
       this.#address = url.replace(/^ws/, 'http');
       this.#protocols = protocols;
       this.#on = on;
-      this.#host = only ? '' : new URL(url).host;
+      this.#host = only ? '' : this.site;
       this.#choice = only ? [only] : AVAILABLE.slice(Math.max(0, AVAILABLE.indexOf(recall(this.#host))));
       // What fails to open with the first is most likely to with polling.
       const [first, ...others] = this.#choice;
       this.#opening = only ? [only] : [...new Set([first, 'poll', ...others])];
       sessions.add(this);
+      if (sessions.size >= CROWD) turns ||= setInterval(takeTurns, TURN);
       this.#open();
     }
 
@@ -367,6 +391,24 @@
       if (this.#over) return; // the event is on its way
       this.#closing = { code, number: this.#up.push(JSON.stringify(['close', code, reason]), 0) };
       this.#closeTimer = setTimeout(() => this.#end(ABNORMAL), CLOSE_WAIT);
+    }
+
+    /** How long a request of ours has held a connection. */
+    get held() {
+      const { since = Infinity, heard, transport } = this.#down ?? {};
+      return heard || (this.#name && transport === 'poll') ? performance.now() - since : 0;
+    }
+
+    /** Whether a request of ours may wait for a connection. */
+    get waits() {
+      return this.#up.waiting > TURN || (this.#down && !this.held && performance.now() - this.#down.since > TURN);
+    }
+
+    /** Lets others have the connection, and waits for the next. */
+    makeRoom() {
+      const { transport, stop } = this.#down;
+      stop();
+      this.#request(transport);
     }
 
     /** Ends at once and says no more; the server is told if it can be. */
