@@ -12,8 +12,8 @@ const (
 	// streamPart is how many bytes go into one write of a stream that is not
 	// written to directly. It is the unit of progress within the write deadline.
 	streamPart = 64 << 10
-	// pollWriteWait is how long a client may take for the answer to a long-poll
-	// when it is a large one.
+	// pollWriteWait is how long a client may take for the answer to a long-poll:
+	// over HTTP/2 it may let nothing through, however small.
 	pollWriteWait = 30 * time.Second
 	// streamPing is how long such a stream is quiet before it gets a ping.
 	streamPing = quietBeats * beat
@@ -101,7 +101,8 @@ func (c *carrying) ping(dst []byte) []byte {
 	return dst
 }
 
-// streamWriter writes to a response with a deadline for each write.
+// streamWriter writes to a response with a deadline for each write. It is taken
+// back, because on HTTP/2 one that passes resets the stream, written to or not.
 type streamWriter struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
@@ -109,6 +110,7 @@ type streamWriter struct {
 
 func (o *streamWriter) write(p []byte) error {
 	_ = o.control.SetWriteDeadline(time.Now().Add(writeWait))
+	defer func() { _ = o.control.SetWriteDeadline(time.Time{}) }()
 	if _, err := o.w.Write(p); err != nil {
 		return err
 	}
@@ -135,9 +137,7 @@ func (s *Server) pollPulled(c *carrying) error {
 	h := c.w.Header()
 	setStreamHeader(h, c.wrap)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	if len(body) > streamPart {
-		_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(pollWriteWait))
-	}
+	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(pollWriteWait))
 	if _, err := c.w.Write(body); err == nil {
 		c.puller.done(last)
 	}

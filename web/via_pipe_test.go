@@ -1,0 +1,85 @@
+package web_test
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"belfry/hub"
+	"belfry/web"
+)
+
+// pipeServer is an HTTP server whose connections are in memory, so that it can be
+// in a bubble. It is the listener, too.
+type pipeServer struct {
+	conns chan net.Conn
+	done  chan struct{}
+}
+
+// servePipes serves until the test ends.
+func servePipes(t *testing.T, s *web.Server) *pipeServer {
+	p := &pipeServer{make(chan net.Conn), make(chan struct{})}
+	server := &http.Server{Handler: s, Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	served := make(chan struct{})
+	go func() { defer close(served); _ = server.Serve(p) }()
+	t.Cleanup(func() { _ = server.Close(); <-served })
+	return p
+}
+
+// Accept implements [net.Listener].
+func (p *pipeServer) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements [net.Listener].
+func (p *pipeServer) Close() error { close(p.done); return nil }
+
+// Addr implements [net.Listener].
+func (p *pipeServer) Addr() net.Addr { return pipeAddr{} }
+
+func (p *pipeServer) dial(t *testing.T) net.Conn {
+	server, client := net.Pipe()
+	t.Cleanup(func() { _ = client.Close() })
+	p.conns <- server
+	return client
+}
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "pipe" }
+
+// TestViaQuietHTTP2 keeps a stream open on which nothing but pings goes out: a
+// deadline for writing that passes resets a stream of HTTP/2, written to or not.
+func TestViaQuietHTTP2(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *web.Server, _ *hub.Hub) {
+		server := servePipes(t, s)
+		p := new(http.Protocols)
+		p.SetUnencryptedHTTP2(true)
+		transport := &http.Transport{Protocols: p, DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return server.dial(t), nil
+		}}
+		defer transport.CloseIdleConnections()
+		response, err := (&http.Client{Transport: transport}).Get("http://x/ws/chat?via=events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		in := &pipeStream{t, bufio.NewReader(response.Body), time.Now()}
+		in.wants(`data: ["open"`, 0, 0)
+		for i := range 5 {
+			at := time.Duration(i+1) * 10 * time.Second
+			in.wants(`data: ["ping"]`, at, at)
+		}
+	})
+}
