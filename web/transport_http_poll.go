@@ -211,6 +211,7 @@ func (c *pollConn) serve() {
 		if err != nil {
 			break
 		}
+		c.Wait() // until the client has taken the answer before: one may wait, not many
 		poll, ok := c.same.parse(c.buf[:size])
 		t := c.server.carried.poll(poll)
 		if ok && t != nil && t.acknowledge(poll.got) {
@@ -283,9 +284,8 @@ func (c *carriedSessions) poll(p pollRequest) *carried {
 }
 
 // giveBack gives the connection back to the HTTP server, with what was read from
-// it. It returns false when the server takes no more.
+// it. Nothing is being written. It returns false when the server takes no more.
 func (c *pollConn) giveBack() bool {
-	c.Wait() // nothing is being written
 	l := &givenBack{conn: &readAhead{Conn: c.Conn.Conn, early: c.buf}, addr: c.LocalAddr()}
 	return !errors.Is(c.back.Serve(l), http.ErrServerClosed)
 }

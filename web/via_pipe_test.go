@@ -3,9 +3,11 @@ package web_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"belfry/hub"
@@ -80,6 +82,29 @@ func TestViaQuietHTTP2(t *testing.T) {
 		for i := range 5 {
 			at := time.Duration(i+1) * 10 * time.Second
 			in.wants(`data: ["ping"]`, at, at)
+		}
+	})
+}
+
+// TestPollAnswersUnread has a client that makes polls and reads no answer. Nothing
+// is read from it while an answer waits, or they would gather without bound.
+func TestPollAnswersUnread(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *web.Server, h *hub.Hub) {
+		conn := servePipes(t, s).dial(t)
+		c := &rawConn{t, conn, bufio.NewReader(conn)}
+		name := c.open("/ws/chat")
+		publishText(t, h, "x")
+		synctest.Wait()
+		taken := 0
+		for ; taken < 20; taken++ {
+			_ = c.SetWriteDeadline(time.Now().Add(time.Second))
+			if _, err := fmt.Fprintf(c, "POST /ws/chat?via=poll&session=%s&got=0"+pollHead, name); err != nil {
+				break
+			}
+			synctest.Wait()
+		}
+		if taken > 2 {
+			t.Errorf("%d polls were taken and none of the answers, want 2 at most", taken)
 		}
 	})
 }
