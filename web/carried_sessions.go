@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -15,8 +14,9 @@ type carriedSessions struct {
 	node  string
 	beats beats
 	polls polls
-	// conns bounds nothing: what waits in a stream is part of a backlog, which is
-	// bounded.
+	// conns are the bounds of connections. What waits in a stream is part of a
+	// backlog, and at most twice as long as events, unless the client acknowledges
+	// what it has not read.
 	conns *wire.Options
 	// life ends when the server goes down, and with it requests of sessions at
 	// other nodes: they are not told by their session.
@@ -27,11 +27,11 @@ type carriedSessions struct {
 	bySecret map[string]*carried
 }
 
-func newCarriedSessions(node string) *carriedSessions {
+func newCarriedSessions(node string, buffer int) *carriedSessions {
 	life, leave := context.WithCancel(context.Background())
 	return &carriedSessions{
 		node:     node,
-		conns:    &wire.Options{Limit: math.MaxInt, WriteWait: writeWait},
+		conns:    &wire.Options{Limit: 2 * (buffer + ackSlack), WriteWait: writeWait},
 		life:     life,
 		leave:    leave,
 		bySecret: make(map[string]*carried),

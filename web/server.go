@@ -120,7 +120,7 @@ func New(o Options) *Server {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
 	s.conns = &wire.Options{Limit: s.limits.Buffer, WriteWait: writeWait}
-	s.carried = newCarriedSessions(s.hub.Node())
+	s.carried = newCarriedSessions(s.hub.Node(), s.limits.Buffer)
 	s.hub.HandleCall(callSay, s.sayForOther)
 	s.hub.HandleCall(callFetch, s.fetchForOther)
 	s.hub.HandleCall(callEmulate, s.emulateForOther)

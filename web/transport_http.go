@@ -96,8 +96,8 @@ func (t *carried) send(frames []byte) bool {
 		return false
 	}
 	t.log.add(frames, t.wrap.count(frames))
-	if t.carrier != nil {
-		t.carrier.send(frames) // one that is broken will be missed, not the frames
+	if t.carrier != nil && !t.carrier.send(frames) {
+		t.carrier.replace() // it will be missed, not the frames
 	}
 	return true
 }

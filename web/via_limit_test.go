@@ -5,8 +5,10 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"belfry/hub"
 	"belfry/hub/hubtest"
 	"belfry/web"
 )
@@ -94,4 +96,27 @@ func TestViaOneLargeMessage(t *testing.T) {
 			t.Errorf("%s: heard %d bytes, want %d", via, len(got), len(text))
 		}
 	}
+}
+
+// TestViaAcknowledgedUnread has a client that acknowledges what it has not read. It
+// is cut off, or what it does not read would gather without bound.
+func TestViaAcknowledgedUnread(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *web.Server, h *hub.Hub) {
+		in := openStream(t, s, true)
+		name := strings.Split(in.line(), `"`)[3]
+		text := strings.Repeat("x", 64<<10)
+		for i := range 100 {
+			publishText(t, h, text)
+			synctest.Wait()
+			if w := ask(t, s, "POST", fmt.Sprintf("/ws/chat?via=send&session=%s&got=%d", name, i+1)); w.Code != 200 {
+				t.Fatalf("message %d: %d %s", i, w.Code, w.Body)
+			}
+		}
+		if line := in.line(); line != "end" {
+			t.Errorf("after 6.4 MB of nothing read, %.20q goes on", line)
+		}
+		if n := s.NumSessions(); n != 1 {
+			t.Errorf("%d sessions, want the one that may go on", n)
+		}
+	})
 }
