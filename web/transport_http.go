@@ -121,7 +121,8 @@ func (t *carried) end(code int, reason string, drop bool) {
 	go t.finish() // the session is counted until then, and Shutdown waits for it
 }
 
-// vanish ends a session whose client has gone, or is taken to have gone.
+// vanish ends a session whose client has gone, or is taken to have gone. A request
+// that carries it after all ends too.
 func (t *carried) vanish() {
 	if !t.session.beginClosing() {
 		return // end says why
@@ -129,6 +130,9 @@ func (t *carried) vanish() {
 	t.mu.Lock()
 	t.state = carriedEnding
 	t.log.clear()
+	if t.carrier != nil {
+		t.carrier.end(nil, true)
+	}
 	t.mu.Unlock()
 	t.tell()
 	t.session.server.carried.forget(t)

@@ -1,0 +1,59 @@
+package web
+
+import (
+	"io"
+	"net"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"belfry/hub"
+)
+
+// newTestCarried opens a session over HTTP that no request carries yet.
+func newTestCarried(t *testing.T) *carried {
+	t.Helper()
+	s := New(Options{Hub: hub.New(hub.Options{})})
+	c, err := s.openCarried(httptest.NewRequest("POST", "/", nil), framingLines, false, newCentrifuge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.vanish()
+		s.open.Wait()
+		time.Sleep(time.Minute) // timers that only forget
+	})
+	return c
+}
+
+// TestVanishWithCarrier has a request come at the moment when the session is given
+// up: it ends, too.
+func TestVanishWithCarrier(t *testing.T) {
+	t.Run("fetched", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newTestCarried(t)
+			p := c.pull(0)
+			time.AfterFunc(time.Second, c.vanish)
+			start := time.Now()
+			found, err := p.next(t.Context(), 1000, time.Minute)
+			if took := time.Since(start); err != nil || !found.last || took != time.Second {
+				t.Errorf("%+v, %v after %v; want the end after a second", found, err, took)
+			}
+		})
+	})
+	t.Run("directly", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newTestCarried(t)
+			server, client := net.Pipe()
+			defer client.Close()
+			go c.carryDirectly(server, framingLines, []byte("head"), 0)
+			time.AfterFunc(time.Second, c.vanish)
+			start := time.Now()
+			got, err := io.ReadAll(client)
+			if took := time.Since(start); string(got) != "head" || took > time.Second+endWait {
+				t.Errorf("%q, %v after %v; want the end after %v", got, err, took, time.Second+endWait)
+			}
+		})
+	})
+}
