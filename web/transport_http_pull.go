@@ -40,6 +40,7 @@ type pull struct {
 	wake     chan struct{} // holds a token when there is something new
 	turn     uint64
 	position uint64 // of the byte that is fetched next
+	midway   bool   // which is within a frame
 }
 
 func (p *pull) send([]byte) bool { p.stir(); return true }
@@ -109,9 +110,14 @@ func (p *pull) look(most int) (part, error) {
 	if t.turn != p.turn {
 		return part{}, errReplaced
 	}
-	p.position = max(p.position, t.log.start) // frames may have been dropped at the end
+	if p.position < t.log.start { // frames have been dropped at the end
+		if p.midway {
+			return part{}, errReplaced // the client asks again
+		}
+		p.position = t.log.start
+	}
 	frames, size, whole := t.log.since(p.position, most)
-	p.position += uint64(size)
+	p.position, p.midway = p.position+uint64(size), !whole
 	last := t.state != carriedOpen && p.position == t.log.end()
 	return part{frames, size, whole, last}, nil
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/http/httptest"
@@ -55,5 +56,26 @@ func TestVanishWithCarrier(t *testing.T) {
 				t.Errorf("%q, %v after %v; want the end after %v", got, err, took, time.Second+endWait)
 			}
 		})
+	})
+}
+
+// TestPullDroppedMidway has the rest of a frame dropped because the client is too
+// slow. What follows would be taken for the rest.
+func TestPullDroppedMidway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTestCarried(t)
+		c.send(framingLines.appendMessage(nil, bytes.Repeat([]byte("x"), 2*streamPart)))
+		p := c.pull(0)
+		if found, err := p.next(t.Context(), streamPart, 0); err != nil || found.whole || found.size != streamPart {
+			t.Fatalf("%+v, %v; want a part of a frame", found, err)
+		}
+		c.session.close(closeSlow)
+		if found, err := p.next(t.Context(), streamPart, 0); err != errReplaced {
+			t.Errorf("%q, %v; want the request to end", found.frames, err)
+		}
+		found, err := c.pull(0).next(t.Context(), streamPart, 0)
+		if err != nil || !found.last || string(bytes.Join(found.frames, nil)) != `["close",3008,"slow"]`+"\n" {
+			t.Errorf("the next request: %q, %v", found.frames, err)
+		}
 	})
 }
