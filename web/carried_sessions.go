@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"belfry/web/wire"
 )
@@ -22,10 +23,17 @@ type carriedSessions struct {
 	// other nodes: they are not told by their session.
 	life  context.Context
 	leave context.CancelFunc
+	// unheard is how many sessions wait for the second request of their clients.
+	unheard atomic.Int64
 
 	mu       sync.Mutex // guards what follows
 	bySecret map[string]*carried
 }
+
+// maxUnheard is about how many sessions may wait for the second request of their
+// clients. A request costs a client less than the session that it opens costs
+// us, for as long as that waits.
+const maxUnheard = 16 << 10
 
 func newCarriedSessions(node string, buffer int) *carriedSessions {
 	life, leave := context.WithCancel(context.Background())
@@ -81,6 +89,9 @@ func splitSessionName(name string) (node, secret string, err error) {
 func (s *Server) openCarried(r *http.Request, wrap framing, bound bool, speak func(*session) protocol) (*carried, error) {
 	if s.isDraining() {
 		return nil, errDraining
+	}
+	if !bound && s.carried.unheard.Load() >= maxUnheard {
+		return nil, errTooManyOpened
 	}
 	t := newCarried(wrap, bound, r.RemoteAddr)
 	t.session = s.newSession(t, speak)

@@ -73,6 +73,7 @@ var (
 	errNoConnect         = &apiError{Code: codeBadRequest, Message: "connect: a connect command is expected, in the body or in the query as cf_connect", status: 400}
 	errNoNode            = &apiError{Code: codeNotAvailable, Message: "node: there is none of this name any more", status: 404}
 	errTooManySends      = &apiError{Code: codeTooManyRequests, Message: "too many requests of one session at once: send the next when the one before was answered", Temporary: true, status: 429, header: [2]string{"Retry-After", "1"}}
+	errTooManyOpened     = &apiError{Code: codeTooManyRequests, Message: "too many sessions over HTTP were opened whose clients have not come back; try again", Temporary: true, status: 429, header: [2]string{"Retry-After", "1"}}
 	errOwnerSilent       = &apiError{Code: codeInternal, Message: "the node of this session has not answered in time, try again", Temporary: true, status: 503, header: [2]string{"Retry-After", "1"}}
 	errWebSocketVersions = &apiError{Code: codeBadRequest, Message: "Sec-WebSocket-Version: 13, 8 and 7 are spoken here", status: 426, header: [2]string{"Sec-Websocket-Version", "13, 8, 7"}}
 	errWebSocketKey      = &apiError{Code: codeBadRequest, Message: fmt.Sprintf("Sec-WebSocket-Key: one key of 1 to %d bytes is expected", maxKey), status: 400}

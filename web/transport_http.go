@@ -43,6 +43,8 @@ type carried struct {
 	state   carriedState
 	away    *time.Timer   // ends the session; nil until it was without a carrier once
 	since   time.Time     // when it lost its carrier
+	known   bool          // the client has named the session, and so has heard of it
+	unheard bool          // it is one of those that the node counts; see maxUnheard
 	told    chan struct{} // closed when there is nobody left to tell that it ended
 }
 
@@ -219,6 +221,7 @@ func (t *carried) detach(c carrier) {
 
 // startWaiting gives the client time to come back. It runs under the lock.
 func (t *carried) startWaiting() {
+	t.countUnheard(!t.known)
 	t.since = time.Now()
 	if t.away == nil {
 		t.away = time.AfterFunc(awayWait, t.giveUp)
@@ -229,9 +232,21 @@ func (t *carried) startWaiting() {
 
 // stopWaiting runs under the lock.
 func (t *carried) stopWaiting() {
+	t.countUnheard(false)
 	if t.away != nil {
 		t.away.Stop()
 	}
+}
+
+// countUnheard counts the session once, or no more. It runs under the lock.
+func (t *carried) countUnheard(yes bool) {
+	switch {
+	case yes && !t.unheard:
+		t.session.server.carried.unheard.Add(1)
+	case !yes && t.unheard:
+		t.session.server.carried.unheard.Add(-1)
+	}
+	t.unheard = yes
 }
 
 // giveUp runs on the timer's goroutine, and may have been overtaken by a request
@@ -252,11 +267,12 @@ func (t *carried) isOpen() bool {
 	return t.state == carriedOpen
 }
 
-// acknowledge notes that the client has the first n lines. It reports whether
-// there were so many.
+// acknowledge notes that the client has the first n lines, by a request that names
+// the session. It reports whether there were so many.
 func (t *carried) acknowledge(n uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.known = true
 	if n > t.log.lines {
 		return false
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
@@ -76,6 +77,45 @@ func TestPullDroppedMidway(t *testing.T) {
 		found, err := c.pull(0).next(t.Context(), streamPart, 0)
 		if err != nil || !found.last || string(bytes.Join(found.frames, nil)) != `["close",3008,"slow"]`+"\n" {
 			t.Errorf("the next request: %q, %v", found.frames, err)
+		}
+	})
+}
+
+// TestUnheard counts sessions that wait for the second request of their clients,
+// and opens no more when there are too many.
+func TestUnheard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTestCarried(t)
+		s := c.session.server
+		step := func(what string, want int64) {
+			t.Helper()
+			if n := s.carried.unheard.Load(); n != want {
+				t.Errorf("%s: %d wait, want %d", what, n, want)
+			}
+		}
+		p := c.pull(0)
+		step("carried", 0)
+		p.leave()
+		step("the request has ended", 1)
+		s.carried.unheard.Add(maxUnheard - 1)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest("POST", "/connection/websocket?via=poll", nil))
+		if w.Code != http.StatusTooManyRequests {
+			t.Errorf("one too many: %d %s, want 429", w.Code, w.Body)
+		}
+		s.carried.unheard.Add(1 - maxUnheard)
+		c.acknowledge(0)
+		p = c.pull(0)
+		step("carried again", 0)
+		p.leave()
+		step("the client has come back once", 0)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c := newTestCarried(t)
+		time.Sleep(awayWait)
+		synctest.Wait()
+		if n := c.session.server.carried.unheard.Load(); n != 0 {
+			t.Errorf("%d wait when all were given up", n)
 		}
 	})
 }
