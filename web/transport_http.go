@@ -167,18 +167,25 @@ func (t *carried) tellLocked() {
 }
 
 // finish dismisses the session when its client knows the end, or had the time to
-// ask for it.
+// ask for it: from the request that carries it, or before the server goes down.
+// Other clients ask one that is over.
 func (t *carried) finish() {
 	s := t.session.server
+	if t.isCarried() || s.isDraining() {
+		t.waitTold()
+	}
+	t.beOver()
+	s.dismiss(t.session)
+	time.AfterFunc(retryWait, func() { s.carried.forget(t) })
+}
+
+func (t *carried) waitTold() {
 	wait := time.NewTimer(endWait)
 	defer wait.Stop()
 	select {
 	case <-t.told:
 	case <-wait.C:
 	}
-	t.beOver()
-	s.dismiss(t.session)
-	time.AfterFunc(retryWait, func() { s.carried.forget(t) })
 }
 
 // beOver waits until the last message of the client has been handled.
@@ -265,6 +272,13 @@ func (t *carried) isOpen() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.state == carriedOpen
+}
+
+// isCarried reports whether a request carries the session.
+func (t *carried) isCarried() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.carrier != nil
 }
 
 // acknowledge notes that the client has the first n lines, by a request that names

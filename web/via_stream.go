@@ -51,9 +51,10 @@ func streamHead(h http.Header) []byte {
 }
 
 // streamDirectly takes the connection over and writes to it from now on. It
-// returns http.ErrNotSupported where that cannot be done.
+// returns http.ErrNotSupported where that cannot be done, or is not worth it: a
+// session that has ended has little left to say.
 func (s *Server) streamDirectly(c *carrying) error {
-	if c.r.ProtoMajor != 1 {
+	if c.r.ProtoMajor != 1 || !c.session.isOpen() {
 		return http.ErrNotSupported
 	}
 	setStreamHeader(c.w.Header(), c.wrap)

@@ -117,6 +117,26 @@ func TestViaClosesOnceMore(t *testing.T) {
 	})
 }
 
+// TestViaClosesAtOnce has a session close that no request carries. Others do not
+// wait for its client to come and hear of it, unless the server goes down.
+func TestViaClosesAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *web.Server, h *hub.Hub) {
+		name := openPoll(t, s, "/ws/chat")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest("POST", "/ws/chat?via=send&first=1&session="+name, strings.NewReader(`["close",1000]`)))
+		synctest.Wait()
+		if n := s.NumSessions(); n != 0 || h.NumSubscribers("chat") != 0 {
+			t.Errorf("%d sessions, %d subscribers; want none", n, h.NumSubscribers("chat"))
+		}
+		openPoll(t, s, "/ws/chat")
+		start := time.Now()
+		_ = s.Shutdown(t.Context())
+		if took := time.Since(start); took != 2*time.Second {
+			t.Errorf("the server waited %v for a client without a request, want 2 s", took)
+		}
+	})
+}
+
 // pipeWriter is a response whose connection can be taken over.
 type pipeWriter struct {
 	*httptest.ResponseRecorder
