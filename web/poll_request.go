@@ -16,12 +16,21 @@ type pollRequest struct {
 }
 
 // headSize returns the size of the head that b begins with, with the empty line at
-// its end, or 0 when it is not all there.
+// its end, or 0 when it is not all there. Lines may end without a carriage return
+// (RFC 9112, section 2.2), though not those of a poll.
 func headSize(b []byte) int {
-	if i := bytes.Index(b, []byte("\r\n\r\n")); i >= 0 {
-		return i + 4
+	for i := 0; ; {
+		end := bytes.IndexByte(b[i:], '\n')
+		if end < 0 {
+			return 0
+		}
+		i += end + 1
+		if rest := b[i:]; bytes.HasPrefix(rest, []byte("\n")) {
+			return i + 1
+		} else if bytes.HasPrefix(rest, []byte("\r\n")) {
+			return i + 2
+		}
 	}
-	return 0
 }
 
 // parse reads the head of a request. It returns false unless that is a poll like

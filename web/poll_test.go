@@ -86,6 +86,10 @@ func TestPollsOnOneConnection(t *testing.T) {
 			if status, _ := c.request("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); status != http.StatusOK {
 				t.Errorf("healthz: %d", status)
 			}
+		case 7: // typed by hand, with lines that end as they do on a terminal
+			if status, _ := c.request("GET /healthz HTTP/1.1\nHost: x\n\n"); status != http.StatusOK {
+				t.Errorf("healthz: %d", status)
+			}
 		case 10: // what the polls of one connection have in common changes
 			if status, body := c.request("POST /ws/chat?via=poll&session=%s&got=%d HTTP/1.1\r\nHost: x\r\nOrigin: https://bad.example\r\nContent-Length: 0\r\n\r\n", name, i); status != http.StatusForbidden {
 				t.Errorf("another origin: %d %s", status, body)
