@@ -328,6 +328,15 @@ func (r *readAhead) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// CloseWrite is for an HTTP server that refuses a body without reading it to its
+// end, and wants its answer to arrive all the same.
+func (r *readAhead) CloseWrite() error {
+	if half, ok := r.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
 // Unwrap returns the connection below, once it has all that is left to read.
 func (r *readAhead) Unwrap() net.Conn {
 	if len(r.early) > 0 {

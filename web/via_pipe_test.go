@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,6 +107,39 @@ func TestPollAnswersUnread(t *testing.T) {
 		}
 		if taken > 2 {
 			t.Errorf("%d polls were taken and none of the answers, want 2 at most", taken)
+		}
+	})
+}
+
+// halfClosing is a connection that notes when its writing side is closed.
+type halfClosing struct {
+	net.Conn
+	closed atomic.Bool
+}
+
+func (c *halfClosing) CloseWrite() error {
+	c.closed.Store(true)
+	return nil
+}
+
+// TestPollRefusedBody has a body refused that is too large, on a connection that
+// knows polls. The server closes its side and waits, so that the answer is not
+// lost over what it does not read.
+func TestPollRefusedBody(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *web.Server, _ *hub.Hub) {
+		server, conn := net.Pipe()
+		defer conn.Close()
+		half := &halfClosing{Conn: server}
+		servePipes(t, s).conns <- half
+		c := &rawConn{t, conn, bufio.NewReader(conn)}
+		name := c.open("/ws/chat")
+		go fmt.Fprintf(c, "POST /ws/chat?via=send&session=%s&first=1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", name, 2<<20, strings.Repeat("x", 2<<20))
+		if status, _ := c.answer(); status != http.StatusRequestEntityTooLarge {
+			t.Errorf("status %d, want 413", status)
+		}
+		_, _ = c.in.ReadByte()
+		if !half.closed.Load() {
+			t.Error("the connection was closed at once")
 		}
 	})
 }
