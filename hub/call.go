@@ -31,10 +31,10 @@ var ErrNoAnswer = errors.New("no answer from a node")
 var ErrNoNode = fmt.Errorf("%w: there is no such node", ErrNoAnswer)
 
 // CallHandler answers a call of a node. It runs on a goroutine of its own, and
-// its context ends when nobody waits for the answer any more: a second after the
-// call came, or as [Hub.CallWaiting] says. The hub does not stop before it has
-// returned. Calls of one node may be handled at once and in any order. The data
-// is the handler's to keep.
+// its context ends when nobody waits for the answer any more, a second after the
+// call came or as [Hub.CallWaiting] says; the hub does not stop before it has
+// returned. Calls of one node may be handled at once and in any order. The data is
+// the handler's to keep.
 type CallHandler func(ctx context.Context, data []byte) ([]byte, error)
 
 // Answer is what one node has answered to a call.
@@ -145,6 +145,9 @@ func (h *Hub) call(ctx context.Context, node string, s signal) ([]Answer, error)
 	reached, err := h.signal(ctx, node, s)
 	if err != nil {
 		return nil, err
+	}
+	if node != "" {
+		reached = 1 // Redis counts a broken connection of the node, too, until it notices
 	}
 	for {
 		answers := h.calls.answersOf(c)

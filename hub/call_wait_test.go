@@ -123,3 +123,22 @@ func TestCallWaitingStops(t *testing.T) {
 		t.Error("the call succeeds")
 	}
 }
+
+// twiceBroker says that signals for one node reach it twice: so does Redis while
+// it has not noticed that an earlier connection of the node is broken.
+type twiceBroker struct{ hub.Broker }
+
+func (b twiceBroker) Signal(ctx context.Context, node string, data []byte) (int, error) {
+	n, err := b.Broker.Signal(ctx, node, data)
+	return 2 * n, err
+}
+
+func TestCallReachesTwice(t *testing.T) {
+	t.Parallel()
+	h := startWith(t, twiceBroker{hub.NewMemoryBroker()}, func(h *hub.Hub) {
+		h.HandleCall("echo", func(_ context.Context, data []byte) ([]byte, error) { return data, nil })
+	})
+	if answer, err := h.Call(t.Context(), h.Node(), "echo", []byte("x")); string(answer) != "x" || err != nil {
+		t.Errorf("%q, %v; want the one answer that comes", answer, err)
+	}
+}

@@ -97,7 +97,8 @@ type Server struct {
 	open     sync.WaitGroup      // sessions; not added to once draining
 }
 
-// New makes a server for a hub that does not run yet. [Server.Run] has to run for its sessions to be pinged.
+// New makes a server for a hub that does not run yet. [Server.Run] has to run for
+// its sessions to be pinged.
 func New(o Options) *Server {
 	s := &Server{
 		hub:         o.Hub,
