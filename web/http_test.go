@@ -126,6 +126,19 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
+// Pages from files, and those of sandboxes, have an origin without a host.
+func TestEveryOrigin(t *testing.T) {
+	s := newTestServer(t, func(o *web.Options) { withLegacy(o); o.Origins = []string{"*"} })
+	for _, origin := range []string{"http://example.com", "capacitor://localhost", "file://", "null", "http://["} {
+		t.Run(origin, func(t *testing.T) {
+			answer, body := s.ask(t, handshake("/echo", "Origin: "+origin))
+			if answer.StatusCode != http.StatusSwitchingProtocols || answer.Header.Get("Websocket-Origin") != origin {
+				t.Errorf("got %s for %q, %s", answer.Status, answer.Header.Get("Websocket-Origin"), body)
+			}
+		})
+	}
+}
+
 func TestBadHandshakes(t *testing.T) {
 	s := newTestServer(t, nil)
 	good := func() http.Header {

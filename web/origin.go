@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -71,7 +72,10 @@ func originsOf(r *http.Request) (named []string) {
 }
 
 func (s *Server) allowedOrigin(r *http.Request, origin string) bool {
-	if strings.EqualFold(origin, r.Host) {
+	switch {
+	case s.origins.every():
+		return true // files and sandboxes, which have no host, among them
+	case strings.EqualFold(origin, r.Host):
 		return true // old clients in Node leave the scheme out; no browser does
 	}
 	u, err := url.Parse(strings.ToLower(origin))
@@ -79,6 +83,11 @@ func (s *Server) allowedOrigin(r *http.Request, origin string) bool {
 		return false
 	}
 	return u.Host == strings.ToLower(r.Host) || isLocal(u.Hostname()) && isLocal(hostname(r.Host)) || s.origins.match(u)
+}
+
+// every reports whether all pages are in the list.
+func (o origins) every() bool {
+	return slices.ContainsFunc(o, func(p originPattern) bool { return p.any && p.scheme == "" })
 }
 
 func (o origins) match(u *url.URL) bool {
