@@ -2,9 +2,11 @@ package web_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -286,11 +288,17 @@ func FuzzHandshake(f *testing.F) {
 		if _, err := conn.Write(sent); err == nil {
 			_ = conn.CloseWrite()
 		}
-		answer, _ := io.ReadAll(io.LimitReader(conn, 1<<20)) // a reset is an end, too
+		answer, err := io.ReadAll(io.LimitReader(conn, 1<<20))
+		if errors.Is(err, os.ErrDeadlineExceeded) { // a reset is an end, too
+			t.Errorf("the server keeps the connection after %q", sent)
+		}
 		_ = conn.Close()
 		head, _, _ := strings.Cut(string(answer), "\r\n\r\n")
 		status, lines, _ := strings.Cut(head, "\r\n")
 		if !strings.HasPrefix(status, "HTTP/1.1 101 ") {
+			if !strings.HasPrefix(string(answer), "HTTP/1.1 ") && len(answer) > 0 {
+				t.Errorf("the answer to %q is %.100q", sent, answer)
+			}
 			return
 		}
 		for line := range strings.SplitSeq(lines, "\r\n") {
