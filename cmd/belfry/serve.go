@@ -25,6 +25,11 @@ const (
 	stopWait = 4500 * time.Millisecond
 	// closeWait is the part of it that clients have to go.
 	closeWait = 3500 * time.Millisecond
+	// headerWait is how long the head of a request may take: a person who types
+	// a handshake into a shell needs more than a program does. A client that stops
+	// in it costs what one costs between two requests, which has idleWait.
+	headerWait = 30 * time.Second
+	idleWait   = time.Minute
 )
 
 type serveCommand struct {
@@ -149,14 +154,7 @@ func limits(config configs.Config) web.Limits {
 func (p *program) run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	server := &http.Server{
-		Handler:           p.web,
-		Protocols:         protocols(),
-		ReadHeaderTimeout: 5 * time.Second,
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
-	}
+	server := p.server()
 	g, failed := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.hub.Run(work) })
 	g.Go(func() error { p.web.Run(work); return nil })
@@ -179,6 +177,18 @@ func (p *program) run(ctx context.Context) error {
 	n := p.hub.Stats()
 	p.logger.Info("stopped", "repaired", n.Repaired, "lost", n.Lost, "reads", n.Reads, "evicted", p.web.NumEvicted())
 	return err
+}
+
+// server answers HTTP requests.
+func (p *program) server() *http.Server {
+	return &http.Server{
+		Handler:           p.web,
+		Protocols:         protocols(),
+		ReadHeaderTimeout: headerWait,
+		IdleTimeout:       idleWait,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
+	}
 }
 
 // protocols are the versions of HTTP that are spoken. HTTP/2 without TLS is for

@@ -32,13 +32,13 @@ func flood(s settings) row {
 
 const (
 	floodConns = 10_000
-	// floodSeconds is a bit more than two lives of a connection that the server
-	// gives up.
+	// floodSeconds is a bit more than two lives of those connections that the server
+	// gives up first, after 5 s. Others may stay half open for as long as it lasts.
 	floodSeconds = 12
 	// floodWait is how long it may take until all are open.
 	floodWait = 30 * time.Second
 	// floodPause is between two connections of one of the floodDialers, so that
-	// opening them all takes as long as the server keeps them, and no more than
+	// opening them all takes as long as the server keeps those, and no more than
 	// 2,500 are opened in a second at any time.
 	floodDialers = 50
 	floodPause   = 20 * time.Millisecond
