@@ -21,7 +21,7 @@ func inBubble(t *testing.T, test func(t *testing.T, s *web.Server, h *hub.Hub)) 
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		s := web.New(web.Options{Hub: h})
+		s := web.New(web.Options{Hub: h, Legacy: true})
 		ctx, cancel := context.WithCancel(context.Background())
 		var parts sync.WaitGroup
 		parts.Go(func() { _ = h.Run(ctx) })
