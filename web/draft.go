@@ -11,10 +11,11 @@ import (
 type draft uint8
 
 const (
-	draftRFC     draft = iota // RFC 6455, version 13
-	draftHybi                 // versions 7 and 8: the same on the wire
-	draftHixie75              // no key: any HTTP client could have sent it
-	draftHixie76              // two keys and eight bytes of body
+	draftRFC      draft = iota // RFC 6455, version 13
+	draftHybi                  // versions 7 and 8: the same on the wire
+	draftHixie75               // no key: any HTTP client could have sent it
+	draftHixie76               // two keys and eight bytes of body
+	draftUnspoken              // hybi-01 to hybi-03, which no browser shipped
 )
 
 // draftOf tells drafts apart by what the client sends, in the order in which the
@@ -27,7 +28,7 @@ func draftOf(r *http.Request) (draft, error) {
 	case has("Sec-Websocket-Version") || has("Sec-Websocket-Key"):
 		return draftOfVersion(r.Header.Get("Sec-Websocket-Version"))
 	case has("Sec-Websocket-Draft"):
-		return 0, errHybiDraft // hybi-01 to 03, which no browser shipped
+		return draftUnspoken, nil
 	case has("Sec-Websocket-Key1") || has("Sec-Websocket-Key2"):
 		return draftHixie76, nil
 	}
@@ -57,6 +58,8 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, e endpoi
 		return errWebSocketDraft
 	case d != draftRFC && !s.legacy:
 		return errLegacyOff
+	case d == draftUnspoken:
+		return errHybiDraft
 	case d == draftHixie75 || d == draftHixie76:
 		return s.serveHixie(w, r, d, e.speak)
 	}

@@ -103,6 +103,8 @@ func TestHandshakes(t *testing.T) {
 		{"76 with one key", legacy, "/echo", []string{goodKey1}, 400, "Sec-WebSocket-Key2: want"},
 		{"76 with the other key", legacy, "/echo", []string{goodKey2}, 400, "Sec-WebSocket-Key1: want"},
 		{"hybi-02", legacy, "/echo", keys("Sec-WebSocket-Draft: 2"), 400, "hybi-01"},
+		{"hybi-02 switched off", strict, "/echo", keys("Sec-WebSocket-Draft: 2"), 400, "legacy.enabled"},
+		{"hybi-02 at Centrifuge's", legacy, "/connection/websocket", keys("Sec-WebSocket-Draft: 2"), 400, "RFC 6455"},
 		{"hybi-05", legacy, "/echo", masked("5"), 426, "13, 8 and 7"},
 		{"7", legacy, "/echo", masked("7"), 101, ""},
 		{"7 switched off", strict, "/echo", masked("7"), 400, "legacy.enabled"},
