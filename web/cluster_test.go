@@ -120,7 +120,19 @@ func (m *member) Run(ctx context.Context) error {
 	return nil
 }
 
+// die has a node hear nothing and say nothing from now on.
+func (m *member) die() { m.Attach(nil) }
+
+func (m *member) isDead() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.handler == nil
+}
+
 func (m *member) Signal(_ context.Context, node string, data []byte) (reached int, err error) {
+	if m.isDead() {
+		return 0, nil
+	}
 	for _, h := range m.handlers() {
 		if node == "" || node == h.Node() {
 			h.HandleSignal(data)

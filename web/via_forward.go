@@ -28,8 +28,9 @@ const (
 	// forwardMost is how many bytes of one line travel between nodes.
 	forwardMost = 700 << 10
 	// forwardWait is how long a node waits for another to have something to say,
-	// and forwardGrace how much longer for it to say so.
-	forwardWait  = 20 * time.Second
+	// and forwardGrace how much longer for it to say so. A node that has died
+	// without a word is noticed after both, and its sessions' clients are told.
+	forwardWait  = 5 * time.Second
 	forwardGrace = 2 * time.Second
 )
 

@@ -21,16 +21,48 @@ func inBubble(t *testing.T, test func(t *testing.T, s *web.Server, h *hub.Hub)) 
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		s := web.New(web.Options{Hub: h, Legacy: true})
-		ctx, cancel := context.WithCancel(context.Background())
-		var parts sync.WaitGroup
-		parts.Go(func() { _ = h.Run(ctx) })
-		parts.Go(func() { s.Run(ctx) })
-		synctest.Wait()
+		s, stop := serveInBubble(t, h)
 		test(t, s, h)
+		stop()
+		time.Sleep(time.Minute) // timers that only forget
+	})
+}
+
+// serveInBubble starts a server on a hub, both of which end with stop.
+func serveInBubble(t *testing.T, h *hub.Hub) (s *web.Server, stop func()) {
+	t.Helper()
+	s = web.New(web.Options{Hub: h, Legacy: true})
+	ctx, cancel := context.WithCancel(context.Background())
+	var parts sync.WaitGroup
+	parts.Go(func() { _ = h.Run(ctx) })
+	parts.Go(func() { s.Run(ctx) })
+	synctest.Wait()
+	return s, func() {
 		_ = s.Shutdown(t.Context())
 		cancel()
 		parts.Wait()
+	}
+}
+
+// TestViaOwnerDies has the node that has a session die without a word while a poll
+// of it waits at another.
+func TestViaOwnerDies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		brokers := newMembers(2)
+		owner, stopOwner := serveInBubble(t, hub.New(hub.Options{Broker: brokers[0]}))
+		other, stopOther := serveInBubble(t, hub.New(hub.Options{Broker: brokers[1]}))
+		url := "/ws/chat?via=poll&session=" + openPoll(t, owner, "/ws/chat")
+
+		time.AfterFunc(time.Second, brokers[0].(*member).die)
+		since := time.Now()
+		if w := ask(t, other, "POST", url); w.Code != http.StatusServiceUnavailable || time.Since(since) > 8*time.Second {
+			t.Errorf("the poll that waited: %d %q after %v, want 503 within 8 s", w.Code, w.Body, time.Since(since))
+		}
+		if w := ask(t, other, "POST", url); w.Code != http.StatusNotFound {
+			t.Errorf("the next poll: %d %q, want 404", w.Code, w.Body)
+		}
+		stopOther()
+		stopOwner()
 		time.Sleep(time.Minute) // timers that only forget
 	})
 }
