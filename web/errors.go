@@ -63,7 +63,7 @@ var (
 	errSubscriptionLimit = &apiError{Code: codeLimit, Message: "limit exceeded: limits.subscriptions", status: 400}
 	errAnswerLimit       = &apiError{Code: codeLimit, Message: "limit exceeded: one node has more than 700 KiB to say; ask for less, with a narrower pattern", status: 400}
 	errPresenceLimit     = &apiError{Code: codeLimit, Message: "limit exceeded: so many are here that the answer is larger than limits.buffer; presence_stats counts them", status: 400}
-	errOrigin            = &apiError{Code: codeDenied, Message: "origin not allowed: add it to origins in the configuration (BELFRY_ORIGINS)", status: 403}
+	errOrigin            = &apiError{Code: codeDenied, Message: "origin not allowed: add it to origins in the configuration (BELFRY_ORIGINS); null, which pages from files send, passes with \"*\" alone", status: 403}
 	errNotWebSocket      = &apiError{Code: codeBadRequest, Message: "this is a WebSocket endpoint: send Connection: Upgrade and Upgrade: websocket", status: 426, header: [2]string{"Upgrade", "websocket"}}
 	errWebSocketVersion  = &apiError{Code: codeBadRequest, Message: "Sec-WebSocket-Version: 13 is spoken here", status: 426, header: [2]string{"Sec-Websocket-Version", "13"}}
 	errVia               = &apiError{Code: codeBadRequest, Message: "via: events, stream, poll or send is expected", status: 400}
