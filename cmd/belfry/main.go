@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string, t *terminal) int {
 func newParser(ctx context.Context, t *terminal, exit func(int)) *kong.Kong {
 	return kong.Must(&cli{},
 		kong.Name("belfry"),
-		kong.Description("A real-time pub/sub hub: publish over HTTP, and every client that speaks WebSocket hears it."),
+		kong.Description("A real-time pub/sub hub: publish over HTTP, and every client hears it, over WebSocket, an event stream or long-polling."),
 		kong.Writers(t.out, t.err),
 		kong.Exit(exit),
 		kong.UsageOnError(),
