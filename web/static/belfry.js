@@ -364,9 +364,9 @@
       });
     }
 
-    /** Drops the connection and comes back as after any loss. */
-    reconnect() {
-      if (this.#transport) this.#lost(CODE_CLIENT, 'reconnect was asked for');
+    /** Drops the connection, for the reason given, and comes back as after any loss. */
+    reconnect(reason = 'reconnect was asked for') {
+      if (this.#transport) this.#lost(CODE_CLIENT, reason);
     }
 
     /** Ends the connection and does not come back until `connect`. Subscriptions are kept for then. */

@@ -16,7 +16,7 @@ showChat(belfry);
 const reconnectEcho = showEcho();
 showCurl();
 showTransport(belfry, () => {
-  belfry.reconnect();
+  belfry.reconnect('another transport was chosen');
   belfry.connect(); // without the pause after a loss
   reconnectEcho();
 });
