@@ -157,6 +157,9 @@ func testTransportEach(t *testing.T, browser context.Context) {
 			}
 		}
 	}
+	if notes := p.eval(`[...document.querySelectorAll("#chat-log .note")].map(e => e.textContent).join("\n")`); notes != "" {
+		t.Errorf("the chat, of which nothing was missed, says:\n%s", notes)
+	}
 	p.wantQuiet()
 }
 

@@ -10,6 +10,7 @@ const CHANNEL = 'chat';
 const TEXT_MAX = 4000; // characters shown of a text
 const OPENING = 50; // messages shown of what was said before the page was opened
 const RENAME_AFTER = 1_000; // milliseconds without a key
+const UNNOTICED = 1_000; // milliseconds
 
 const find = id => document.getElementById(id);
 
@@ -82,7 +83,7 @@ async function earlier(belfry, until) {
   }
 }
 
-/** Says in the chat what a reader cannot know: that there is a gap. */
+/** Says in the chat what a reader cannot know: that there is a gap, or was one for a while. */
 function noteGaps(belfry, lines) {
   let lostAt = null;
   belfry.on('state', ({ state }) => {
@@ -94,10 +95,12 @@ function noteGaps(belfry, lines) {
       if (wasRecovering && !recovered) note(lines, 'Some of what was said just now is not here.');
       return;
     }
+    const away = Date.now() - lostAt;
+    lostAt = null;
+    if (recovered && !missed && away < UNNOTICED) return; // as after a change of transport
     const said = !recovered ? 'what was said meanwhile is not here'
       : missed ? `${missed} of the messages above came meanwhile` : 'nothing was said meanwhile';
-    note(lines, `You were away for ${span(Date.now() - lostAt)}; ${said}.`);
-    lostAt = null;
+    note(lines, `You were away for ${span(away)}; ${said}.`);
   });
   belfry.on('unsubscribed', ({ channel, code, reason }) => {
     if (channel === CHANNEL) note(lines, `The server has ended the chat for you: ${code}, ${reason}`);
