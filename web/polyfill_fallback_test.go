@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -35,6 +36,8 @@ func TestPolyfillFallback(t *testing.T) {
 		{"responses are buffered", testPolyfillBuffered},
 		{"a connection that was open is cut", testPolyfillCutNative},
 		{"more sockets than connections", testPolyfillCrowd},
+		{"more quiet polls than connections", testPolyfillQuietCrowd},
+		{"more tabs than connections", testPolyfillTabs},
 		{"the session is lost", testPolyfillLost},
 		{"the server goes down", testPolyfillShutdown},
 		{"the page goes", testPolyfillLeave},
@@ -200,6 +203,41 @@ func testPolyfillCrowd(t *testing.T, browser context.Context) {
 			p.evalAsync(`Promise.all(crowd.map(socket => { socket.close(4000); return next(socket, "close").then(closing) })).then(all => { globalThis.ends = [...new Set(all)].join() })`)
 			if got, want := p.eval("ends"), "4000  true"; got != want {
 				t.Errorf("closed with %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// testPolyfillQuietCrowd has sockets poll on which nobody speaks, so that no answer
+// makes room for the others: each hears what is said to it all the same.
+func testPolyfillQuietCrowd(t *testing.T, browser context.Context) {
+	s := newDirectSite(t)
+	p := s.open(t, browser, "force=poll")
+	p.evalAsync(`Promise.all(Array.from({ length: 12 }, (_, i) => opened("/ws/chat-" + i))).then(all => { globalThis.crowd = all })`)
+	for _, said := range []string{">1", ">2", ">3"} { // who is answered has to queue up again
+		s.tower.publish(t, "chat-11", strconv.Quote(said))
+		p.waitFor(fmt.Sprintf("crowd.at(-1).heard.at(-1) === %q", said))
+	}
+}
+
+// testPolyfillTabs opens more tabs than the browser opens connections to a host,
+// for all of them together.
+func testPolyfillTabs(t *testing.T, browser context.Context) {
+	for _, transport := range []string{"events", "stream"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			s := newDirectSite(t)
+			first := s.open(t, browser, "force="+transport)
+			tabs := []*tab{first}
+			for range 3 {
+				tabs = append(tabs, openTabBeside(t, first.ctx, s.url+"/polyfill/page.html?force="+transport))
+			}
+			for _, p := range tabs {
+				p.evalAsync(`Promise.all([1, 2].map(() => opened())).then(all => { globalThis.crowd = all })`)
+			}
+			for _, p := range tabs {
+				p.run(`crowd.forEach(socket => socket.send(">one"))`)
+				p.waitFor(`crowd.every(socket => socket.heard.at(-1) === ">one")`)
 			}
 		})
 	}

@@ -52,6 +52,7 @@
   const MEMORY = 'websocket.js'; // key of the session storage
   const CROWD = 5; // sessions of a page with one host that may hold all connections to it
   const TURN = 500; // how long one of a crowd may hold a connection that another waits for
+  const LONG_TURN = 2_000; // the same where it may be the server that is slow
 
   const ABNORMAL = { code: 1006, reason: '', failed: true };
   const CODE_NONE = 1005;
@@ -295,22 +296,37 @@
 
   // -- A session over HTTP ---------------------------------------------------------------
 
-  // Over HTTP/1.1 browsers open six connections to a host, and each session holds
-  // one. A page with more sessions would wait for ever to say something: those of a
-  // crowd hold theirs by turns. With HTTP/2 nobody waits.
-  let turns = 0; // timer; runs while there is a crowd
+  // Over HTTP/1.1 a browser opens six connections to a host, for all its pages
+  // together, and each session holds one. Where that is not enough, something would
+  // wait for ever: the sessions hold theirs by turns then. With HTTP/2 nobody waits.
+  const sessions = new Set();
+  const pages = globalThis.BroadcastChannel && new BroadcastChannel('websocket.js'); // others of this origin
+  let turns = 0; // timer; runs while there are sessions
+
+  if (pages) pages.onmessage = ({ data }) => makeRoom(data, 1);
+  // All must take leave when the page goes.
+  globalThis.addEventListener?.('pagehide', () => sessions.forEach(session => session.leave()));
 
   function takeTurns() {
-    if (sessions.size < CROWD) turns = clearInterval(turns);
-    for (const { site } of [...sessions].filter(session => session.waits)) {
-      const holders = [...sessions].filter(session => session.site === site && session.held > TURN);
-      if (holders.length) holders.reduce((a, b) => a.held > b.held ? a : b).makeRoom();
+    if (!sessions.size) turns = clearInterval(turns);
+    for (const site of new Set([...sessions].map(session => session.site))) {
+      const here = [...sessions].filter(session => session.site === site);
+      const turn = here.length < CROWD ? LONG_TURN : TURN;
+      const waiting = here.filter(session => session.waited > turn).length;
+      // Nobody can tell whether a poll waits for an answer or for a connection.
+      const polls = here.filter(session => session.transport === 'poll' && session.held > LONG_TURN).length;
+      const found = makeRoom(site, Math.max(waiting, polls - CROWD));
+      if (waiting && !found) pages?.postMessage(site);
     }
   }
 
-  /** All that the page must take leave of when it goes. */
-  const sessions = new Set();
-  globalThis.addEventListener?.('pagehide', () => sessions.forEach(session => session.leave()));
+  /** Has so many sessions let others have their connections, those that held theirs longest. Returns whether any did. */
+  function makeRoom(site, count) {
+    const holders = [...sessions].filter(session => session.site === site && session.held > TURN);
+    const oldest = holders.sort((a, b) => b.held - a.held).slice(0, Math.max(0, count));
+    oldest.forEach(session => session.makeRoom());
+    return oldest.length > 0;
+  }
 
   /**
    * One connection over HTTP, which survives the change of its requests. It says to
@@ -376,7 +392,7 @@
       const [first, ...others] = this.#choice;
       this.#opening = only ? [only] : [...new Set([first, 'poll', ...others])];
       sessions.add(this);
-      if (sessions.size >= CROWD) turns ||= setInterval(takeTurns, TURN);
+      turns ||= setInterval(takeTurns, TURN);
       this.#open();
     }
 
@@ -399,9 +415,10 @@
       return heard || (this.#name && transport === 'poll') ? performance.now() - since : 0;
     }
 
-    /** Whether a request of ours may wait for a connection. */
-    get waits() {
-      return this.#up.waiting > TURN || (this.#down && !this.held && performance.now() - this.#down.since > TURN);
+    /** How long a request of ours has waited, perhaps for a connection. */
+    get waited() {
+      const down = this.#down && !this.held ? performance.now() - this.#down.since : 0;
+      return Math.max(down, this.#up.waiting);
     }
 
     /** Lets others have the connection, and waits for the next. */
