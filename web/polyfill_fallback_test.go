@@ -38,6 +38,7 @@ func TestPolyfillFallback(t *testing.T) {
 		{"more sockets than connections", testPolyfillCrowd},
 		{"more quiet polls than connections", testPolyfillQuietCrowd},
 		{"more tabs than connections", testPolyfillTabs},
+		{"nothing gets through for a while", testPolyfillOutage},
 		{"the session is lost", testPolyfillLost},
 		{"the server goes down", testPolyfillShutdown},
 		{"the page goes", testPolyfillLeave},
@@ -241,6 +242,20 @@ func testPolyfillTabs(t *testing.T, browser context.Context) {
 			}
 		})
 	}
+}
+
+// testPolyfillOutage wants no transport to be blamed for what befalls them all.
+func testPolyfillOutage(t *testing.T, browser context.Context) {
+	s := newPolyfillSite(t)
+	p := s.open(t, browser, "without")
+	p.evalAsync(echoed)
+	s.cut.Refuse(true)
+	s.cut.Cut()
+	p.waitFor(`logged.filter(line => line.includes("ended with status 0")).length > 5`)
+	s.cut.Refuse(false)
+	p.run(`socket.send(">again")`)
+	p.waitFor(`socket.heard.includes(">again")`)
+	p.wantTransport("events")
 }
 
 func testPolyfillLost(t *testing.T, browser context.Context) {

@@ -354,7 +354,10 @@
     #proven = false; // the first of them works
     #name = ''; // of the session; empty until it is open
     #up = new Upstream(first => this.#url('send', `first=${first}`), {
-      answered: milliseconds => { this.roundTrip = milliseconds; },
+      answered: milliseconds => {
+        this.roundTrip = milliseconds;
+        this.#answered = performance.now();
+      },
       taken: (last, size) => this.#taken(last, size),
       refused: status => this.#refused(status),
     });
@@ -364,6 +367,7 @@
     #retry = 0; // timer of the next one
     #failures = 0; // requests in a row that brought nothing
     #lost = 0; // when the first of them did
+    #answered = 0; // when a request upwards last had its answer
     #trialWait = TRIAL_MAX;
 
     #got = 0; // counted lines that we have
@@ -512,7 +516,8 @@
       const now = performance.now();
       if (++this.#failures === 1) this.#lost = now;
       if (now - this.#lost > AWAY) return this.#end(ABNORMAL);
-      if (this.#choice.length > 1 && (!this.#proven || this.#failures > 3)) {
+      const alone = this.#failures > 3 && this.#answered > this.#lost; // others get through
+      if (this.#choice.length > 1 && (!this.#proven || alone)) {
         this.#choice.shift();
         this.#proven = false;
         return this.#request(this.#choice[0]);
