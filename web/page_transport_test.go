@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"belfry/hub/hubtest"
 )
 
@@ -214,8 +216,7 @@ func testTransportRemembered(t *testing.T, browser context.Context) {
 		if test.stored != "poll" { // that is what the page itself has stored
 			p.run(fmt.Sprintf(`sessionStorage.setItem("belfry.transport", %q)`, test.stored))
 		}
-		p.run("globalThis.before = true; location.reload()")
-		p.waitFor("!globalThis.before")
+		p.do("reload", chromedp.Reload())
 		p.waitForUse(test.uses)
 		if got := p.eval("document.getElementById('transport').value"); got != test.choice {
 			t.Errorf("%q is stored: the menu has %q, want %q", test.stored, got, test.choice)

@@ -161,8 +161,7 @@ func testPolyfillBuffered(t *testing.T, browser context.Context) {
 	p.waitFor(`JSON.parse(sessionStorage["websocket.js"])[location.host].transport === "poll"`)
 	for _, when := range []string{"a second socket", "the next page"} {
 		if when == "the next page" {
-			p.run("location.reload()")
-			p.waitFor("globalThis.opened && !globalThis.socket")
+			p.do("reload", chromedp.Reload())
 		}
 		tried := s.streams.Load()
 		p.evalAsync(echoed)
