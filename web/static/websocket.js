@@ -300,12 +300,21 @@
   // together, and each session holds one. Where that is not enough, something would
   // wait for ever: the sessions hold theirs by turns then. With HTTP/2 nobody waits.
   const sessions = new Set();
-  const pages = globalThis.BroadcastChannel && new BroadcastChannel('websocket.js'); // others of this origin
   let turns = 0; // timer; runs while there are sessions
+  let pages = null; // where those of this origin ask each other for room
 
-  if (pages) pages.onmessage = ({ data }) => makeRoom(data, 1);
   // All must take leave when the page goes.
   globalThis.addEventListener?.('pagehide', () => sessions.forEach(session => session.leave()));
+
+  function join(session) {
+    sessions.add(session);
+    turns ||= setInterval(takeTurns, TURN);
+    try {
+      pages ??= Object.assign(new BroadcastChannel('websocket.js'), { onmessage: ({ data }) => makeRoom(data, 1) });
+    } catch {
+      // It is missing or forbidden: the page takes turns by itself.
+    }
+  }
 
   function takeTurns() {
     if (!sessions.size) turns = clearInterval(turns);
@@ -395,8 +404,7 @@
       // What fails to open with the first is most likely to with polling.
       const [first, ...others] = this.#choice;
       this.#opening = only ? [only] : [...new Set([first, 'poll', ...others])];
-      sessions.add(this);
-      turns ||= setInterval(takeTurns, TURN);
+      join(this);
       this.#open();
     }
 
