@@ -726,7 +726,7 @@
 
   /** A number as an unsigned short, clamped. */
   function clampShort(value) {
-    return Math.min(65535, Math.max(0, Math.round(Number(value) || 0)));
+    return Math.min(65535, Math.max(0, Math.round(+value || 0)));
   }
 
   /** What the page wants: '' what works, 'http' all but WebSocket, or a transport by name. */

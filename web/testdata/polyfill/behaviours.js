@@ -141,7 +141,7 @@ const behaviours = {
   'closing with a reason of 124 bytes': () => ended(1000, 'ä'.repeat(62)),
 
   'what close takes': async () => {
-    const codes = [0, 999, 1001, 1005, 1006, 1015, 2999, 5000, -1, 70000, 1e9, NaN, null, 'x', '', true];
+    const codes = [0, 999, 1001, 1005, 1006, 1015, 2999, 5000, -1, 70000, 1e9, NaN, null, 'x', '', true, 3000n, {}];
     const socket = await opened();
     const thrown = codes.map(code => outcome(() => socket.close(code)));
     socket.close('3000');
