@@ -151,19 +151,13 @@ func (s *Server) serveMasked(w http.ResponseWriter, r *http.Request, speak func(
 	return nil
 }
 
-// hijack takes the connection over from the HTTP server.
+// hijack takes the connection of a request over from the HTTP server.
 func hijack(w http.ResponseWriter, to *wire.Conn, o *wire.Options) error {
-	conn, rw, err := http.NewResponseController(w).Hijack()
+	conn, early, err := takeOver(w)
 	if err != nil {
 		return err
 	}
-	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	// A listener that looks at first bytes wraps its connections; the socket
-	// below is written to directly.
-	if wrapped, ok := conn.(interface{ Unwrap() net.Conn }); ok {
-		conn = wrapped.Unwrap()
-	}
-	to.Open(conn, append([]byte(nil), early...), o)
+	to.Open(conn, early, o)
 	return nil
 }
 
