@@ -274,16 +274,21 @@ func (h *Hub) answerInTurn(s signal) {
 	}
 }
 
-// answer answers a call of another node, or of this one. An answer that is too
-// large to travel is a failure, of which the caller hears.
+// answer answers a call of another node, or of this one, unless the caller has
+// waited long enough. An answer that is too large to travel is a failure, of which
+// the caller hears.
 func (h *Hub) answer(ctx context.Context, s signal) {
 	reply := signal{From: h.node, Call: s.Call}
-	if data, err := h.handle(ctx, s); err != nil {
+	data, err := h.handle(ctx, s)
+	switch {
+	case err != nil && ctx.Err() == context.DeadlineExceeded:
+		return
+	case err != nil:
 		reply.Failed = failure(err)
-	} else {
+	default:
 		reply.Data = data
 	}
-	_, err := h.signal(ctx, s.From, reply)
+	_, err = h.signal(ctx, s.From, reply)
 	if err != nil && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrNoAnswer) {
 		_, err = h.signal(ctx, s.From, signal{From: h.node, Call: s.Call, Failed: failure(err)})
 	}
