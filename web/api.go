@@ -15,13 +15,9 @@ import (
 	"time"
 )
 
-const (
-	// bodyWait is how long a body may take to arrive.
-	bodyWait = 10 * time.Second
-	// apiWait bounds what a call asks of the broker, so that a publisher hears
-	// within two seconds that it is away.
-	apiWait = 1800 * time.Millisecond
-)
+// apiWait bounds what a call asks of the broker, so that a publisher hears
+// within two seconds that it is away.
+const apiWait = 1800 * time.Millisecond
 
 // apiCall carries out one call: it reads the body and returns the result. Its
 // context ends when its time is over.
@@ -75,7 +71,7 @@ func (s *Server) api(c apiCall) http.HandlerFunc {
 		if !s.authorized(r) {
 			return errUnauthorized
 		}
-		body, err := s.readBody(w, r)
+		body, err := readBody(w, r, s.limits.Body, tooLarge(s.limits.Body))
 		if err != nil {
 			return err
 		}
@@ -98,20 +94,6 @@ func (s *Server) authorized(r *http.Request) bool {
 	}
 	sum := sha256.Sum256([]byte(key))
 	return s.hasAPIKey && subtle.ConstantTimeCompare(sum[:], s.apiKey[:]) == 1
-}
-
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	// A connection without deadlines, as in tests, only does without this one.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWait))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.limits.Body))
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		return nil, tooLarge(s.limits.Body)
-	case err != nil:
-		return nil, badRequest("body", "did not arrive whole within "+bodyWait.String())
-	}
-	return body, nil
 }
 
 // decode reads a call strictly: one JSON object with known fields only.

@@ -1,10 +1,6 @@
 package web_test
 
 import (
-	"bufio"
-	"context"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -32,24 +28,14 @@ func TestEventsHeartbeat(t *testing.T) {
 	for name, hijack := range map[string]bool{"directly": true, "fetched": false} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, s *web.Server, _ *hub.Hub) {
-				server, client := net.Pipe()
-				ctx, cancel := context.WithCancel(t.Context())
-				r := httptest.NewRequestWithContext(ctx, "GET", "/events?channel=news", nil)
-				var w http.ResponseWriter = &flushed{header: make(http.Header), conn: server}
-				if hijack {
-					w = pipeWriter{httptest.NewRecorder(), server}
-				}
-				done := make(chan struct{})
-				go func() { defer close(done); s.ServeHTTP(w, r) }()
-				t.Cleanup(func() { cancel(); _ = client.Close(); <-done })
-				in, start := bufio.NewReader(client), time.Now()
+				in := openStream(t, s, "/events?channel=news", hijack)
 				for beats := time.Duration(1); beats <= 3; {
-					line, err := in.ReadString('\n')
+					line, err := in.in.ReadString('\n')
 					if err != nil {
 						t.Fatal(err)
 					}
 					if line == ":\n" {
-						if at := time.Since(start); at > beats*25*time.Second || at < (beats-1)*25*time.Second {
+						if at := time.Since(in.start); at > beats*25*time.Second || at < (beats-1)*25*time.Second {
 							t.Errorf("heartbeat %d after %v", beats, at)
 						}
 						beats++

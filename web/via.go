@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -199,32 +198,4 @@ func number(query url.Values, name string) (uint64, error) {
 		return 0, badRequest(name, "a whole number from 0 is expected")
 	}
 	return n, nil
-}
-
-// discardBody reads a body that is not needed, so that the connection can be used
-// for something else.
-func discardBody(w http.ResponseWriter, r *http.Request, most int64) error {
-	_, err := readLimited(w, r, most)
-	return err
-}
-
-// readLimited reads a body of bounded size, in bounded time.
-func readLimited(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
-	if r.ContentLength == 0 {
-		return nil, nil
-	}
-	// A connection without deadlines, as in tests, only does without this one. It
-	// is taken back, or the server would take the client for gone when it passes.
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyWait))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
-	_ = control.SetReadDeadline(time.Time{})
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		return nil, bodyTooLarge(most)
-	case err != nil:
-		return nil, badRequest("body", "did not arrive whole within "+bodyWait.String())
-	}
-	return body, nil
 }

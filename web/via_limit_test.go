@@ -102,7 +102,7 @@ func TestViaOneLargeMessage(t *testing.T) {
 // is cut off, or what it does not read would gather without bound.
 func TestViaAcknowledgedUnread(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *web.Server, h *hub.Hub) {
-		in := openStream(t, s, true)
+		in := openStream(t, s, "/ws/chat?via=events", true)
 		name := strings.Split(in.line(), `"`)[3]
 		text := strings.Repeat("x", 64<<10)
 		for i := range 100 {

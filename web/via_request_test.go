@@ -50,13 +50,10 @@ type viaRequest struct {
 	cancel func() error
 }
 
-func (s *testServer) beginVia(t testing.TB, via, path, query string) *viaRequest {
+// begin makes a request whose answer goes on, perhaps.
+func (s *testServer) begin(t testing.TB, method, target string, body io.Reader) *http.Response {
 	t.Helper()
-	method := http.MethodPost
-	if via == "events" {
-		method = http.MethodGet
-	}
-	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path+"?via="+via+query, nil)
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+target, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +66,16 @@ func (s *testServer) beginVia(t testing.TB, via, path, query string) *viaRequest
 		text, _ := io.ReadAll(response.Body)
 		t.Fatalf("%s: %s %s", r.URL, response.Status, text)
 	}
+	return response
+}
+
+func (s *testServer) beginVia(t testing.TB, via, path, query string) *viaRequest {
+	t.Helper()
+	method := http.MethodPost
+	if via == "events" {
+		method = http.MethodGet
+	}
+	response := s.begin(t, method, path+"?via="+via+query, nil)
 	return &viaRequest{t, via, bufio.NewReader(response.Body), response.Body.Close}
 }
 

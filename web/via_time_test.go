@@ -70,8 +70,14 @@ func TestViaOwnerDies(t *testing.T) {
 // ask makes a request without a socket and waits for the whole answer.
 func ask(t *testing.T, s *web.Server, method, url string) *httptest.ResponseRecorder {
 	t.Helper()
+	return askWith(t, s, method, url, "")
+}
+
+// askWith is ask with a body.
+func askWith(t *testing.T, s *web.Server, method, url, body string) *httptest.ResponseRecorder {
+	t.Helper()
 	w := httptest.NewRecorder()
-	s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, url, nil))
+	s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body)))
 	return w
 }
 
@@ -125,8 +131,7 @@ func TestViaPollIsHeld(t *testing.T) {
 func TestViaClosesOnceMore(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *web.Server, _ *hub.Hub) {
 		name := openPoll(t, s, "/echo")
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest("POST", "/echo?via=send&first=1&session="+name, strings.NewReader(`["close",4000]`)))
+		askWith(t, s, "POST", "/echo?via=send&first=1&session="+name, `["close",4000]`)
 		const want = "[\"close\",4000,\"\"]\n"
 		for range 2 {
 			if w := ask(t, s, "POST", "/echo?via=poll&session="+name); !strings.HasSuffix(w.Body.String(), want) {
@@ -137,9 +142,7 @@ func TestViaClosesOnceMore(t *testing.T) {
 				t.Errorf("%d sessions, want 0", n)
 			}
 		}
-		w = httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest("POST", "/echo?via=send&first=2&session="+name, strings.NewReader(`"x"`)))
-		if w.Body.String() != "{\"got\":2}\n" {
+		if w := askWith(t, s, "POST", "/echo?via=send&first=2&session="+name, `"x"`); w.Body.String() != "{\"got\":2}\n" {
 			t.Errorf("a session that has ended takes what comes: got %q", w.Body)
 		}
 		time.Sleep(10 * time.Second)
@@ -154,8 +157,7 @@ func TestViaClosesOnceMore(t *testing.T) {
 func TestViaClosesAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *web.Server, h *hub.Hub) {
 		name := openPoll(t, s, "/ws/chat")
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest("POST", "/ws/chat?via=send&first=1&session="+name, strings.NewReader(`["close",1000]`)))
+		askWith(t, s, "POST", "/ws/chat?via=send&first=1&session="+name, `["close",1000]`)
 		synctest.Wait()
 		if n := s.NumSessions(); n != 0 || h.NumSubscribers("chat") != 0 {
 			t.Errorf("%d sessions, %d subscribers; want none", n, h.NumSubscribers("chat"))
@@ -185,7 +187,7 @@ func TestViaStreamPings(t *testing.T) {
 	for name, hijack := range map[string]bool{"directly": true, "fetched": false} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, s *web.Server, h *hub.Hub) {
-				in := openStream(t, s, hijack)
+				in := openStream(t, s, "/ws/chat?via=events", hijack)
 				in.wants(`data: ["open"`, 0, 0)
 				in.wants(`data: ["ping"]`, 5*time.Second, 10*time.Second)
 				time.Sleep(time.Until(in.start.Add(12 * time.Second)))
@@ -202,7 +204,7 @@ func TestViaStreamPings(t *testing.T) {
 // proxy may whose client has gone.
 func TestViaStreamIsGivenUp(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *web.Server, h *hub.Hub) {
-		in := openStream(t, s, true)
+		in := openStream(t, s, "/ws/chat?via=events", true)
 		in.wants(`data: ["open"`, 0, 0)
 		publishText(t, h, "x")
 		for line := ""; line != "end"; line = in.line() {
@@ -234,12 +236,12 @@ type pipeStream struct {
 	start time.Time
 }
 
-// openStream opens a session whose connection can be taken over or not.
-func openStream(t *testing.T, s *web.Server, hijack bool) *pipeStream {
+// openStream opens an event stream whose connection can be taken over or not.
+func openStream(t *testing.T, s *web.Server, target string, hijack bool) *pipeStream {
 	t.Helper()
 	server, client := net.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
-	r := httptest.NewRequestWithContext(ctx, "GET", "/ws/chat?via=events", nil)
+	r := httptest.NewRequestWithContext(ctx, "GET", target, nil)
 	var w http.ResponseWriter = &flushed{header: make(http.Header), conn: server}
 	if hijack {
 		w = pipeWriter{httptest.NewRecorder(), server}
