@@ -54,31 +54,35 @@ func (b *batch) delivery(s *Subscription) Delivery {
 		return Delivery{}
 	}
 	enc := &b.frames[s.format]
-	d := Delivery{Messages: b.messages, Frames: enc.bytes}
+	d := Delivery{Messages: b.messages, Frames: enc.bytes, ends: enc.ends}
 	if s.after >= b.first {
-		seen := int(s.after - b.first + 1)
-		d = Delivery{Messages: b.messages[seen:], Frames: enc.bytes[enc.ends[seen-1]:]}
+		d = d.after(int(s.after - b.first + 1))
 	}
 	if b.excludes {
-		d = b.without(s.subscriber.ID(), enc, d)
+		d = d.without(s.subscriber.ID())
 	}
 	return d
 }
 
-// without drops the messages that exclude the subscriber from a delivery that
-// ends where the batch ends.
-func (b *batch) without(id string, enc *encoded, d Delivery) Delivery {
-	var kept Delivery
-	for i := len(b.messages) - len(d.Messages); i < len(b.messages); i++ {
-		if b.messages[i].Exclude == id {
-			continue
+// after leaves the first messages out, of which there is one at least.
+func (d Delivery) after(seen int) Delivery {
+	end := d.ends[seen-1]
+	return Delivery{Messages: d.Messages[seen:], Frames: d.Frames[end-d.base:], ends: d.ends[seen:], base: end}
+}
+
+// without copies the messages that do not exclude the subscriber.
+func (d Delivery) without(id string) (kept Delivery) {
+	for i, m := range d.Messages {
+		if m.Exclude != id {
+			kept.add(m, d.Frame(i))
 		}
-		start := 0
-		if i > 0 {
-			start = enc.ends[i-1]
-		}
-		kept.Messages = append(kept.Messages, b.messages[i])
-		kept.Frames = append(kept.Frames, enc.bytes[start:enc.ends[i]]...)
 	}
 	return kept
+}
+
+// add puts a copy of a frame at the end. The delivery is one that nobody has yet.
+func (d *Delivery) add(m *Message, frame []byte) {
+	d.Messages = append(d.Messages, m)
+	d.Frames = append(d.Frames, frame...)
+	d.ends = append(d.ends, d.base+len(d.Frames))
 }

@@ -14,12 +14,12 @@ import (
 // sink is a subscriber that counts and keeps nothing.
 type sink struct{ delivered *atomic.Int64 }
 
-func (sink) ID() string { return "sink" }
-func (sink) Evict()     {}
+func (sink) ID() string  { return "sink" }
+func (sink) Evict(error) {}
 
-func (s sink) Deliver(_ *hub.Subscription, d hub.Delivery) bool {
+func (s sink) Deliver(_ *hub.Subscription, d hub.Delivery) error {
 	s.delivered.Add(int64(len(d.Messages)))
-	return true
+	return nil
 }
 
 // BenchmarkFanOut is one message of 128 bytes to all subscribers of a channel,

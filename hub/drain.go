@@ -59,20 +59,30 @@ func (c *channel) deliver(b *batch) {
 // deliver writes one round to the section's subscribers and evicts those that
 // do not take it, after the lock is released.
 func (s *section) deliver(b *batch) {
-	for _, slow := range s.send(b) {
-		slow.Evict()
+	for _, r := range s.send(b) {
+		r.subscriber.Evict(r.why)
 	}
 }
 
-func (s *section) send(b *batch) (slow []Subscriber) {
+// declined is a subscriber that has not taken a delivery.
+type declined struct {
+	subscriber Subscriber
+	why        error
+}
+
+func (s *section) send(b *batch) (refused []declined) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, sub := range s.subscriptions {
-		if d := b.delivery(sub); len(d.Messages) > 0 && !sub.send(d) {
-			slow = append(slow, sub.subscriber)
+		d := b.delivery(sub)
+		if len(d.Messages) == 0 {
+			continue
+		}
+		if why := sub.send(d); why != nil {
+			refused = append(refused, declined{sub.subscriber, why})
 		}
 	}
-	return slow
+	return refused
 }
 
 // lose tells the subscribers that messages of the channel are lost.

@@ -62,9 +62,9 @@ func (s *Subscription) recover(ctx context.Context, o SubscribeOptions) (err err
 // from Deliver.
 func (s *Subscription) Start() {
 	for again := true; again; {
-		var taken bool
-		if taken, again = s.start(); !taken {
-			s.subscriber.Evict()
+		var why error
+		if again, why = s.start(); why != nil {
+			s.subscriber.Evict(why)
 			return
 		}
 		if again {
@@ -73,19 +73,26 @@ func (s *Subscription) Start() {
 	}
 }
 
-// start delivers what is held, up to where messages were lost.
-func (s *Subscription) start() (taken, lost bool) {
+// start delivers what is held, up to where messages were lost. It returns why
+// that was refused.
+func (s *Subscription) start() (lost bool, why error) {
 	s.section.mu.Lock()
 	defer s.section.mu.Unlock()
 	held := s.hold
 	if held == nil {
-		return true, false // started or cancelled
+		return false, nil // started or cancelled
 	}
 	s.hold = held.next
-	if held.full || len(held.delivery.Messages) > 0 && !s.subscriber.Deliver(s, held.delivery) {
+	switch {
+	case held.full:
+		why = ErrHoldFull
+	case len(held.delivery.Messages) > 0:
+		why = s.subscriber.Deliver(s, held.delivery)
+	}
+	if why != nil {
 		s.hold, s.refused = nil, true
 	}
-	return !s.refused, s.hold != nil
+	return s.hold != nil, why
 }
 
 // Cancel ends the subscription: when it returns, nothing is being delivered
@@ -102,18 +109,19 @@ func (s *Subscription) Cancel() {
 	})
 }
 
-// send delivers, or holds until the start. It returns false when the subscriber
-// refuses, once: a message is missing then, and what came after it would show a
-// gap to the peer. It runs under the section's lock.
-func (s *Subscription) send(d Delivery) bool {
+// send delivers, or holds until the start. It returns why the subscriber refuses,
+// once: a message is missing then, and what came after it would show a gap to the
+// peer. It runs under the section's lock.
+func (s *Subscription) send(d Delivery) error {
 	switch {
 	case s.hold != nil:
 		s.hold.add(d)
 	case !s.refused:
-		s.refused = !s.subscriber.Deliver(s, d)
-		return !s.refused
+		why := s.subscriber.Deliver(s, d)
+		s.refused = why != nil
+		return why
 	}
-	return true
+	return nil
 }
 
 // add holds a delivery, if there is room. One is held whatever its size.
@@ -124,8 +132,9 @@ func (h *hold) add(d Delivery) {
 		h.delivery = Delivery{}
 		return
 	}
-	h.delivery.Messages = append(h.delivery.Messages, d.Messages...)
-	h.delivery.Frames = append(h.delivery.Frames, d.Frames...)
+	for i, m := range d.Messages {
+		h.delivery.add(m, d.Frame(i))
+	}
 }
 
 // lose notes that messages were lost. Losses one after the other are told as one.

@@ -8,6 +8,7 @@ const (
 	closeNormal      closeReason = iota // the client asked for it
 	closeShutdown                       // the server is going down
 	closeSlow                           // the client could not keep up
+	closeGone                           // the client is gone, which writing to it has shown
 	closeBadRequest                     // what the client sent makes no sense
 	closeNotText                        // binary where text is spoken
 	closeInvalidUTF8                    // text that is not UTF-8
@@ -29,6 +30,7 @@ var rawCodes = map[closeReason]closeCode{
 	closeNormal:      {1000, "bye"},
 	closeShutdown:    {1001, "server is going down, come back"},
 	closeSlow:        {1008, "too slow: the buffer limit (limits.buffer) is reached"},
+	closeGone:        {1001, "gone"},
 	closeBadRequest:  {1002, "bad request"},
 	closeNotText:     {1003, "only text is spoken here"},
 	closeInvalidUTF8: {1007, "text is not valid UTF-8"},
@@ -46,6 +48,7 @@ var centrifugeCodes = map[closeReason]closeCode{
 	closeNormal:      {3000, "connection closed"},
 	closeShutdown:    {3001, "shutdown"},
 	closeSlow:        {3008, "slow"},
+	closeGone:        {3000, "connection closed"},
 	closeBadRequest:  {3501, "bad request"},
 	closeNotText:     {3501, "bad request: JSON in text frames is expected"},
 	closeInvalidUTF8: {1007, "text is not valid UTF-8"},

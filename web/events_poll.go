@@ -137,26 +137,23 @@ func (p *eventsPoll) answer() []byte {
 func (p *eventsPoll) ID() string { return p.id }
 
 // Deliver implements [hub.Subscriber].
-func (p *eventsPoll) Deliver(sub *hub.Subscription, d hub.Delivery) bool {
+func (p *eventsPoll) Deliver(sub *hub.Subscription, d hub.Delivery) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	rest := d.Frames
-	for _, m := range d.Messages {
+	for i, m := range d.Messages {
 		if m.Kind == hub.KindPublished {
-			end := bytes.IndexByte(rest, '\n') + 1
-			p.take(sub.Channel(), m, rest[:end])
-			rest = rest[end:]
+			p.take(sub.Channel(), m, d.Frame(i))
 		}
 	}
 	if len(p.lines) > 0 {
 		p.stir()
 	}
-	return true
+	return nil
 }
 
 // Evict implements [hub.Subscriber]. Deliver refuses nothing, but too much may
 // have come before the start.
-func (p *eventsPoll) Evict() { p.stir() }
+func (p *eventsPoll) Evict(error) { p.stir() }
 
 // Lose implements [hub.Loser]. The position stays before the loss, and the next
 // poll is told of it.

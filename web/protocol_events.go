@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"sync"
 
 	"belfry/hub"
@@ -101,11 +100,11 @@ func (p *events) opened() {
 }
 
 // deliver puts this client's cursor before each frame that others share.
-func (p *events) deliver(sub *hub.Subscription, d hub.Delivery) bool {
+func (p *events) deliver(sub *hub.Subscription, d hub.Delivery) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	frames, rest := make([]byte, 0, 2*len(d.Frames)), d.Frames
-	for _, m := range d.Messages {
+	frames := make([]byte, 0, 2*len(d.Frames))
+	for i, m := range d.Messages {
 		if m.Kind != hub.KindPublished {
 			continue // has no frame
 		}
@@ -113,11 +112,12 @@ func (p *events) deliver(sub *hub.Subscription, d hub.Delivery) bool {
 			p.at.set(sub.Channel(), hub.Position{Epoch: m.Epoch, Offset: m.Offset})
 			frames = appendID(frames, p.at)
 		}
-		frame, after, _ := bytes.Cut(rest, []byte("\n\n"))
-		frames = append(append(frames, frame...), "\n\n"...)
-		rest = after
+		frames = append(frames, d.Frame(i)...)
 	}
-	return len(frames) == 0 || p.session.transport.send(frames)
+	if len(frames) == 0 {
+		return nil
+	}
+	return p.session.transport.send(frames)
 }
 
 // lost tells of the gap. The subscription goes on behind it, and the next message

@@ -89,7 +89,9 @@ type Server struct {
 	conns   *wire.Options
 	carried *carriedSessions
 	wheel   *wheel
-	evicted atomic.Int64
+	// Sessions that were closed because their client could not keep up, and
+	// because writing to it has shown that it is gone.
+	evicted, vanished atomic.Int64
 
 	mu       sync.Mutex // guards what follows
 	draining bool
@@ -203,3 +205,8 @@ func (s *Server) NumSessions() int {
 // NumEvicted returns how many sessions were closed because they could not keep
 // up.
 func (s *Server) NumEvicted() int64 { return s.evicted.Load() }
+
+// NumGone returns how many sessions were closed because writing to their client
+// has shown that it is gone: its connection was reset. Those that say goodbye, or
+// are missed by a ping, are not among them.
+func (s *Server) NumGone() int64 { return s.vanished.Load() }

@@ -3,6 +3,8 @@ package web
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"net"
 	"slices"
 	"sync"
 
@@ -11,9 +13,10 @@ import (
 
 // transport carries frames to one client, and its messages here.
 type transport interface {
-	// send writes whole frames, never blocks and keeps the slice. It returns
-	// false when the client is too far behind or gone.
-	send(frames []byte) bool
+	// send writes whole frames, never blocks and keeps the slice. When it does
+	// not take them it returns why: wire.ErrSlow when the client is too far
+	// behind, and net.ErrClosed when it is gone.
+	send(frames []byte) error
 	// framing says how a message is wrapped on this transport.
 	framing() framing
 	// end tells the client why, and closes. With drop, what waits is left out.
@@ -59,7 +62,7 @@ type session struct {
 	slot      int // on the wheel
 	// deliver takes the place of Deliver, for a protocol whose frames are not the
 	// same for all; nil for most.
-	deliver func(*hub.Subscription, hub.Delivery) bool
+	deliver func(*hub.Subscription, hub.Delivery) error
 
 	mu      sync.Mutex // guards what follows
 	closing bool
@@ -117,24 +120,34 @@ func (c *session) ID() string { return c.id }
 
 // Deliver implements [hub.Subscriber]. There are no frames when the protocol has
 // no word for the messages.
-func (c *session) Deliver(sub *hub.Subscription, d hub.Delivery) bool {
-	if c.deliver != nil {
+func (c *session) Deliver(sub *hub.Subscription, d hub.Delivery) error {
+	switch {
+	case c.deliver != nil:
 		return c.deliver(sub, d)
+	case len(d.Frames) == 0:
+		return nil
 	}
-	return len(d.Frames) == 0 || c.transport.send(d.Frames)
+	return c.transport.send(d.Frames)
 }
 
 // Lose implements [hub.Loser].
 func (c *session) Lose(s *hub.Subscription) { c.protocol.lost(s) }
 
-// Evict implements [hub.Subscriber].
-func (c *session) Evict() { c.close(closeSlow) }
+// Evict implements [hub.Subscriber]. A client that is gone is not evicted for
+// being slow.
+func (c *session) Evict(why error) {
+	if errors.Is(why, net.ErrClosed) {
+		c.close(closeGone)
+		return
+	}
+	c.close(closeSlow)
+}
 
 // send writes frames that answer the client, and evicts one that does not take
 // them.
 func (c *session) send(frames []byte) {
-	if !c.transport.send(frames) {
-		c.Evict()
+	if err := c.transport.send(frames); err != nil {
+		c.Evict(err)
 	}
 }
 
@@ -153,9 +166,14 @@ func aside(f func()) {
 // close tells the client why, once, and ends the transport. It does not wait.
 func (c *session) close(why closeReason) {
 	code, reason := c.protocol.closeCode(why)
-	if c.closeWith(code, reason, why == closeSlow) && why == closeSlow {
+	first := c.closeWith(code, reason, why == closeSlow)
+	switch {
+	case first && why == closeSlow:
 		c.server.evicted.Add(1)
 		c.server.logger.Debug("evicted", "session", c.id, "remote", c.transport.remote())
+	case first && why == closeGone:
+		c.server.vanished.Add(1)
+		c.server.logger.Debug("gone", "session", c.id, "remote", c.transport.remote())
 	}
 }
 

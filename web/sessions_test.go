@@ -6,9 +6,11 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"belfry/hub"
 	"belfry/hub/hubtest"
 	"belfry/web"
 )
@@ -99,6 +101,50 @@ func TestDeafClientIsEvicted(t *testing.T) {
 	if got := a.hear(); got != "after" {
 		t.Errorf("after the eviction: %.50q", got)
 	}
+}
+
+// TestResetClientsAreNotEvicted resets connections while messages go out on them:
+// such a client is gone, and was not too slow.
+func TestResetClientsAreNotEvicted(t *testing.T) {
+	const clients = 60
+	s := newTestServer(t, nil)
+	var conns []*net.TCPConn
+	for i := range clients {
+		if i%2 == 0 {
+			conns = append(conns, s.dial(t, "/ws/news").NetConn().(*net.TCPConn))
+			continue
+		}
+		conn, err := net.Dial("tcp", s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(conn, "GET /events?channel=news HTTP/1.1\r\nHost: x\r\n\r\n")
+		conns = append(conns, conn.(*net.TCPConn))
+	}
+	hubtest.Eventually(t, time.Minute, func() bool { return s.hub.NumSubscribers("news") == clients }, "all subscribers")
+	ctx, stop := context.WithCancel(t.Context())
+	var publisher sync.WaitGroup
+	publisher.Go(func() {
+		for ctx.Err() == nil {
+			_, _ = s.hub.Publish(ctx, "news", &hub.Message{Data: []byte(`"x"`)}, hub.PublishOptions{})
+		}
+	})
+	for _, conn := range conns {
+		b := make([]byte, 1)
+		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+		if _, err := conn.Read(b); err != nil {
+			t.Fatal(err) // nothing goes out
+		}
+		_ = conn.SetLinger(0)
+		_ = conn.Close()
+	}
+	hubtest.Eventually(t, time.Minute, func() bool { return s.web.NumSessions() == 0 }, "no sessions")
+	stop()
+	publisher.Wait()
+	if n := s.web.NumEvicted(); n != 0 {
+		t.Errorf("%d of %d reset clients were evicted for being slow; %d were found gone", n, clients, s.web.NumGone())
+	}
+	t.Logf("%d were found gone by writing to them", s.web.NumGone())
 }
 
 func TestGoneSessionsLeaveNothingBehind(t *testing.T) {

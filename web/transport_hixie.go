@@ -27,11 +27,11 @@ type hixie struct {
 	draft   draft
 }
 
-func (t *hixie) send(frames []byte) bool { return t.Send(frames) }
-func (t *hixie) framing() framing        { return framingHixie }
-func (t *hixie) ping()                   {}
-func (t *hixie) abort()                  { _ = t.Close() }
-func (t *hixie) remote() string          { return t.RemoteAddr().String() }
+func (t *hixie) send(frames []byte) error { return t.Send(frames) }
+func (t *hixie) framing() framing         { return framingHixie }
+func (t *hixie) ping()                    {}
+func (t *hixie) abort()                   { _ = t.Close() }
+func (t *hixie) remote() string           { return t.RemoteAddr().String() }
 
 // end has no words for the reason.
 func (t *hixie) end(_ int, _ string, drop bool) {
@@ -88,7 +88,7 @@ func (s *Server) serveHixie76(w http.ResponseWriter, r *http.Request, t *hixie) 
 	if err := hijack(w, &t.Conn, s.conns); err != nil {
 		return err
 	}
-	t.Send(hixieAnswer(r, t.draft))
+	_ = t.Send(hixieAnswer(r, t.draft)) // reading tells when it is gone
 	err = t.readChallenge(challenge.body())
 	if err == nil {
 		err = t.session.protocol.prepare()
@@ -121,7 +121,7 @@ func (s *Server) startHixie(t *hixie, last []byte) {
 		_ = t.Close()
 		return
 	}
-	t.Send(last)
+	_ = t.Send(last) // reading tells when it is gone
 	// The session is counted by admit, and Shutdown waits for it.
 	go s.runHixie(t)
 }

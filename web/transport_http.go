@@ -2,9 +2,12 @@ package web
 
 import (
 	"crypto/rand"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"belfry/web/wire"
 )
 
 const (
@@ -60,8 +63,8 @@ const (
 // transport's lock and do not block.
 type carrier interface {
 	// send hands over the frames that were put at the end of the backlog. It
-	// returns false when the client is too far behind or gone.
-	send(frames []byte) bool
+	// returns why the client does not take them, as transports do.
+	send(frames []byte) error
 	// end hands over the last frame; with drop, what waits is left out.
 	end(last []byte, drop bool)
 	// replace ends the request because another carries the session now.
@@ -81,11 +84,11 @@ func (t *carried) remote() string   { return t.addr }
 func (t *carried) ping() {}
 
 // send implements [transport].
-func (t *carried) send(frames []byte) bool {
+func (t *carried) send(frames []byte) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.state != carriedOpen {
-		return false
+		return net.ErrClosed
 	}
 	if t.bound && t.carrier != nil && t.carrier.direct() {
 		return t.carrier.send(frames)
@@ -95,13 +98,13 @@ func (t *carried) send(frames []byte) bool {
 		limit += ackSlack
 	}
 	if len(t.log.chunks) > 0 && t.log.cost()+len(frames) > limit {
-		return false
+		return wire.ErrSlow
 	}
 	t.log.add(frames, t.wrap.count(frames))
-	if t.carrier != nil && !t.carrier.send(frames) {
+	if t.carrier != nil && t.carrier.send(frames) != nil {
 		t.carrier.replace() // it will be missed, not the frames
 	}
-	return true
+	return nil
 }
 
 // end implements [transport].

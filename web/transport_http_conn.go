@@ -26,7 +26,7 @@ type streamConn struct {
 
 func (c *streamConn) direct() bool { return true }
 
-func (c *streamConn) send(frames []byte) bool {
+func (c *streamConn) send(frames []byte) error {
 	c.quiet = 0
 	return c.Send(c.wrapped(frames))
 }
@@ -58,7 +58,7 @@ func (t *carried) carryDirectly(conn net.Conn, to framing, head []byte, n uint64
 	defer t.mu.Unlock()
 	t.log.acknowledge(n)
 	parts, _, _ := t.log.since(t.log.position(n, t.wrap), t.log.size)
-	c.Send(c.wrap.appendAll(head, parts))
+	_ = c.Send(c.wrap.appendAll(head, parts)) // watch finds out
 	t.turn++
 	t.attach(c)
 	if t.state != carriedOpen {
@@ -112,7 +112,7 @@ func (c *streamConn) beat() {
 	}
 	if c.quiet++; c.quiet >= quietBeats {
 		c.quiet = 0
-		c.Send(c.wrap.to.appendPing(nil))
+		_ = c.Send(c.wrap.to.appendPing(nil)) // watch finds out
 	}
 	if c.stale++; t.log.before != c.acked || len(t.log.chunks) == 0 {
 		c.acked, c.stale = t.log.before, 0

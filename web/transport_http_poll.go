@@ -156,7 +156,7 @@ func (c *pollConn) answer(t *carried, body []byte) {
 		t.startWaiting()
 	}
 	leaving := c.server.carried.life.Err() != nil
-	c.Send(c.response(body, leaving))
+	_ = c.Send(c.response(body, leaving)) // reading tells when it is gone
 	if leaving {
 		c.Finish(nil, false, endWait)
 	}
@@ -176,9 +176,9 @@ func (c *pollConn) response(body []byte, last bool) []byte {
 	return append(append(b, "\r\n\r\n"...), body...)
 }
 
-func (c *pollConn) send([]byte) bool { c.answer(c.current.Load(), nil); return true }
-func (c *pollConn) direct() bool     { return false }
-func (c *pollConn) replace()         { c.answer(c.current.Load(), nil) }
+func (c *pollConn) send([]byte) error { c.answer(c.current.Load(), nil); return nil }
+func (c *pollConn) direct() bool      { return false }
+func (c *pollConn) replace()          { c.answer(c.current.Load(), nil) }
 
 func (c *pollConn) end([]byte, bool) {
 	t := c.current.Load()

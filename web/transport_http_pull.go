@@ -43,11 +43,11 @@ type pull struct {
 	midway   bool   // which is within a frame
 }
 
-func (p *pull) send([]byte) bool { p.stir(); return true }
-func (p *pull) end([]byte, bool) { p.stir() }
-func (p *pull) replace()         { p.stir() }
-func (p *pull) direct() bool     { return false }
-func (p *pull) framing() framing { return p.t.wrap }
+func (p *pull) send([]byte) error { p.stir(); return nil }
+func (p *pull) end([]byte, bool)  { p.stir() }
+func (p *pull) replace()          { p.stir() }
+func (p *pull) direct() bool      { return false }
+func (p *pull) framing() framing  { return p.t.wrap }
 
 func (p *pull) stir() {
 	select {

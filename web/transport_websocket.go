@@ -39,11 +39,11 @@ type webSocket struct {
 	answer  []byte   // to the handshake, until it is sent
 }
 
-func (t *webSocket) send(frames []byte) bool { return t.Send(frames) }
-func (t *webSocket) framing() framing        { return framingWebSocket }
-func (t *webSocket) ping()                   { t.Send(wire.Ping) }
-func (t *webSocket) abort()                  { _ = t.Close() }
-func (t *webSocket) remote() string          { return t.RemoteAddr().String() }
+func (t *webSocket) send(frames []byte) error { return t.Send(frames) }
+func (t *webSocket) framing() framing         { return framingWebSocket }
+func (t *webSocket) ping()                    { _ = t.Send(wire.Ping) } // reading tells when it is gone
+func (t *webSocket) abort()                   { _ = t.Close() }
+func (t *webSocket) remote() string           { return t.RemoteAddr().String() }
 
 func (t *webSocket) end(code int, reason string, drop bool) {
 	t.End(wire.AppendClose(nil, code, reason), drop, endWait)
@@ -55,10 +55,10 @@ func (t *webSocket) Write(p []byte) (int, error) {
 	if t.answer == nil {
 		return t.Conn.Write(p)
 	}
-	sent := t.Send(t.answer)
+	err := t.Send(t.answer)
 	t.answer = nil
-	if !sent {
-		return 0, net.ErrClosed
+	if err != nil {
+		return 0, err
 	}
 	return len(p), nil
 }

@@ -1,6 +1,7 @@
 package hubtest
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -8,6 +9,9 @@ import (
 
 	"belfry/hub"
 )
+
+// ErrRefused is why a [Recorder] takes nothing that was told to refuse.
+var ErrRefused = errors.New("the recorder refuses")
 
 // Recorder is a subscriber that records what is delivered. Its methods are safe
 // for several goroutines.
@@ -34,7 +38,7 @@ func NewRecorder(id string) *Recorder { return &Recorder{id: id} }
 func (r *Recorder) ID() string { return r.id }
 
 // Deliver implements [hub.Subscriber].
-func (r *Recorder) Deliver(s *hub.Subscription, d hub.Delivery) bool {
+func (r *Recorder) Deliver(s *hub.Subscription, d hub.Delivery) error {
 	if r.OnDeliver != nil {
 		r.OnDeliver(s, d)
 	}
@@ -42,15 +46,15 @@ func (r *Recorder) Deliver(s *hub.Subscription, d hub.Delivery) bool {
 	defer r.mu.Unlock()
 	if r.refusing {
 		r.refused++
-		return false
+		return ErrRefused
 	}
 	r.messages = append(r.messages, d.Messages...)
 	r.frames = append(r.frames, d.Frames...)
-	return true
+	return nil
 }
 
 // Evict implements [hub.Subscriber].
-func (r *Recorder) Evict() {
+func (r *Recorder) Evict(error) {
 	r.mu.Lock()
 	r.evicted++
 	r.mu.Unlock()

@@ -48,7 +48,7 @@ func BenchmarkSend(b *testing.B) {
 	b.ReportAllocs()
 	sent := int64(0)
 	for b.Loop() {
-		if !c.Send(frame) {
+		if err := c.Send(frame); err != nil {
 			b.Fatal("a frame was refused")
 		}
 		sent++

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// ErrSlow is returned by [Conn.Write] when the peer is too far behind.
+// ErrSlow is returned by [Conn.Send] and [Conn.Write] when the peer is too far
+// behind.
 var ErrSlow = errors.New("peer is too slow: its buffer is full")
 
 // Options are the bounds of a [Conn]. Many connections may share them.
@@ -50,6 +51,7 @@ const (
 	flushing              // the flusher runs: put behind
 	ending                // the last frame is in: refuse
 	closed                // refuse
+	stalled               // closed, because the peer took nothing in time
 )
 
 // NewConn wraps a connection and owns it from now on: nobody else may close it.
@@ -81,9 +83,10 @@ func (c *Conn) Read(p []byte) (int, error) {
 }
 
 // Send writes whole frames. It never blocks. It keeps the slice, which must not
-// be changed any more. It returns false, and drops the frames, when they would
-// put the peer over the limit, or when the connection is ending or broken.
-func (c *Conn) Send(frames []byte) bool {
+// be changed any more. When it drops the frames it returns why: [ErrSlow] when
+// they would put the peer over the limit, or it has taken nothing for
+// [Options].WriteWait, and [net.ErrClosed] when the connection is ending or broken.
+func (c *Conn) Send(frames []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch c.state {
@@ -91,50 +94,47 @@ func (c *Conn) Send(frames []byte) bool {
 		return c.try(frames)
 	case flushing:
 		return c.keep(frames)
+	case stalled:
+		return ErrSlow
 	}
-	return false
+	return net.ErrClosed
 }
 
 // try writes to the socket what it takes at once. It runs under the lock.
-func (c *Conn) try(frames []byte) bool {
+func (c *Conn) try(frames []byte) error {
 	n, err := c.socket.write(frames)
 	if err != nil {
 		c.state = closed
-		return false
+		return net.ErrClosed
 	}
 	if n < len(frames) {
 		c.state = flushing
 		c.flush(frames[n:])
 	}
-	return true
+	return nil
 }
 
 // keep puts frames behind those that wait. It runs under the lock.
-func (c *Conn) keep(frames []byte) bool {
+func (c *Conn) keep(frames []byte) error {
 	if len(frames) == 0 {
-		return true
+		return nil
 	}
 	if c.waiting > 0 && c.waiting+len(frames) > c.options.Limit {
-		return false
+		return ErrSlow
 	}
 	c.pending = append(c.pending, frames)
 	c.waiting += len(frames)
-	return true
+	return nil
 }
 
 // Write sends a copy of p, which must be whole frames. It implements [net.Conn]
 // for the library that answers pings and closes: its frames go between others
 // and never into one.
 func (c *Conn) Write(p []byte) (int, error) {
-	if c.Send(append([]byte(nil), p...)) {
-		return len(p), nil
+	if err := c.Send(append([]byte(nil), p...)); err != nil {
+		return 0, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state == flushing {
-		return 0, ErrSlow
-	}
-	return 0, net.ErrClosed
+	return len(p), nil
 }
 
 // End sends a last frame, refuses all others, and bounds the time that the
@@ -171,7 +171,7 @@ func (c *Conn) end(last []byte, drop, half bool, deadline time.Time) bool {
 	}
 	switch c.state {
 	case idle:
-		if !c.try(last) {
+		if c.try(last) != nil {
 			return false
 		}
 		if half && c.state == idle {
@@ -236,13 +236,17 @@ func (c *Conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
 // Close closes the connection at once, whatever waits. A second call returns
 // the error of the connection below.
-func (c *Conn) Close() error {
+func (c *Conn) Close() error { return c.close(closed) }
+
+func (c *Conn) close(as state) error {
 	c.mu.Lock()
-	stalled := c.waiting > 0
-	c.state = closed
+	behind := c.waiting > 0
+	if c.state < closed {
+		c.state = as
+	}
 	c.pending, c.waiting = nil, 0
 	c.mu.Unlock()
-	if secure, ok := c.Conn.(*tls.Conn); ok && stalled {
+	if secure, ok := c.Conn.(*tls.Conn); ok && behind {
 		return secure.NetConn().Close() // its own Close would wait five seconds to say goodbye
 	}
 	return c.Conn.Close()

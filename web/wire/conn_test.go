@@ -70,7 +70,7 @@ func readUntilClose(t *testing.T, c net.Conn) []frame {
 func stall(t *testing.T, c *wire.Conn, size, n int) (sent int) {
 	t.Helper()
 	for ; c.Waiting() < n; sent++ {
-		if !c.Send(numbered(sent, size)) {
+		if err := c.Send(numbered(sent, size)); err != nil {
 			t.Fatalf("frame %d was refused with %d bytes waiting", sent, c.Waiting())
 		}
 	}
@@ -121,7 +121,7 @@ func TestSend(t *testing.T) {
 		sizes := []int{0, 1, 125, 126, 65535, 65536, 1 << 20}
 		go func() {
 			for _, n := range sizes {
-				if !c.Send(text(strings.Repeat("x", n))) {
+				if err := c.Send(text(strings.Repeat("x", n))); err != nil {
 					t.Errorf("a frame of %d bytes was refused", n)
 				}
 			}
@@ -153,7 +153,7 @@ func TestSendersAtOnce(t *testing.T) {
 					if n%50 == 0 {
 						size = 100_000
 					}
-					if !c.Send(text(fmt.Sprint(s, n, strings.Repeat(" ", size)))) {
+					if err := c.Send(text(fmt.Sprint(s, n, strings.Repeat(" ", size)))); err != nil {
 						t.Errorf("frame %d of sender %d was refused", n, s)
 					}
 				}
@@ -211,7 +211,7 @@ func TestLimit(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind string) {
 		c, peer := open(t, kind, &wire.Options{Limit: limit, WriteWait: 10 * time.Second})
 		sent := 0
-		for deadline := time.Now().Add(5 * time.Second); c.Send(numbered(sent, size)); sent++ {
+		for deadline := time.Now().Add(5 * time.Second); c.Send(numbered(sent, size)) == nil; sent++ {
 			if c.Waiting() > limit || time.Now().After(deadline) {
 				t.Fatalf("%d bytes wait after %d frames, with a limit of %d", c.Waiting(), sent, limit)
 			}
@@ -231,13 +231,13 @@ func TestLimit(t *testing.T) {
 func TestOneChunkMayAlwaysWait(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind string) {
 		c, peer := open(t, kind, &wire.Options{Limit: 1000, WriteWait: 10 * time.Second})
-		if !c.Send(numbered(0, 8<<20)) {
+		if err := c.Send(numbered(0, 8<<20)); err != nil {
 			t.Fatal("the first chunk was refused")
 		}
 		if c.Waiting() == 0 {
 			t.Fatal("nothing waits: the peer's buffers are too large for this test")
 		}
-		if c.Send(numbered(1, 1000)) {
+		if c.Send(numbered(1, 1000)) == nil {
 			t.Error("a second chunk was taken")
 		}
 		go c.End(bye, false, 5*time.Second)
@@ -250,7 +250,7 @@ func TestWriteWait(t *testing.T) {
 		c, peer := open(t, kind, &wire.Options{Limit: 8 << 20, WriteWait: 150 * time.Millisecond})
 		stall(t, c, 10_000, 1<<20)
 		ends(t, c, 5*time.Second)
-		if c.Send(text("x")) || c.Waiting() != 0 {
+		if c.Send(text("x")) == nil || c.Waiting() != 0 {
 			t.Errorf("the connection takes frames; %d bytes wait", c.Waiting())
 		}
 		c.Wait()
@@ -307,7 +307,7 @@ func TestSendAfterAStall(t *testing.T) {
 			}
 			hubtest.Eventually(t, 5*time.Second, func() bool { return c.Waiting() == 0 }, "nothing waits")
 			time.Sleep(wait + wait/2) // the deadline passes
-			if !c.Send(text("later")) {
+			if err := c.Send(text("later")); err != nil {
 				t.Fatalf("round %d: a frame was refused after the stall", round)
 			}
 			if f, err := readFrame(r); err != nil || string(f.payload) != "later" {
@@ -334,7 +334,7 @@ func TestCloseWhileFlushing(t *testing.T) {
 			if d := time.Since(start); d > 2*time.Second {
 				t.Errorf("Close and Wait took %s", d)
 			}
-			if c.Send(text("x")) || c.Waiting() != 0 {
+			if c.Send(text("x")) == nil || c.Waiting() != 0 {
 				t.Errorf("a closed connection takes frames; %d bytes wait", c.Waiting())
 			}
 			_ = peer.Close()
@@ -348,7 +348,7 @@ func TestPeerGone(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind string) {
 		c, peer := open(t, kind, bounds)
 		_ = peer.Close()
-		hubtest.Eventually(t, 5*time.Second, func() bool { return !c.Send(text("x")) }, "a frame is refused")
+		hubtest.Eventually(t, 5*time.Second, func() bool { return c.Send(text("x")) != nil }, "a frame is refused")
 		c.End(bye, true, time.Second)
 		ends(t, c, 5*time.Second)
 	})
@@ -365,7 +365,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			for s := range 4 {
 				working.Go(func() {
 					for n := 0; !stop.Load(); n++ {
-						if !c.Send(text(fmt.Sprint(s, n, strings.Repeat(" ", rand.IntN(5000))))) {
+						if err := c.Send(text(fmt.Sprint(s, n, strings.Repeat(" ", rand.IntN(5000))))); err != nil {
 							return
 						}
 					}
@@ -479,7 +479,7 @@ func TestClosedSocketIsNotWrittenTo(t *testing.T) {
 	defer other.Close()
 	defer peer.Close()
 	_, err := c.Write(ping)
-	if c.Send(text("stray")) || err == nil {
+	if c.Send(text("stray")) == nil || err == nil {
 		t.Error("a closed connection takes frames")
 	}
 	c.End(bye, true, time.Second)

@@ -21,7 +21,7 @@ func TestEndDrop(t *testing.T) {
 		c, peer := open(t, kind, bounds)
 		sent := stall(t, c, size, 2<<20)
 		c.End(bye, true, 5*time.Second)
-		if c.Send(numbered(sent, size)) {
+		if c.Send(numbered(sent, size)) == nil {
 			t.Error("a frame was taken after the end")
 		}
 		if n := c.Waiting(); n > 200_000 {
@@ -120,7 +120,7 @@ func TestEndOfAClosedConn(t *testing.T) {
 		if frames := readAll(t, peer); len(frames) != 0 {
 			t.Errorf("the peer got %+v after Close", frames)
 		}
-		if c.Send(text("x")) || c.Waiting() != 0 {
+		if c.Send(text("x")) == nil || c.Waiting() != 0 {
 			t.Errorf("a closed connection takes frames; %d bytes wait", c.Waiting())
 		}
 		if _, err := c.Write(ping); !errors.Is(err, net.ErrClosed) {
@@ -187,7 +187,7 @@ func TestFinish(t *testing.T) {
 				if len(frames) != waiting+1 || frames[waiting].opcode != opClose {
 					t.Errorf("the peer got %d frames, want %d and the last", len(frames), waiting)
 				}
-				if c.Send(text("x")) {
+				if c.Send(text("x")) == nil {
 					t.Error("it takes frames behind the last")
 				}
 			})

@@ -17,7 +17,7 @@ func TestFinishWithoutFrame(t *testing.T) {
 				sent := stall(t, c, 10_000, waiting)
 				c.Send(text("last"))
 				c.Finish(nil, false, 5*time.Second)
-				if c.Send(text("too late")) {
+				if c.Send(text("too late")) == nil {
 					t.Error("a frame was taken after Finish")
 				}
 				frames := readAll(t, peer)

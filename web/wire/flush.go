@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"errors"
 	"net"
+	"os"
 	"time"
 )
 
@@ -18,13 +20,21 @@ func (c *Conn) flush(rest []byte) {
 		for chunks := (net.Buffers{rest}); chunks != nil; chunks = c.next() {
 			n, err := chunks.WriteTo(c.Conn)
 			if err != nil {
-				_ = c.Close()
+				_ = c.close(reason(err))
 				return
 			}
 			c.taken(int(n))
 		}
 		c.closeWrite()
 	})
+}
+
+// reason is the state of a connection after a write that failed.
+func reason(err error) state {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return stalled
+	}
+	return closed
 }
 
 // next returns what to write next, or nil after noting that the flusher ends.
