@@ -14,7 +14,6 @@ import (
 type carriedSessions struct {
 	node  string
 	beats beats
-	polls polls
 	// conns are the bounds of connections. What waits in a stream is part of a
 	// backlog, and at most twice as long as events, unless the client acknowledges
 	// what it has not read.
@@ -74,6 +73,11 @@ func (c *carriedSessions) name(t *carried) string { return c.node + "." + t.secr
 
 // maxSessionName is the longest name of a session in bytes.
 const maxSessionName = 100
+
+// notInName is true for what no name of a session has.
+func notInName(r rune) bool {
+	return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+}
 
 // splitSessionName returns the parts of a session's name.
 func splitSessionName(name string) (node, secret string, err error) {

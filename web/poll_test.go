@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"belfry/hub/hubtest"
 )
 
 // rawConn is a client that writes requests by hand.
@@ -117,8 +115,8 @@ func (c *rawConn) poll(path, name string, got int) string {
 	return body
 }
 
-// TestPollSplit has a poll arrive in two pieces, cut everywhere, on a connection
-// that knows polls.
+// TestPollSplit has a poll arrive in two pieces, cut everywhere, on the connection
+// of another.
 func TestPollSplit(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, nil)
@@ -148,22 +146,6 @@ func (s *testServer) post(t testing.TB, url, body string) {
 	if status, _, answer := do(t, r); status != http.StatusOK {
 		t.Fatalf("%s: %d %s", url, status, answer)
 	}
-}
-
-// TestPollPipelined closes on a client that does not wait for its answer.
-func TestPollPipelined(t *testing.T) {
-	t.Parallel()
-	s := newTestServer(t, nil)
-	c := s.raw(t)
-	name := c.open("/ws/chat")
-	request := fmt.Sprintf("POST /ws/chat?via=poll&session=%s&got=0"+pollHead, name)
-	if _, err := io.WriteString(c, request+request); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := c.in.ReadByte(); err == nil {
-		t.Errorf("it is answered with %q", n)
-	}
-	hubtest.Eventually(t, 15*time.Second, func() bool { return s.web.NumSessions() == 1 }, "the session waits for another request")
 }
 
 // TestPollClientGoes notices when the client of a poll that waits has gone.

@@ -161,7 +161,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range sessions {
 		c.close(closeShutdown)
 	}
-	defer s.carried.polls.close()
 	gone := make(chan struct{})
 	go func() { s.open.Wait(); close(gone) }()
 	select {

@@ -158,10 +158,6 @@ func (t *carried) abort() {
 func (t *carried) tell() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.tellLocked()
-}
-
-func (t *carried) tellLocked() {
 	select {
 	case <-t.told:
 	default:

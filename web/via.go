@@ -163,9 +163,6 @@ func (s *Server) stream(c *carrying) error {
 // poll answers with what there is, or will be in a while.
 func (s *Server) poll(c *carrying) error {
 	if c.puller == nil {
-		if err := s.pollDirectly(c); !errors.Is(err, errNotTaken) {
-			return err
-		}
 		c.puller = c.session.pull(c.got)
 		c.session.started()
 	}

@@ -122,8 +122,8 @@ func (c *halfClosing) CloseWrite() error {
 	return nil
 }
 
-// TestPollRefusedBody has a body refused that is too large, on a connection that
-// knows polls. The server closes its side and waits, so that the answer is not
+// TestPollRefusedBody has a body refused that is too large, on the connection of a
+// poll. The server closes its side and waits, so that the answer is not
 // lost over what it does not read.
 func TestPollRefusedBody(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *web.Server, _ *hub.Hub) {

@@ -26,7 +26,7 @@ func transports(s settings) row {
 		measures: []measure{
 			ratio("CPU per delivery, events to websocket", cpuPerDelivery, "events", "websocket").atMost(1.5),
 			ratio("CPU per delivery, stream to websocket", cpuPerDelivery, "stream", "websocket").atMost(1.5),
-			ratio("CPU per delivery, poll to websocket, both 5 messages/s", cpuPerDelivery, "poll, 5/s", "websocket, 5/s").atMost(4),
+			ratio("CPU per delivery, poll to websocket, both 5 messages/s", cpuPerDelivery, "poll, 5/s", "websocket, 5/s").atMost(6),
 			ratio("CPU per delivery, poll at 5 messages/s to websocket at 20", cpuPerDelivery, "poll, 5/s", "websocket"),
 			median("p99 latency, poll", "ms", p99Milliseconds, "poll, 5/s"),
 			worst("memory of each idle session, events", "KiB", memoryEach, "idle events").atMost(20),
