@@ -27,7 +27,7 @@ func TestEncodeTakesMemoryByWhatThereIs(t *testing.T) {
 // Small messages cost memory beside their data, and a round is written as one
 // piece: both are bounded by more than the data.
 func TestSmallMessagesCount(t *testing.T) {
-	c := newChannel(New(Options{}), "chat", Rule{})
+	c := newChannel(New(Options{}), "chat", &Rule{})
 	c.draining = true // nobody drains
 	for range 10_000 {
 		c.enqueue(&Message{Data: []byte("1")})

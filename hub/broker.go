@@ -72,6 +72,9 @@ type Handler interface {
 
 // PublishOptions are the publisher's wishes. The zero value has none.
 type PublishOptions struct {
+	// Rule is that of the channel, as [Hub.Rule] returned it. Nil: the hub looks
+	// for it. Brokers do not look at it.
+	Rule *Rule
 	// IdempotencyKey makes a second publish to the same channel under the same
 	// key do nothing and succeed. Empty: none.
 	IdempotencyKey string

@@ -32,7 +32,7 @@ func (m *Message) size() int {
 // round, and the subscribers.
 type channel struct {
 	name  string
-	rule  Rule
+	rule  *Rule
 	hub   *Hub
 	ready chan struct{} // closed once the broker has been asked for the channel
 
@@ -62,7 +62,7 @@ type format struct {
 	subscribers int
 }
 
-func newChannel(h *Hub, name string, rule Rule) *channel {
+func newChannel(h *Hub, name string, rule *Rule) *channel {
 	c := &channel{name: name, rule: rule, hub: h, ready: make(chan struct{})}
 	c.room.L = &c.mu
 	c.recent.reading = make(chan struct{}, 1)

@@ -117,23 +117,32 @@ func (h *Hub) stop() {
 func (h *Hub) Ready(ctx context.Context) error { return h.broker.Ready(ctx) }
 
 // Rule returns the rule of a channel, or an error wrapping [ErrChannelName] or
-// [ErrUnknownChannel].
-func (h *Hub) Rule(channel string) (Rule, error) {
+// [ErrUnknownChannel]. It is not to be changed, and may be handed to
+// [Hub.Publish] and [Hub.Subscribe], which then need not look for it again.
+func (h *Hub) Rule(channel string) (*Rule, error) {
 	if err := CheckChannel(channel); err != nil {
-		return Rule{}, err
+		return nil, err
 	}
-	rule, ok := h.rules.For(channel)
-	if !ok {
-		return Rule{}, fmt.Errorf("%w: no rule of the configuration matches %q", ErrUnknownChannel, channel)
+	rule := h.rules.For(channel)
+	if rule == nil {
+		return nil, fmt.Errorf("%w: no rule of the configuration matches %q", ErrUnknownChannel, channel)
 	}
 	return rule, nil
+}
+
+// ruleOf returns the rule that a caller has looked up, or looks for it.
+func (h *Hub) ruleOf(channel string, known *Rule) (*Rule, error) {
+	if known != nil {
+		return known, nil
+	}
+	return h.Rule(channel)
 }
 
 // Publish hands a message to the broker. The message must not be changed
 // afterwards. Errors wrap [ErrChannelName], [ErrUnknownChannel] or
 // [ErrUnavailable]; who may publish is for the caller to check by [Hub.Rule].
 func (h *Hub) Publish(ctx context.Context, channel string, m *Message, o PublishOptions) (PublishResult, error) {
-	rule, err := h.Rule(channel)
+	rule, err := h.ruleOf(channel, o.Rule)
 	if err != nil {
 		return PublishResult{}, err
 	}
@@ -200,6 +209,9 @@ func (h *Hub) receiver(name string) *channel {
 
 // SubscribeOptions are a subscriber's wishes. The zero value has none.
 type SubscribeOptions struct {
+	// Rule is that of the channel, as [Hub.Rule] returned it. Nil: the hub looks
+	// for it.
+	Rule *Rule
 	// Recover is the position of the last message that the subscriber has.
 	// What came after it is in [Subscription.Missed].
 	Recover *Position
@@ -215,7 +227,7 @@ type SubscribeOptions struct {
 // [ErrChannelName], [ErrUnknownChannel] or [ErrUnavailable], or are the
 // context's.
 func (h *Hub) Subscribe(ctx context.Context, channel string, s Subscriber, e Encoder, o SubscribeOptions) (*Subscription, error) {
-	rule, err := h.Rule(channel)
+	rule, err := h.ruleOf(channel, o.Rule)
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +264,7 @@ func (h *Hub) NumSubscribers(channel string) int {
 
 // acquire returns the channel after the broker was asked for it, and holds it
 // until release.
-func (h *Hub) acquire(ctx context.Context, name string, rule Rule) (*channel, error) {
+func (h *Hub) acquire(ctx context.Context, name string, rule *Rule) (*channel, error) {
 	c, first := h.hold(name, rule)
 	if first {
 		// Others may wait for this call, so it outlives the one who made it.
@@ -300,7 +312,7 @@ func (c *channel) locate(ctx context.Context) error {
 }
 
 // hold returns the channel, made if need be, with one more reference.
-func (h *Hub) hold(name string, rule Rule) (c *channel, first bool) {
+func (h *Hub) hold(name string, rule *Rule) (c *channel, first bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c = h.channels[name]

@@ -5,7 +5,7 @@ import "testing"
 // A channel may have gone on to another epoch while its history was read: what
 // was read says nothing about the new one.
 func TestSpliceAfterTheEpochChanged(t *testing.T) {
-	c := newChannel(New(Options{}), "chat", Rule{History: History{Size: 10}})
+	c := newChannel(New(Options{}), "chat", &Rule{History: History{Size: 10}})
 	c.begins(Position{"new", 0})
 	for _, r := range []HistoryResult{
 		{Position: Position{"new", 1}},

@@ -53,15 +53,15 @@ func DefaultRules() Rules {
 	}
 }
 
-// For returns the rule of a channel, and false when none matches: such a
-// channel does not exist.
-func (rs Rules) For(channel string) (Rule, bool) {
-	for _, r := range rs {
-		if matches(r.Match, channel) {
-			return r, true
+// For returns the rule of a channel, which is not to be changed, or nil when none
+// matches: such a channel does not exist.
+func (rs Rules) For(channel string) *Rule {
+	for i := range rs {
+		if matches(rs[i].Match, channel) {
+			return &rs[i]
 		}
 	}
-	return Rule{}, false
+	return nil
 }
 
 // matches compares a pattern with a name, in a time that grows with the

@@ -46,7 +46,7 @@ func (p *centrifuge) subscribe(ctx context.Context, req *subscribeRequest, a *an
 // so that others see its name. Nobody checks that name, which is no loss where
 // clients publish: there they can say any name anyway. On all other channels who
 // somebody is would be taken for the server's word, and the data is ignored.
-func clientChanInfo(rule hub.Rule, data json.RawMessage) ([]byte, error) {
+func clientChanInfo(rule *hub.Rule, data json.RawMessage) ([]byte, error) {
 	if !rule.ClientPublish {
 		return nil, nil
 	}
