@@ -13,7 +13,11 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"belfry/web/fault"
 )
+
+var errUnauthorized = fault.New(fault.Unauthorized, "a valid API key is needed: send the header X-API-Key: KEY or Authorization: apikey KEY")
 
 // apiWait bounds what a call asks of the broker, so that a publisher hears
 // within two seconds that it is away.
@@ -67,11 +71,11 @@ func (c apiCall) run(ctx context.Context, body []byte) (any, error) {
 // api turns a call into a handler: it checks the key and the size of the body,
 // and wraps the result as {"result": …}.
 func (s *Server) api(c apiCall) http.HandlerFunc {
-	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
+	return s.faults.Handle(func(w http.ResponseWriter, r *http.Request) error {
 		if !s.authorized(r) {
 			return errUnauthorized
 		}
-		body, err := readBody(w, r, s.limits.Body, tooLarge(s.limits.Body))
+		body, err := fault.ReadBody(w, r, s.limits.Body, "limits.body, BELFRY_LIMITS_BODY")
 		if err != nil {
 			return err
 		}
@@ -79,7 +83,7 @@ func (s *Server) api(c apiCall) http.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		writeJSON(w, http.StatusOK, map[string]any{"result": result})
+		fault.WriteJSON(w, http.StatusOK, map[string]any{"result": result})
 		return nil
 	})
 }
@@ -104,7 +108,7 @@ func decode(body []byte, into any) error {
 		return decodeError(err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return badRequest("body", "one JSON object is expected, and nothing behind it")
+		return fault.Field("body", "one JSON object is expected, and nothing behind it")
 	}
 	return nil
 }
@@ -114,13 +118,13 @@ func decodeError(err error) error {
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrongType):
-		return badRequest(cmp.Or(wrongType.Field, "body"), expected(wrongType.Type)+" is expected")
+		return fault.Field(cmp.Or(wrongType.Field, "body"), expected(wrongType.Type)+" is expected")
 	case errors.Is(err, io.EOF):
-		return badRequest("body", "a JSON object is expected, and there is nothing")
+		return fault.Field("body", "a JSON object is expected, and there is nothing")
 	case strings.HasPrefix(err.Error(), "json: unknown field "):
-		return badRequest(strings.Trim(strings.TrimPrefix(err.Error(), "json: unknown field "), `"`), "is not a field of this call")
+		return fault.Field(strings.Trim(strings.TrimPrefix(err.Error(), "json: unknown field "), `"`), "is not a field of this call")
 	}
-	return badRequest("body", "a JSON object is expected: "+strings.TrimPrefix(err.Error(), "json: "))
+	return fault.Field("body", "a JSON object is expected: "+strings.TrimPrefix(err.Error(), "json: "))
 }
 
 // expected names in JSON's words what can be read into a Go type.

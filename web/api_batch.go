@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"belfry/web/fault"
 )
 
 const (
@@ -29,8 +31,8 @@ type batchRequest struct {
 type batchReply map[string]any
 
 // fault is the error, or nil.
-func (r batchReply) fault() *apiError {
-	e, _ := r["error"].(*apiError)
+func (r batchReply) fault() *fault.Error {
+	e, _ := r["error"].(*fault.Error)
 	return e
 }
 
@@ -40,7 +42,7 @@ func (r batchReply) fault() *apiError {
 func (s *Server) batch(calls map[string]apiCall) apiCall {
 	return apiCall{batchWait, reading(func(ctx context.Context, req *batchRequest) (any, error) {
 		if n := len(req.Commands); n == 0 || n > maxBatch {
-			return nil, badRequest("commands", fmt.Sprintf("1 to %d commands are accepted", maxBatch))
+			return nil, fault.Field("commands", fmt.Sprintf("1 to %d commands are accepted", maxBatch))
 		}
 		var g errgroup.Group
 		g.SetLimit(1)
@@ -55,8 +57,8 @@ func (s *Server) batch(calls map[string]apiCall) apiCall {
 			})
 		}
 		_ = g.Wait() // the errors are in the replies
-		if fault := allUnavailable(replies, batchReply.fault); fault != nil {
-			return nil, fault
+		if worst := allUnavailable(replies, batchReply.fault); worst != nil {
+			return nil, worst
 		}
 		return map[string]any{"replies": replies}, nil
 	})}
@@ -65,7 +67,7 @@ func (s *Server) batch(calls map[string]apiCall) apiCall {
 // command carries out one command of a batch.
 func (s *Server) command(ctx context.Context, calls map[string]apiCall, command map[string]json.RawMessage) batchReply {
 	if len(command) != 1 {
-		return batchReply{"error": badRequest("command", "one method is expected in each")}
+		return batchReply{"error": fault.Field("command", "one method is expected in each")}
 	}
 	for name, body := range command {
 		call, ok := calls[name]
@@ -74,8 +76,8 @@ func (s *Server) command(ctx context.Context, calls map[string]apiCall, command 
 		}
 		result, err := call.run(ctx, body)
 		if err != nil {
-			e := publicError(err)
-			s.logHidden(e, "/api/batch", err)
+			e := fault.From(err)
+			s.faults.Log(e, err, "path", "/api/batch")
 			return batchReply{"error": e}
 		}
 		return batchReply{name: result}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"belfry/web/fault"
 )
 
 // maxPattern is the longest pattern of channel names in bytes.
@@ -23,7 +25,7 @@ type channelResult struct {
 // how many over all nodes.
 func (s *Server) listChannels(ctx context.Context, req *channelsRequest) (any, error) {
 	if len(req.Pattern) > maxPattern {
-		return nil, badRequest("pattern", fmt.Sprintf("at most %d bytes are accepted", maxPattern))
+		return nil, fault.Field("pattern", fmt.Sprintf("at most %d bytes are accepted", maxPattern))
 	}
 	nodes, err := askAll[map[string]int](ctx, s, callChannels, cmp.Or(req.Pattern, "*"))
 	if err != nil {

@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"golang.org/x/sync/errgroup"
 
 	"belfry/hub"
+	"belfry/web/fault"
 )
+
+var errFateUnknown = fault.New(fault.Unavailable, "the broker did not answer in time; whether it was published is not known: with an idempotency_key it can be repeated and is delivered once")
 
 const (
 	// maxBroadcast is how many channels one broadcast may name.
@@ -56,7 +58,7 @@ type publishResult struct {
 // broadcastReply is the fate of one channel of a broadcast.
 type broadcastReply struct {
 	Result *publishResult `json:"result,omitempty"`
-	Error  *apiError      `json:"error,omitempty"`
+	Error  *fault.Error   `json:"error,omitempty"`
 }
 
 // publish answers /api/publish.
@@ -73,15 +75,15 @@ func (s *Server) publish(ctx context.Context, req *publishRequest) (any, error) 
 // fail, so that the publisher can repeat it.
 func (s *Server) broadcast(ctx context.Context, req *broadcastRequest) (any, error) {
 	if n := len(req.Channels); n == 0 || n > maxBroadcast {
-		return nil, badRequest("channels", "1 to 1000 channel names are accepted")
+		return nil, fault.Field("channels", "1 to 1000 channel names are accepted")
 	}
 	m, err := req.message()
 	if err != nil {
 		return nil, err
 	}
 	replies := s.publishToAll(ctx, req.Channels, m, req.options())
-	if fault := allUnavailable(replies, func(r broadcastReply) *apiError { return r.Error }); fault != nil {
-		return nil, fault
+	if worst := allUnavailable(replies, func(r broadcastReply) *fault.Error { return r.Error }); worst != nil {
+		return nil, worst
 	}
 	return map[string]any{"responses": replies}, nil
 }
@@ -94,7 +96,7 @@ func (s *Server) publishToAll(ctx context.Context, channels []string, m hub.Mess
 		g.Go(func() error {
 			result, err := s.publishTo(ctx, channel, m, o)
 			if err != nil {
-				replies[i].Error = publicError(err)
+				replies[i].Error = fault.From(err)
 				return nil
 			}
 			replies[i].Result = result
@@ -107,16 +109,16 @@ func (s *Server) publishToAll(ctx context.Context, channels []string, m hub.Mess
 
 // allUnavailable returns the error of a call that the broker took no part of, or
 // nil. The error that leaves most open stands for all.
-func allUnavailable[R any](replies []R, errorOf func(R) *apiError) (fault *apiError) {
+func allUnavailable[R any](replies []R, errorOf func(R) *fault.Error) (worst *fault.Error) {
 	for _, r := range replies {
 		switch e := errorOf(r); {
-		case e == nil || e.status != http.StatusServiceUnavailable:
+		case e == nil || e.Kind != fault.Unavailable:
 			return nil
-		case fault == nil || e == errFateUnknown:
-			fault = e
+		case worst == nil || e == errFateUnknown:
+			worst = e
 		}
 	}
-	return fault
+	return worst
 }
 
 // publishTo publishes for the backend to one channel.
@@ -158,22 +160,22 @@ func (p *publication) message() (hub.Message, error) {
 // in another with b64 before its name. It is nil when neither is there.
 func jsonOrBase64(field string, data json.RawMessage, b64 string) ([]byte, error) {
 	if len(data) > 0 && b64 != "" {
-		return nil, badRequest("b64"+field, "stands in place of "+field+", not beside it")
+		return nil, fault.Field("b64"+field, "stands in place of "+field+", not beside it")
 	}
 	text := []byte(data)
 	if b64 != "" {
 		decoded, err := base64.StdEncoding.DecodeString(b64)
 		if err != nil {
-			return nil, badRequest("b64"+field, "standard base64 with padding is expected")
+			return nil, fault.Field("b64"+field, "standard base64 with padding is expected")
 		}
 		text = decoded
 	}
 	if len(text) == 0 && b64 == "" {
 		return nil, nil
 	}
-	text, err := compact(text)
+	text, err := fault.Compact(text)
 	if err != nil {
-		return nil, badRequest(field, "one JSON value in valid UTF-8 is expected")
+		return nil, fault.Field(field, "one JSON value in valid UTF-8 is expected")
 	}
 	return text, nil
 }
@@ -181,17 +183,17 @@ func jsonOrBase64(field string, data json.RawMessage, b64 string) ([]byte, error
 func (p *publication) check() error {
 	switch {
 	case len(p.Data) == 0 && p.B64Data == "":
-		return badRequest("data", "is missing: any JSON value is accepted")
+		return fault.Field("data", "is missing: any JSON value is accepted")
 	case len(p.IdempotencyKey) > maxIdempotencyKey:
-		return badRequest("idempotency_key", "at most 255 bytes are accepted")
+		return fault.Field("idempotency_key", "at most 255 bytes are accepted")
 	case len(p.Exclude) > maxID:
-		return badRequest("exclude", "at most 255 bytes are accepted")
+		return fault.Field("exclude", "at most 255 bytes are accepted")
 	case len(p.Tags) > maxTags:
-		return badRequest("tags", "at most 32 are accepted")
+		return fault.Field("tags", "at most 32 are accepted")
 	}
 	for name, value := range p.Tags {
 		if len(name) > maxTag || len(value) > maxTag {
-			return badRequest("tags", "names and values of at most 255 bytes are accepted")
+			return fault.Field("tags", "names and values of at most 255 bytes are accepted")
 		}
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"belfry/web/fault"
 )
 
 const (
@@ -27,11 +29,11 @@ type target struct {
 
 func (t target) check() error {
 	if t == (target{}) {
-		return badRequest("client", "is missing: give at least one of user, client and session")
+		return fault.Field("client", "is missing: give at least one of user, client and session")
 	}
 	for field, id := range map[string]string{"user": t.User, "client": t.Client, "session": t.Session} {
 		if len(id) > maxID {
-			return badRequest(field, fmt.Sprintf("at most %d bytes are accepted", maxID))
+			return fault.Field(field, fmt.Sprintf("at most %d bytes are accepted", maxID))
 		}
 	}
 	return nil
@@ -93,7 +95,7 @@ func (r *joinRequest) order() (o joinOrder, err error) {
 		return o, err
 	}
 	if len(o.Data) > maxSubscribeData {
-		return o, badRequest("data", fmt.Sprintf("it has %d bytes, at most %d are accepted", len(o.Data), maxSubscribeData))
+		return o, fault.Field("data", fmt.Sprintf("it has %d bytes, at most %d are accepted", len(o.Data), maxSubscribeData))
 	}
 	return o, nil
 }
@@ -182,7 +184,7 @@ func (r *disconnectRequest) order() (o disconnectOrder, err error) {
 		return o, err
 	}
 	if len(r.Whitelist) > maxWhitelist || slices.ContainsFunc(r.Whitelist, func(id string) bool { return len(id) > maxID }) {
-		return o, badRequest("whitelist", fmt.Sprintf("at most %d IDs of at most %d bytes are accepted", maxWhitelist, maxID))
+		return o, fault.Field("whitelist", fmt.Sprintf("at most %d IDs of at most %d bytes are accepted", maxWhitelist, maxID))
 	}
 	if r.Disconnect == nil {
 		return o, nil
@@ -190,9 +192,9 @@ func (r *disconnectRequest) order() (o disconnectOrder, err error) {
 	o.Code, o.Reason = r.Disconnect.Code, r.Disconnect.Reason
 	switch {
 	case o.Code < minDisconnectCode || o.Code > maxDisconnectCode:
-		return o, badRequest("disconnect.code", fmt.Sprintf("%d to %d is accepted", minDisconnectCode, maxDisconnectCode))
+		return o, fault.Field("disconnect.code", fmt.Sprintf("%d to %d is accepted", minDisconnectCode, maxDisconnectCode))
 	case len(o.Reason) > maxReason:
-		return o, badRequest("disconnect.reason", fmt.Sprintf("at most %d bytes are accepted", maxReason))
+		return o, fault.Field("disconnect.reason", fmt.Sprintf("at most %d bytes are accepted", maxReason))
 	}
 	return o, nil
 }

@@ -7,8 +7,11 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"belfry/web/fault"
 	"belfry/web/wire"
 )
+
+var errTooManyOpened = fault.New(fault.TooMany, "too many sessions over HTTP were opened whose clients have not come back; try again")
 
 // carriedSessions are the sessions over HTTP of this node, by their secrets.
 type carriedSessions struct {
@@ -83,7 +86,7 @@ func notInName(r rune) bool {
 func splitSessionName(name string) (node, secret string, err error) {
 	node, secret, ok := strings.Cut(name, ".")
 	if !ok || node == "" || secret == "" || len(name) > maxSessionName || strings.ContainsFunc(node+secret, notInName) {
-		return "", "", badRequest("session", "the name is expected that the open line gave")
+		return "", "", fault.Field("session", "the name is expected that the open line gave")
 	}
 	return node, secret, nil
 }

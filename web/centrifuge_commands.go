@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"belfry/hub"
+	"belfry/web/fault"
 )
 
 // command is what a client of the Centrifuge protocol sends, in JSON: an ID and
@@ -91,7 +92,7 @@ type pubRequest struct {
 // reply answers one command: a result under the method's name, or an error.
 type reply struct {
 	ID            uint32               `json:"id"`
-	Error         *apiError            `json:"error,omitempty"`
+	Error         *replyError          `json:"error,omitempty"`
 	Connect       *connectResult       `json:"connect,omitempty"`
 	Subscribe     *subscribeResult     `json:"subscribe,omitempty"`
 	Unsubscribe   *struct{}            `json:"unsubscribe,omitempty"`
@@ -123,4 +124,39 @@ type subscribeResult struct {
 	Offset        uint64              `json:"offset,omitempty"`
 	Positioned    bool                `json:"positioned,omitempty"`
 	WasRecovering bool                `json:"was_recovering,omitempty"`
+}
+
+// replyError is an error in a reply.
+type replyError struct {
+	Code      int    `json:"code"`
+	Message   string `json:"message"`
+	Temporary bool   `json:"temporary,omitempty"`
+}
+
+// errorCodes are those of the Centrifuge protocol (centrifugal/centrifuge,
+// errors.go).
+var errorCodes = map[fault.Kind]int{
+	fault.Internal:          100,
+	fault.Unavailable:       100,
+	fault.NotServing:        100,
+	fault.Unauthorized:      101,
+	fault.UnknownChannel:    102,
+	fault.Denied:            103,
+	fault.UnknownMethod:     104,
+	fault.AlreadySubscribed: 105,
+	fault.Limit:             106,
+	fault.TooLarge:          106,
+	fault.BadRequest:        107,
+	fault.NotAvailable:      108,
+	fault.TooMany:           111,
+	fault.Unrecoverable:     112,
+}
+
+// newReplyError words an error.
+func newReplyError(e *fault.Error) *replyError {
+	code := e.Code
+	if e.Kind != fault.Application {
+		code = errorCodes[e.Kind]
+	}
+	return &replyError{code, e.Message, e.Temporary}
 }

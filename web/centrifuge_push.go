@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"belfry/hub"
+	"belfry/web/fault"
 )
 
 // clientInfo is how the Centrifuge protocol says who a client is.
@@ -23,7 +24,7 @@ func newClientInfo(c hub.ClientInfo) clientInfo {
 // made once for every message, and the data is JSON already.
 func appendPublication(dst []byte, channel string, m *hub.Message) []byte {
 	dst = append(dst, `{"push":{"channel":`...)
-	dst = appendString(dst, channel)
+	dst = fault.AppendString(dst, channel)
 	dst = appendContent(append(dst, `,"pub":{`...), m)
 	return append(dst, `}}}`...)
 }
@@ -31,7 +32,7 @@ func appendPublication(dst []byte, channel string, m *hub.Message) []byte {
 // appendEvent appends a message as /events says it.
 func appendEvent(dst []byte, channel string, m *hub.Message) []byte {
 	dst = append(dst, `{"channel":`...)
-	dst = append(appendString(dst, channel), ',')
+	dst = append(fault.AppendString(dst, channel), ',')
 	return append(appendContent(dst, m), '}')
 }
 
@@ -41,11 +42,11 @@ func appendContent(dst []byte, m *hub.Message) []byte {
 	dst = append(dst, m.Data...)
 	if m.Info != nil {
 		dst = append(dst, `,"info":`...)
-		dst = appendJSON(dst, newClientInfo(*m.Info))
+		dst = fault.AppendJSON(dst, newClientInfo(*m.Info))
 	}
 	if len(m.Tags) > 0 {
 		dst = append(dst, `,"tags":`...)
-		dst = appendJSON(dst, m.Tags)
+		dst = fault.AppendJSON(dst, m.Tags)
 	}
 	if m.Offset > 0 {
 		dst = append(dst, `,"offset":`...)
@@ -62,14 +63,14 @@ func appendComing(dst []byte, channel string, m *hub.Message) []byte {
 	}
 	dst = appendPush(dst, channel, kind)
 	dst = append(dst, `{"info":`...)
-	dst = appendJSON(dst, newClientInfo(*m.Info))
+	dst = fault.AppendJSON(dst, newClientInfo(*m.Info))
 	return append(dst, `}}}`...)
 }
 
 // appendPush appends a push up to what the kind holds.
 func appendPush(dst []byte, channel, kind string) []byte {
 	dst = append(dst, `{"push":{"channel":`...)
-	dst = appendString(dst, channel)
+	dst = fault.AppendString(dst, channel)
 	dst = append(dst, `,"`...)
 	dst = append(dst, kind...)
 	return append(dst, `":`...)
@@ -99,7 +100,7 @@ type subscribePush struct {
 
 // appendSubscribe appends the push that begins a server-side subscription.
 func appendSubscribe(dst []byte, channel string, p subscribePush) []byte {
-	dst = appendJSON(appendPush(dst, channel, "subscribe"), p)
+	dst = fault.AppendJSON(appendPush(dst, channel, "subscribe"), p)
 	return append(dst, `}}`...)
 }
 
@@ -111,6 +112,6 @@ type unsubscribePush struct {
 
 // appendUnsubscribe appends the push that ends a subscription.
 func appendUnsubscribe(dst []byte, channel string, p unsubscribePush) []byte {
-	dst = appendJSON(appendPush(dst, channel, "unsubscribe"), p)
+	dst = fault.AppendJSON(appendPush(dst, channel, "unsubscribe"), p)
 	return append(dst, `}}`...)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"belfry/hub"
+	"belfry/web/fault"
 )
 
 // maxInfo is the largest chan_info in bytes.
@@ -59,12 +60,12 @@ func infoJSON(field string, data []byte) ([]byte, error) {
 	if len(data) == 0 || string(data) == "null" {
 		return nil, nil
 	}
-	info, err := compact(data)
+	info, err := fault.Compact(data)
 	switch {
 	case err != nil:
-		return nil, badRequest(field, "one JSON value in valid UTF-8 is expected")
+		return nil, fault.Field(field, "one JSON value in valid UTF-8 is expected")
 	case len(info) > maxInfo:
-		return nil, badRequest(field, fmt.Sprintf("it has %d bytes, at most %d are accepted", len(info), maxInfo))
+		return nil, fault.Field(field, fmt.Sprintf("it has %d bytes, at most %d are accepted", len(info), maxInfo))
 	}
 	return info, nil
 }

@@ -5,6 +5,17 @@ import (
 	"strings"
 
 	"github.com/gorilla/websocket"
+
+	"belfry/web/fault"
+)
+
+var (
+	errNotWebSocket      = fault.New(fault.Upgrade, "this is a WebSocket endpoint: send Connection: Upgrade and Upgrade: websocket").With("Upgrade", "websocket")
+	errWebSocketVersion  = fault.New(fault.Upgrade, "Sec-WebSocket-Version: 13 is spoken here").With("Sec-Websocket-Version", "13")
+	errWebSocketVersions = fault.New(fault.Upgrade, "Sec-WebSocket-Version: 13, 8 and 7 are spoken here").With("Sec-Websocket-Version", "13, 8, 7")
+	errWebSocketDraft    = fault.New(fault.BadRequest, "this draft of WebSocket is not spoken here: send Sec-WebSocket-Version: 13 (RFC 6455); older clients find /echo and /ws/{channel}")
+	errHybiDraft         = fault.New(fault.BadRequest, "Sec-WebSocket-Draft: hybi-01 to hybi-03 are not spoken; accepted: Sec-WebSocket-Version 13, 8 or 7, hixie-76 and hixie-75")
+	errLegacyOff         = fault.New(fault.BadRequest, "clients from before RFC 6455 are switched off (legacy.enabled, BELFRY_LEGACY_ENABLED): send Sec-WebSocket-Version: 13")
 )
 
 // draft is the version of the WebSocket protocol that a client speaks.

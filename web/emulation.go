@@ -10,6 +10,13 @@ import (
 	"unicode/utf8"
 
 	"belfry/hub"
+	"belfry/web/fault"
+)
+
+var (
+	errMessageLimit = fault.New(fault.TooLarge, "data: it is over limits.message (BELFRY_LIMITS_MESSAGE)")
+	errNoConnect    = fault.New(fault.BadRequest, "connect: a connect command is expected, in the body or in the query as cf_connect")
+	errNoNode       = fault.New(fault.Ended, "node: there is none of this name any more")
 )
 
 // The Centrifuge client library reaches its protocol over HTTP in its own way
@@ -32,7 +39,7 @@ func (s *Server) emulateHTTPStream(w http.ResponseWriter, r *http.Request) error
 	if err := s.admitEmulation(w, r, http.MethodPost); err != nil || r.Method == http.MethodOptions {
 		return err
 	}
-	connect, err := readLimited(w, r, s.maxConnect())
+	connect, err := fault.ReadBody(w, r, s.maxConnect(), "")
 	if err != nil {
 		return err
 	}
@@ -49,11 +56,11 @@ func (s *Server) emulateSSE(w http.ResponseWriter, r *http.Request) error {
 	var connect []byte
 	if r.Method == http.MethodGet {
 		connect = []byte(r.URL.Query().Get("cf_connect"))
-	} else if connect, err = readLimited(w, r, s.maxConnect()); err != nil {
+	} else if connect, err = fault.ReadBody(w, r, s.maxConnect(), ""); err != nil {
 		return err
 	}
 	if int64(len(connect)) > s.maxConnect() {
-		return bodyTooLarge(s.maxConnect())
+		return fault.BodyTooLarge(s.maxConnect(), "")
 	}
 	return s.emulate(w, r, framingReplyEvents, connect)
 }
@@ -74,8 +81,7 @@ func (s *Server) admitEmulation(w http.ResponseWriter, r *http.Request, methods 
 	}
 	right := strings.Join(append(methods, http.MethodOptions), ", ")
 	if r.Method != http.MethodOptions {
-		return &apiError{Code: codeMethodNotFound, status: http.StatusMethodNotAllowed, header: [2]string{"Allow", right},
-			Message: r.Method + " is not answered at " + r.URL.Path + "; " + right + " are"}
+		return fault.New(fault.WrongMethod, r.Method+" is not answered at "+r.URL.Path+"; "+right+" are").With("Allow", right)
 	}
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", right)
@@ -94,7 +100,7 @@ func (s *Server) emulate(w http.ResponseWriter, r *http.Request, wrap framing, c
 		return errNoConnect
 	}
 	if !utf8.Valid(connect) || !json.Valid(firstLine(connect)) {
-		return badRequest("connect", "JSON commands are expected, one on a line")
+		return fault.Field("connect", "JSON commands are expected, one on a line")
 	}
 	t, err := s.openCarried(r, wrap, true, newCentrifuge)
 	if err != nil {
@@ -139,7 +145,7 @@ func (s *Server) emulation(w http.ResponseWriter, r *http.Request) error {
 	if err := s.admitEmulation(w, r, http.MethodPost); err != nil || r.Method == http.MethodOptions {
 		return err
 	}
-	body, err := readLimited(w, r, maxEmulated)
+	body, err := fault.ReadBody(w, r, maxEmulated, "")
 	if err != nil {
 		return err
 	}
@@ -148,7 +154,7 @@ func (s *Server) emulation(w http.ResponseWriter, r *http.Request) error {
 		return decodeError(err)
 	}
 	if e.Session == "" || e.Node == "" || len(e.Session)+len(e.Node) > maxSessionName {
-		return badRequest("body", "session and node are expected as the connect result gave them, and data")
+		return fault.Field("body", "session and node are expected as the connect result gave them, and data")
 	}
 	if e.Node != s.carried.node {
 		if err := s.emulateAtOther(r.Context(), e); err != nil {
@@ -186,7 +192,7 @@ func (s *Server) takeEmulated(e emulated) error {
 func (s *Server) emulateAtOther(ctx context.Context, e emulated) error {
 	ctx, cancel := context.WithTimeout(ctx, sayWait)
 	defer cancel()
-	answer, err := s.hub.CallWaiting(ctx, e.Node, callEmulate, appendJSON(nil, e))
+	answer, err := s.hub.CallWaiting(ctx, e.Node, callEmulate, fault.AppendJSON(nil, e))
 	switch {
 	case errors.Is(err, hub.ErrNoNode):
 		return errNoNode
@@ -199,7 +205,7 @@ func (s *Server) emulateAtOther(ctx context.Context, e emulated) error {
 	if _, err := unpack(answer, &a); err != nil {
 		return err
 	}
-	return a.Error.public()
+	return a.Error.Unpack()
 }
 
 // emulateForOther takes commands that another node was sent.
@@ -208,5 +214,5 @@ func (s *Server) emulateForOther(_ context.Context, data []byte) ([]byte, error)
 	if err := json.Unmarshal(data, &e); err != nil {
 		return nil, err
 	}
-	return pack(saidAnswer{Error: forwarded(s.takeEmulated(e))}), nil
+	return pack(saidAnswer{Error: fault.Pack(s.takeEmulated(e))}), nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"belfry/hub"
+	"belfry/web/fault"
 	"belfry/web/wire"
 )
 
@@ -93,9 +94,9 @@ func rawText(data []byte) []byte {
 // array is published as such, any other text as a JSON string.
 func rawData(text []byte) []byte {
 	if len(text) > 0 && (text[0] == '{' || text[0] == '[') {
-		if data, err := compact(text); err == nil {
+		if data, err := fault.Compact(text); err == nil {
 			return data
 		}
 	}
-	return appendString(nil, string(text))
+	return fault.AppendString(nil, string(text))
 }

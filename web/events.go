@@ -1,13 +1,13 @@
 package web
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"belfry/hub"
+	"belfry/web/fault"
 )
 
 // GET /events?channel=a&channel=b is an event stream for EventSource, or with
@@ -31,12 +31,12 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	if err := s.admitEmulation(w, r, http.MethodGet); err != nil || r.Method == http.MethodOptions {
 		return err
 	}
-	if err := discardBody(w, r, maxCarryBody); err != nil {
+	if err := fault.DiscardBody(w, r, maxCarryBody); err != nil {
 		return err
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return badRequest("query", "is not valid: "+err.Error())
+		return fault.Field("query", "is not valid: "+err.Error())
 	}
 	wish, err := s.eventsWish(query)
 	if err != nil {
@@ -68,18 +68,17 @@ func (s *Server) eventsWish(query url.Values) (eventsWish, error) {
 		wish.channels = append(wish.channels, channel)
 	}
 	if len(wish.channels) == 0 {
-		return wish, badRequest("channel", "is missing: /events?channel=NAME is expected, with as many channels as you want to hear")
+		return wish, fault.Field("channel", "is missing: /events?channel=NAME is expected, with as many channels as you want to hear")
 	}
 	return wish, nil
 }
 
 // tooManyChannels names the limit that is the lower one.
-func (s *Server) tooManyChannels() *apiError {
+func (s *Server) tooManyChannels() *fault.Error {
 	if s.limits.Subscriptions < maxMarks {
 		return errSubscriptionLimit
 	}
-	return &apiError{Code: codeLimit, status: 400,
-		Message: fmt.Sprintf("limit exceeded: the positions in at most %d channels fit into one cursor; use another stream for the rest", maxMarks)}
+	return fault.Newf(fault.Limit, "limit exceeded: the positions in at most %d channels fit into one cursor; use another stream for the rest", maxMarks)
 }
 
 // resume reads the cursor that the client has. The header comes first, because
@@ -105,7 +104,7 @@ func (e *eventsWish) resume(h http.Header, query url.Values, poll bool) error {
 		e.blind = true
 		return nil
 	}
-	return badRequest(name, err.Error())
+	return fault.Field(name, err.Error())
 }
 
 // wantsJSON reports whether a request asks for JSON and not for an event stream.
@@ -136,11 +135,11 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wish event
 // sendBack answers a fault that will pass with a stream that ends, and returns
 // any other.
 func (s *Server) sendBack(w http.ResponseWriter, r *http.Request, err error) error {
-	e := publicError(err)
+	e := fault.From(err)
 	if !e.Temporary {
 		return err
 	}
-	s.logHidden(e, r.URL.Path, err)
+	s.faults.Log(e, err, "path", r.URL.Path, "remote", r.RemoteAddr)
 	setStreamHeader(w.Header(), framingPlain)
 	_, err = w.Write(appendPlainEnd(nil, e.Message))
 	return err

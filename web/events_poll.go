@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"belfry/hub"
+	"belfry/web/fault"
 )
 
 // eventsPoll is one long-poll of /events: a subscriber that lives until there is
@@ -128,7 +129,7 @@ func (p *eventsPoll) answer() []byte {
 	body = append(body, bytes.ReplaceAll(bytes.TrimSuffix(p.lines, []byte("\n")), []byte("\n"), []byte(","))...)
 	body = append(p.at.append(append(body, `],"cursor":"`...)), '"')
 	if len(p.gaps) > 0 {
-		body = appendJSON(append(body, `,"gap":`...), p.gaps)
+		body = fault.AppendJSON(append(body, `,"gap":`...), p.gaps)
 	}
 	return append(body, "}\n"...)
 }

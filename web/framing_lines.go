@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+
+	"belfry/web/fault"
 )
 
 // Over HTTP each frame is a line of JSON, an array whose first element says what
@@ -47,14 +49,14 @@ func (f framing) finish(dst []byte) []byte {
 
 func (f framing) appendMessage(dst, payload []byte) []byte {
 	dst = append(f.begin(dst), `["m",`...)
-	dst = appendString(dst, string(payload))
+	dst = fault.AppendString(dst, string(payload))
 	return f.finish(append(dst, ']'))
 }
 
 func (f framing) appendOpen(dst []byte, name, subprotocol string) []byte {
 	dst = append(f.begin(dst), `["open",`...)
-	dst = appendString(dst, name)
-	dst = appendString(append(dst, ','), subprotocol)
+	dst = fault.AppendString(dst, name)
+	dst = fault.AppendString(append(dst, ','), subprotocol)
 	return f.finish(append(dst, ']'))
 }
 
@@ -89,10 +91,10 @@ func (f framing) appendEnd(dst []byte, code int, reason string) []byte {
 	number := strconv.Itoa(code)
 	dst = f.begin(dst)
 	if f == framingReplies || f == framingReplyEvents {
-		dst = appendString(append(dst, `{"push":{"disconnect":{"code":`+number+`,"reason":`...), reason)
+		dst = fault.AppendString(append(dst, `{"push":{"disconnect":{"code":`+number+`,"reason":`...), reason)
 		return f.finish(append(dst, `}}}`...))
 	}
-	dst = appendString(append(dst, `["close",`+number+`,`...), reason)
+	dst = fault.AppendString(append(dst, `["close",`+number+`,`...), reason)
 	return f.finish(append(dst, ']'))
 }
 

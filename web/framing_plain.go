@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"belfry/web/fault"
 )
 
 // A plain event stream (WHATWG HTML, section 9.2) has these events and lines:
@@ -63,7 +65,7 @@ func appendGap(dst []byte, at cursor, channels ...string) []byte {
 	if at != nil {
 		dst = appendID(dst, at)
 	}
-	dst = append(appendJSON(append(dst, `data: {"channels":`...), channels), '}')
+	dst = append(fault.AppendJSON(append(dst, `data: {"channels":`...), channels), '}')
 	return append(dst, "\n\n"...)
 }
 

@@ -7,6 +7,8 @@ import (
 	"math"
 	"net/http"
 	"strings"
+
+	"belfry/web/fault"
 )
 
 // hixieAnswer is the head of the answer to a handshake of hixie-75 or hixie-76,
@@ -94,7 +96,7 @@ func hixieKeys(r *http.Request) (c hixieChallenge, err error) {
 	for i, name := range []string{"Sec-WebSocket-Key1", "Sec-WebSocket-Key2"} {
 		number, err := hixieKey(r.Header.Get(name))
 		if err != nil {
-			return c, badRequest(name, err.Error())
+			return c, fault.Field(name, err.Error())
 		}
 		binary.BigEndian.PutUint32(c[4*i:], number)
 	}

@@ -5,7 +5,11 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
+
+	"belfry/web/fault"
 )
+
+var errWebSocketKey = fault.Newf(fault.BadRequest, "Sec-WebSocket-Key: one key of 1 to %d bytes is expected", maxKey)
 
 // acceptGUID is what a server appends to the key (RFC 6455, section 1.3). It has
 // been the same since hybi-04.

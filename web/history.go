@@ -5,7 +5,10 @@ import (
 	"fmt"
 
 	"belfry/hub"
+	"belfry/web/fault"
 )
+
+var errNoHistory = fault.New(fault.NotAvailable, "not available: the rule of this channel has no history")
 
 // maxHistoryLimit is how many messages one reading of a history brings at most.
 const maxHistoryLimit = 1000
@@ -20,7 +23,7 @@ func (s *Server) history(ctx context.Context, req *historyRequest) (*historyResu
 	case rule.History.Size == 0:
 		return nil, errNoHistory
 	case req.Limit < -1 || req.Limit > maxHistoryLimit:
-		return nil, badRequest("limit", fmt.Sprintf("-1 to %d is accepted", maxHistoryLimit))
+		return nil, fault.Field("limit", fmt.Sprintf("-1 to %d is accepted", maxHistoryLimit))
 	}
 	o := hub.HistoryOptions{Limit: req.Limit, Reverse: req.Reverse}
 	if req.Limit < 0 {

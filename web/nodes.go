@@ -7,6 +7,13 @@ import (
 	"fmt"
 
 	"belfry/hub"
+	"belfry/web/fault"
+)
+
+var (
+	errNoAnswer    = fault.New(fault.Unavailable, "a node has not answered in time, so what is known is not the whole truth; try again")
+	errNodesAway   = fault.New(fault.Unavailable, "the broker is away, and the nodes cannot be asked; nothing was done, try again")
+	errAnswerLimit = fault.New(fault.Limit, "limit exceeded: one node has more than 700 KiB to say; ask for less, with a narrower pattern")
 )
 
 // Names of the calls between the servers of a cluster.
@@ -25,8 +32,7 @@ const maxAnswer = 700 << 10
 // nodeAnswer is what a node answers: a result, or an error for whoever asked.
 type nodeAnswer struct {
 	Result json.RawMessage `json:"result,omitempty"`
-	Error  *apiError       `json:"error,omitempty"`
-	Status int             `json:"status,omitempty"` // the error's
+	Error  *fault.Packed   `json:"error,omitempty"`
 }
 
 // answerNodes names who answers the other nodes, and this one.
@@ -62,11 +68,10 @@ func answering[Q, A any](f func(context.Context, Q) (A, error)) hub.CallHandler 
 }
 
 func refusal(err error) ([]byte, error) {
-	e := publicError(err)
-	if e == errInternal {
+	if fault.From(err).Kind == fault.Internal {
 		return nil, err
 	}
-	return json.Marshal(nodeAnswer{Error: e, Status: e.status})
+	return json.Marshal(nodeAnswer{Error: fault.Pack(err)})
 }
 
 // askAll asks every node of the cluster, and returns the answers of all of them
@@ -104,9 +109,8 @@ func readAnswer(a hub.Answer, into any) error {
 	if err := json.Unmarshal(a.Data, &answer); err != nil {
 		return err
 	}
-	if e := answer.Error; e != nil {
-		e.status = answer.Status
-		return e
+	if err := answer.Error.Unpack(); err != nil {
+		return err
 	}
 	return json.Unmarshal(answer.Result, into)
 }

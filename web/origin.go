@@ -6,7 +6,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"belfry/web/fault"
 )
+
+var errOrigin = fault.New(fault.Foreign, "origin not allowed: add it to origins in the configuration (BELFRY_ORIGINS); null, which pages from files send, passes with \"*\" alone")
 
 // origins is the list of origins that may open sessions beside the page's own.
 type origins []originPattern

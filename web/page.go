@@ -8,7 +8,11 @@ import (
 	"io/fs"
 	"net/http"
 	"time"
+
+	"belfry/web/fault"
 )
+
+var errNotFound = fault.New(fault.NotFound, "there is nothing here; / says what there is")
 
 // assets is the whole browser side. It needs no build step.
 //

@@ -1,6 +1,15 @@
 package web
 
-import "context"
+import (
+	"context"
+
+	"belfry/web/fault"
+)
+
+var (
+	errNoPresence    = fault.New(fault.NotAvailable, "not available: the rule of this channel has no presence")
+	errPresenceLimit = fault.New(fault.Limit, "limit exceeded: so many are here that the answer is larger than limits.buffer; presence_stats counts them")
+)
 
 type presenceResult struct {
 	Presence map[string]clientInfo `json:"presence"` // by client ID

@@ -9,6 +9,15 @@ import (
 	"sync/atomic"
 
 	"belfry/hub"
+	"belfry/web/fault"
+)
+
+var (
+	errServerDenied   = fault.New(fault.Denied, "the rule of this channel does not let the server publish: add server to its publish list")
+	errClientDenied   = fault.New(fault.Denied, "permission denied")
+	errMethodNotFound = fault.New(fault.UnknownMethod, "method not found")
+	errNotAvailable   = fault.New(fault.NotAvailable, "not available")
+	errUnrecoverable  = fault.New(fault.Unrecoverable, "unrecoverable position")
 )
 
 // centrifuge is the Centrifuge client protocol in JSON
@@ -93,7 +102,7 @@ func (p *centrifuge) commands(text []byte) {
 			return
 		}
 		if reply != nil {
-			a.replies = append(appendJSON(a.replies, reply), '\n')
+			a.replies = append(fault.AppendJSON(a.replies, reply), '\n')
 		}
 	}
 	p.flush(&a)
@@ -145,12 +154,12 @@ func (p *centrifuge) line(line []byte, a *answer) (*reply, bool) {
 
 // publicError is what the client hears of an error. What it does not hear is
 // logged.
-func (p *centrifuge) publicError(err error) *apiError {
-	e := publicError(err)
-	if e == errInternal {
+func (p *centrifuge) publicError(err error) *replyError {
+	e := fault.From(err)
+	if e.Kind == fault.Internal {
 		p.session.server.logger.Error("command", "session", p.session.id, "err", err)
 	}
-	return e
+	return newReplyError(e)
 }
 
 // do carries out one command and puts the result into the reply.
@@ -194,9 +203,9 @@ func (p *centrifuge) publish(ctx context.Context, req *pubRequest) error {
 	if !rule.ClientPublish {
 		return errClientDenied
 	}
-	data, err := compact(req.Data)
+	data, err := fault.Compact(req.Data)
 	if err != nil {
-		return badRequest("data", "is missing: any JSON value is accepted")
+		return fault.Field("data", "is missing: any JSON value is accepted")
 	}
 	m := &hub.Message{Data: data, Info: c.info(req.Channel)}
 	_, err = c.server.hub.Publish(ctx, req.Channel, m, hub.PublishOptions{})

@@ -2,6 +2,7 @@ package web
 
 import (
 	"belfry/hub"
+	"belfry/web/fault"
 )
 
 // echoChannel is where the echo says who left.
@@ -97,7 +98,7 @@ func (p *echo) gone() {
 	}
 	ctx, cancel := callContext()
 	defer cancel()
-	m := &hub.Message{Data: appendString(nil, guestName(c.id)+" left")}
+	m := &hub.Message{Data: fault.AppendString(nil, guestName(c.id)+" left")}
 	if _, err := c.server.hub.Publish(ctx, echoChannel, m, hub.PublishOptions{}); err != nil {
 		c.server.logger.Debug("echo could not say who left", "session", c.id, "err", err)
 	}

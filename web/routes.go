@@ -6,13 +6,15 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+
+	"belfry/web/fault"
 )
 
 // routes is the table of everything the server answers.
 func (s *Server) routes() http.Handler {
 	r := chi.NewRouter()
-	r.NotFound(s.notFound)
-	r.MethodNotAllowed(s.methodNotAllowed)
+	r.NotFound(s.faults.Handle(notFound))
+	r.MethodNotAllowed(s.faults.Handle(methodNotAllowed))
 
 	r.Get("/", page("index.html"))
 	r.Get("/socketexample", page("socketexample.html"))
@@ -20,7 +22,7 @@ func (s *Server) routes() http.Handler {
 	r.Get("/belfry.mjs", page("belfry.mjs"))
 	r.Get("/websocket.js", page("websocket.js"))
 	r.Get("/favicon.ico", page("favicon.svg"))
-	r.Get("/static/{file}", s.handle(s.static))
+	r.Get("/static/{file}", s.faults.Handle(s.static))
 
 	s.sessionRoutes(r)
 
@@ -32,8 +34,8 @@ func (s *Server) routes() http.Handler {
 	r.Get("/api/openapi.yaml", s.openAPI)
 
 	r.Get("/healthz", s.healthz)
-	r.Get("/readyz", s.handle(s.readyz))
-	r.Get("/crossdomain.xml", s.handle(s.crossdomain))
+	r.Get("/readyz", s.faults.Handle(s.readyz))
+	r.Get("/crossdomain.xml", s.faults.Handle(s.crossdomain))
 	return r
 }
 
@@ -44,8 +46,8 @@ func (s *Server) sessionRoutes(r chi.Router) {
 		"/ws/{channel}":         s.channel,
 		"/connection/websocket": s.centrifuge,
 	} {
-		r.Get(path, s.handle(f))
-		r.Post(path, s.handle(f))
+		r.Get(path, s.faults.Handle(f))
+		r.Post(path, s.faults.Handle(f))
 	}
 	for path, f := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"/connection/http_stream": s.emulateHTTPStream,
@@ -53,17 +55,14 @@ func (s *Server) sessionRoutes(r chi.Router) {
 		"/emulation":              s.emulation,
 		"/events":                 s.events,
 	} {
-		r.Handle(path, s.handle(f))
+		r.Handle(path, s.faults.Handle(f))
 	}
 }
 
-// handle turns a handler that returns an error into one that answers it.
-func (s *Server) handle(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if err := f(w, r); err != nil {
-			s.answerError(w, r, err)
-		}
-	}
+func notFound(http.ResponseWriter, *http.Request) error { return errNotFound }
+
+func methodNotAllowed(_ http.ResponseWriter, r *http.Request) error {
+	return fault.New(fault.WrongMethod, r.Method+" is not answered at "+r.URL.Path)
 }
 
 // plain is an endpoint of plain text, for clients of any draft. There are no
@@ -103,7 +102,7 @@ func pathValue(r *http.Request, name string) (string, error) {
 	}
 	value, err := url.PathUnescape(value)
 	if err != nil {
-		return "", badRequest(name, "is not a valid escaped path segment")
+		return "", fault.Field(name, "is not a valid escaped path segment")
 	}
 	return value, nil
 }

@@ -3,10 +3,12 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"belfry/hub"
+	"belfry/web/fault"
 )
 
 const (
@@ -34,6 +36,15 @@ type RPCError struct {
 // Error is the message.
 func (e *RPCError) Error() string { return e.Message }
 
+// publicRPCError is what the caller hears of a handler's error.
+func publicRPCError(err error) error {
+	var e *RPCError
+	if !errors.As(err, &e) || e.Code < 400 || e.Code >= 2000 {
+		return err
+	}
+	return &fault.Error{Kind: fault.Application, Code: e.Code, Message: e.Message, Temporary: e.Temporary}
+}
+
 // rpcRequest is that of the client protocol.
 type rpcRequest struct {
 	Method string          `json:"method"`
@@ -50,18 +61,18 @@ func (s *Server) rpc(ctx context.Context, client hub.ClientInfo, method string, 
 	case s.rpcHandler == nil:
 		return nil, errNotAvailable
 	case method == "" || len(method) > maxMethod:
-		return nil, badRequest("method", fmt.Sprintf("a name of 1 to %d bytes is expected", maxMethod))
+		return nil, fault.Field("method", fmt.Sprintf("a name of 1 to %d bytes is expected", maxMethod))
 	}
 	if len(data) > 0 {
-		compacted, err := compact(data)
+		compacted, err := fault.Compact(data)
 		if err != nil {
-			return nil, badRequest("data", "one JSON value in valid UTF-8 is expected")
+			return nil, fault.Field("data", "one JSON value in valid UTF-8 is expected")
 		}
 		data = compacted
 	}
 	result, err := s.rpcHandler(ctx, client, method, data)
 	if err != nil {
-		return nil, fmt.Errorf("rpc %q: %w", method, err)
+		return nil, fmt.Errorf("rpc %q: %w", method, publicRPCError(err))
 	}
 	if len(result) > 0 && !json.Valid(result) {
 		return nil, fmt.Errorf("rpc %q: the handler returned what is not JSON", method)

@@ -13,7 +13,13 @@ import (
 	"github.com/olahol/melody"
 
 	"belfry/hub"
+	"belfry/web/fault"
 	"belfry/web/wire"
+)
+
+var (
+	errDraining = fault.New(fault.NotServing, "the server is going down")
+	errNotReady = fault.New(fault.NotServing, "not ready: the broker is away")
 )
 
 // Limits bound what comes from outside. Zero fields take the defaults.
@@ -72,6 +78,7 @@ type Options struct {
 type Server struct {
 	hub         *hub.Hub
 	logger      *slog.Logger
+	faults      fault.Answerer
 	apiKey      [sha256.Size]byte
 	hasAPIKey   bool
 	origins     origins
@@ -122,6 +129,7 @@ func New(o Options) *Server {
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
+	s.faults.Logger = s.logger
 	s.conns = &wire.Options{Limit: s.limits.Buffer, WriteWait: writeWait}
 	s.carried = newCarriedSessions(s.hub.Node(), s.limits.Buffer)
 	s.hub.HandleCall(callSay, s.sayForOther)

@@ -9,6 +9,13 @@ import (
 	"sync"
 
 	"belfry/hub"
+	"belfry/web/fault"
+)
+
+var (
+	errGone              = fault.New(fault.NotServing, "the client has gone")
+	errAlreadySubscribed = fault.New(fault.AlreadySubscribed, "already subscribed")
+	errSubscriptionLimit = fault.New(fault.Limit, "limit exceeded: limits.subscriptions")
 )
 
 // transport carries frames to one client, and its messages here.

@@ -6,8 +6,11 @@ import (
 	"net/http"
 	"time"
 
+	"belfry/web/fault"
 	"belfry/web/wire"
 )
+
+var errHixieBody = fault.New(fault.BadRequest, "a handshake of hixie-76 has eight bytes behind its head, one of hixie-75 none, and neither is chunked").With("Connection", "close")
 
 const (
 	// challengeWait is how long a client may take to send the eight bytes behind the

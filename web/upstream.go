@@ -11,7 +11,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
+
+	"belfry/web/fault"
 )
+
+var errTooManySends = fault.New(fault.TooMany, "too many requests of one session at once: send the next when the one before was answered")
 
 // What a client over HTTP says arrives in POSTs of lines of JSON, numbered from 1
 // in each session:
@@ -137,7 +141,7 @@ func (s *Server) say(w http.ResponseWriter, r *http.Request, query url.Values) e
 	if t == nil || t.bound {
 		return errNoSession
 	}
-	if said.lines, err = readLimited(w, r, maxSayBody); err != nil {
+	if said.lines, err = fault.ReadBody(w, r, maxSayBody, ""); err != nil {
 		t.refuse(err)
 		return err
 	}
@@ -151,7 +155,7 @@ func (s *Server) say(w http.ResponseWriter, r *http.Request, query url.Values) e
 
 func answerSaid(w http.ResponseWriter, got uint64) {
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, struct {
+	fault.WriteJSON(w, http.StatusOK, struct {
 		Got uint64 `json:"got"`
 	}{got})
 }
@@ -186,7 +190,7 @@ func (t *carried) take(said saying) (got uint64, err error) {
 		return t.taken, nil
 	}
 	if said.First == 0 {
-		return 0, badRequest("first", "the number of the first line is expected, from 1")
+		return 0, fault.Field("first", "the number of the first line is expected, from 1")
 	}
 	number := said.First
 	for end := time.Now().Add(sayWait); len(said.lines) > 0 && time.Now().Before(end); number++ {
@@ -197,7 +201,7 @@ func (t *carried) take(said saying) (got uint64, err error) {
 		}
 		parsed, err := parseUpLine(line, t.session.server.limits.Message)
 		if err != nil {
-			return t.taken, badRequest("line "+strconv.FormatUint(number, 10), err.Error())
+			return t.taken, fault.Field("line "+strconv.FormatUint(number, 10), err.Error())
 		}
 		t.taken = number
 		t.handle(parsed)
@@ -234,8 +238,8 @@ func (t *carried) closeWith(code int) {
 
 // refuse ends a session whose client sends more than a message may have.
 func (t *carried) refuse(err error) {
-	var public *apiError
-	if errors.As(err, &public) && public.status == http.StatusRequestEntityTooLarge {
+	var public *fault.Error
+	if errors.As(err, &public) && public.Kind == fault.TooLarge {
 		t.closeWith(websocket.CloseMessageTooBig)
 	}
 }

@@ -5,7 +5,16 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
+
+	"belfry/web/fault"
+)
+
+var (
+	errVia       = fault.New(fault.BadRequest, "via: events, stream, poll or send is expected")
+	errGot       = fault.New(fault.BadRequest, "got: the session has not sent so many lines")
+	errNoSession = fault.New(fault.Ended, "session: there is none of this name: it has ended, or its node has")
 )
 
 // Every WebSocket endpoint can be reached over plain HTTP at the same path, with
@@ -44,7 +53,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, e endpoint) error
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return badRequest("query", "is not valid: "+err.Error())
+		return fault.Field("query", "is not valid: "+err.Error())
 	}
 	via := query.Get("via")
 	if via == "" && r.Method == http.MethodGet {
@@ -83,6 +92,13 @@ func (s *Server) admitOrigin(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// wrongMethod says what would be answered.
+func wrongMethod(r *http.Request, right string) error {
+	method, _, _ := strings.Cut(right, " ")
+	text := r.Method + " is not answered at " + r.URL.Path + " as it was asked; " + right + " is"
+	return fault.New(fault.WrongMethod, text).With("Allow", method)
+}
+
 // carrying is one request that carries a session.
 type carrying struct {
 	w       http.ResponseWriter
@@ -98,7 +114,7 @@ type carrying struct {
 // carry opens a session or finds the one that a request names, and answers with
 // what it has to say.
 func (s *Server) carry(w http.ResponseWriter, r *http.Request, query url.Values, wrap framing, e endpoint, answer func(*carrying) error) error {
-	if err := discardBody(w, r, maxCarryBody); err != nil {
+	if err := fault.DiscardBody(w, r, maxCarryBody); err != nil {
 		return err
 	}
 	c := &carrying{w: w, r: r, wrap: wrap}
@@ -192,7 +208,7 @@ func number(query url.Values, name string) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return 0, badRequest(name, "a whole number from 0 is expected")
+		return 0, fault.Field(name, "a whole number from 0 is expected")
 	}
 	return n, nil
 }

@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"belfry/hub"
+	"belfry/web/fault"
 )
+
+var errOwnerSilent = fault.New(fault.Unavailable, "the node of this session has not answered in time, try again")
 
 // Any node takes any request of a session: one that is another node's is passed on
 // to it by a call of the hub. Both calls, and their answers, are a line of JSON
@@ -34,32 +37,9 @@ const (
 	forwardGrace = 2 * time.Second
 )
 
-// forwardedError is a fault at the node that has the session.
-type forwardedError struct {
-	Code      int    `json:"code"`
-	Message   string `json:"message"`
-	Temporary bool   `json:"temporary,omitempty"`
-	Status    int    `json:"status"`
-}
-
-func (e *forwardedError) public() error {
-	if e == nil {
-		return nil
-	}
-	return &apiError{Code: e.Code, Message: e.Message, Temporary: e.Temporary, status: e.Status}
-}
-
-func forwarded(err error) *forwardedError {
-	if err == nil {
-		return nil
-	}
-	e := publicError(err)
-	return &forwardedError{e.Code, e.Message, e.Temporary, e.status}
-}
-
 // pack puts a head before bytes, and unpack reads it.
 func pack(head any, parts ...[]byte) []byte {
-	b := append(appendJSON(nil, head), '\n')
+	b := append(fault.AppendJSON(nil, head), '\n')
 	for _, p := range parts {
 		b = append(b, p...)
 	}
@@ -87,8 +67,8 @@ func (s *Server) callOwner(ctx context.Context, node, name string, data []byte, 
 }
 
 type saidAnswer struct {
-	Got   uint64          `json:"got"`
-	Error *forwardedError `json:"error,omitempty"`
+	Got   uint64        `json:"got"`
+	Error *fault.Packed `json:"error,omitempty"`
 }
 
 // sayForOther takes lines that another node was sent.
@@ -105,14 +85,14 @@ func (s *Server) sayForOther(_ context.Context, data []byte) ([]byte, error) {
 	} else {
 		a.Got, err = t.takeInTurn(said)
 	}
-	a.Error = forwarded(err)
+	a.Error = fault.Pack(err)
 	return pack(a), nil
 }
 
 // sayToOther passes lines on, as many at a time as travel, until they end or are
 // not taken.
 func (s *Server) sayToOther(w http.ResponseWriter, r *http.Request, node string, said saying) error {
-	lines, err := readLimited(w, r, maxSayBody)
+	lines, err := fault.ReadBody(w, r, maxSayBody, "")
 	if err != nil {
 		return err
 	}
@@ -122,7 +102,7 @@ func (s *Server) sayToOther(w http.ResponseWriter, r *http.Request, node string,
 		size := cutLines(lines, forwardPart)
 		said.lines, lines = lines[:size], lines[size:]
 		if len(said.lines) > forwardMost {
-			return bodyTooLarge(forwardMost)
+			return fault.BodyTooLarge(forwardMost, "")
 		}
 		var a saidAnswer
 		if _, err := s.callOwner(ctx, node, callSay, pack(said, said.lines), &a); err != nil {
@@ -130,7 +110,7 @@ func (s *Server) sayToOther(w http.ResponseWriter, r *http.Request, node string,
 		}
 		said.First += uint64(bytes.Count(said.lines, []byte("\n")))
 		if a.Error != nil {
-			return a.Error.public()
+			return a.Error.Unpack()
 		}
 		if len(lines) == 0 || a.Got+1 < said.First {
 			answerSaid(w, a.Got)
@@ -166,13 +146,13 @@ type fetching struct {
 
 // fetched is the head of the answer; the frames follow.
 type fetched struct {
-	Turn     uint64          `json:"turn,omitempty"`
-	Position uint64          `json:"position,omitempty"` // of the byte behind the frames
-	Wrap     framing         `json:"wrap,omitempty"`
-	Whole    bool            `json:"whole,omitempty"`
-	Last     bool            `json:"last,omitempty"`
-	Replaced bool            `json:"replaced,omitempty"`
-	Error    *forwardedError `json:"error,omitempty"`
+	Turn     uint64        `json:"turn,omitempty"`
+	Position uint64        `json:"position,omitempty"` // of the byte behind the frames
+	Wrap     framing       `json:"wrap,omitempty"`
+	Whole    bool          `json:"whole,omitempty"`
+	Last     bool          `json:"last,omitempty"`
+	Replaced bool          `json:"replaced,omitempty"`
+	Error    *fault.Packed `json:"error,omitempty"`
 }
 
 // fetchForOther waits for what a session has to say, for a node that was asked.
@@ -183,7 +163,7 @@ func (s *Server) fetchForOther(ctx context.Context, data []byte) ([]byte, error)
 	}
 	p, err := s.pullFor(&f)
 	if err != nil {
-		return pack(fetched{Error: forwarded(err)}), nil
+		return pack(fetched{Error: fault.Pack(err)}), nil
 	}
 	if p == nil {
 		return pack(fetched{Replaced: true}), nil
@@ -284,7 +264,7 @@ func (p *farPull) call(ctx context.Context, most int, wait time.Duration) (part,
 	case head.Replaced:
 		return part{}, errReplaced
 	case head.Error != nil:
-		return part{}, head.Error.public()
+		return part{}, head.Error.Unpack()
 	}
 	cut := p.ask.Turn != 0 && head.Position-uint64(len(frames)) != p.ask.Position
 	p.ask.Turn, p.ask.Position, p.wrap = head.Turn, head.Position, head.Wrap

@@ -1,4 +1,4 @@
-package web
+package fault
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 
 var errNotJSON = errors.New("not valid JSON")
 
-// compact returns a JSON value without white space between its parts. JSON in
+// Compact returns a JSON value without white space between its parts. JSON in
 // invalid UTF-8 is refused: a WebSocket text frame could not carry it.
-func compact(data []byte) ([]byte, error) {
+func Compact(data []byte) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(len(data))
 	if !utf8.Valid(data) || json.Compact(&b, data) != nil {
@@ -20,14 +20,14 @@ func compact(data []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// appendString appends a JSON string.
-func appendString(dst []byte, s string) []byte {
-	return appendJSON(dst, s)
+// AppendString appends a JSON string.
+func AppendString(dst []byte, s string) []byte {
+	return AppendJSON(dst, s)
 }
 
-// appendJSON appends a value without escaping HTML characters, which matter to
+// AppendJSON appends a value without escaping HTML characters, which matter to
 // no client and cost bytes. The value must be one that JSON can express.
-func appendJSON(dst []byte, v any) []byte {
+func AppendJSON(dst []byte, v any) []byte {
 	b := bytes.NewBuffer(dst)
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)

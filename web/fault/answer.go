@@ -1,0 +1,62 @@
+package fault
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+)
+
+// Handler answers a request, or returns the error that is the answer.
+type Handler func(http.ResponseWriter, *http.Request) error
+
+// Answerer answers errors, and logs what their public texts leave out.
+type Answerer struct{ Logger *slog.Logger }
+
+// Handle makes an [http.Handler] of a handler that returns an error.
+func (a Answerer) Handle(f Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := f(w, r); err != nil {
+			a.Answer(w, r, err)
+		}
+	}
+}
+
+// Answer writes an error as JSON, with the status of its kind.
+func (a Answerer) Answer(w http.ResponseWriter, r *http.Request, err error) {
+	e := From(err)
+	a.Log(e, err, "path", r.URL.Path, "remote", r.RemoteAddr)
+	if e.header[0] != "" {
+		w.Header().Set(e.header[0], e.header[1])
+	}
+	if e.Temporary && e.Kind != Internal && e.Kind != Application {
+		w.Header().Set("Retry-After", "1")
+	}
+	WriteJSON(w, e.Kind.Status(), struct {
+		Error *Error `json:"error"`
+	}{e})
+}
+
+// Log logs an error that the world hears of as e, as loud as its kind demands.
+func (a Answerer) Log(e *Error, err error, attrs ...any) {
+	level := kinds[e.Kind].log
+	if level == quiet {
+		return
+	}
+	a.Logger.Log(context.Background(), level, "request", append(attrs, "err", err)...)
+}
+
+// WriteJSON answers with a status and a value that JSON can express.
+func WriteJSON(w http.ResponseWriter, status int, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // a type of ours that JSON cannot express
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Length", strconv.Itoa(len(text)+1))
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n'))
+}
