@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"io"
@@ -14,10 +12,10 @@ import (
 	"strings"
 	"time"
 
+	"belfry/hub"
+	"belfry/web/access"
 	"belfry/web/fault"
 )
-
-var errUnauthorized = fault.New(fault.Unauthorized, "a valid API key is needed: send the header X-API-Key: KEY or Authorization: apikey KEY")
 
 // apiWait bounds what a call asks of the broker, so that a publisher hears
 // within two seconds that it is away.
@@ -72,8 +70,8 @@ func (c apiCall) run(ctx context.Context, body []byte) (any, error) {
 // and wraps the result as {"result": …}.
 func (s *Server) api(c apiCall) http.HandlerFunc {
 	return s.faults.Handle(func(w http.ResponseWriter, r *http.Request) error {
-		if !s.authorized(r) {
-			return errUnauthorized
+		if _, err := s.key.Check(r); err != nil {
+			return err
 		}
 		body, err := fault.ReadBody(w, r, s.limits.Body, "limits.body, BELFRY_LIMITS_BODY")
 		if err != nil {
@@ -88,16 +86,11 @@ func (s *Server) api(c apiCall) http.HandlerFunc {
 	})
 }
 
-// authorized compares the key of a request in constant time, also for keys of
-// another length. A key in the URL, which Centrifugo takes too, is not looked at:
-// URLs are written to logs.
-func (s *Server) authorized(r *http.Request) bool {
-	key := r.Header.Get("X-API-Key")
-	if scheme, rest, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "apikey") {
-		key = rest
-	}
-	sum := sha256.Sum256([]byte(key))
-	return s.hasAPIKey && subtle.ConstantTimeCompare(sum[:], s.apiKey[:]) == 1
+// backendMay asks whether the backend may do something on a channel, and returns
+// the channel's rule.
+func (s *Server) backendMay(ctx context.Context, what access.Action, channel string) (*hub.Rule, error) {
+	permit, err := s.guard.Allow(ctx, access.Request{Who: access.Backend, Action: what, Channel: channel})
+	return permit.Rule, err
 }
 
 // decode reads a call strictly: one JSON object with known fields only.

@@ -1,15 +1,23 @@
 package web
 
-import "context"
+import (
+	"context"
+
+	"belfry/web/access"
+)
 
 // readHistory answers /api/history.
 func (s *Server) readHistory(ctx context.Context, req *historyRequest) (any, error) {
-	return s.history(ctx, req)
+	rule, err := s.backendMay(ctx, access.ReadHistory, req.Channel)
+	if err != nil {
+		return nil, err
+	}
+	return s.history(ctx, rule, req)
 }
 
 // removeHistory answers /api/history_remove.
 func (s *Server) removeHistory(ctx context.Context, req *channelRequest) (any, error) {
-	rule, err := s.hub.Rule(req.Channel)
+	rule, err := s.backendMay(ctx, access.ReadHistory, req.Channel)
 	switch {
 	case err != nil:
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"belfry/hub"
+	"belfry/web/access"
 	"belfry/web/fault"
 )
 
@@ -123,13 +124,11 @@ func allUnavailable[R any](replies []R, errorOf func(R) *fault.Error) (worst *fa
 
 // publishTo publishes for the backend to one channel.
 func (s *Server) publishTo(ctx context.Context, channel string, m hub.Message, o hub.PublishOptions) (*publishResult, error) {
-	rule, err := s.hub.Rule(channel)
+	rule, err := s.backendMay(ctx, access.Publish, channel)
 	if err != nil {
 		return nil, err
 	}
-	if !rule.ServerPublish {
-		return nil, errServerDenied
-	}
+	o.Rule = rule
 	result, err := s.hub.Publish(ctx, channel, &m, o)
 	switch {
 	case errors.Is(err, hub.ErrUnanswered):

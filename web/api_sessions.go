@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"belfry/web/access"
 	"belfry/web/fault"
 )
 
@@ -88,7 +89,7 @@ func (r *joinRequest) order() (o joinOrder, err error) {
 	if o.Info, err = jsonOrBase64("info", r.Info, r.B64Info); err != nil {
 		return o, err
 	}
-	if o.Info, err = infoJSON("info", o.Info); err != nil {
+	if o.Info, err = access.Info("info", o.Info); err != nil {
 		return o, err
 	}
 	if o.Data, err = jsonOrBase64("data", r.Data, r.B64Data); err != nil {
@@ -102,7 +103,7 @@ func (r *joinRequest) order() (o joinOrder, err error) {
 
 // joinSessions answers /api/subscribe.
 func (s *Server) joinSessions(ctx context.Context, req *joinRequest) (any, error) {
-	if _, err := s.hub.Rule(req.Channel); err != nil {
+	if _, err := s.backendMay(ctx, access.Subscribe, req.Channel); err != nil {
 		return nil, err
 	}
 	o, err := req.order()
@@ -143,7 +144,7 @@ type leaveOrder struct {
 
 // leaveSessions answers /api/unsubscribe.
 func (s *Server) leaveSessions(ctx context.Context, req *leaveRequest) (any, error) {
-	if _, err := s.hub.Rule(req.Channel); err != nil {
+	if _, err := s.backendMay(ctx, access.Subscribe, req.Channel); err != nil {
 		return nil, err
 	}
 	if err := req.check(); err != nil {

@@ -42,7 +42,7 @@ func (p *centrifuge) serverSide(ctx context.Context, asked map[string]subscribeR
 	for i, channel := range channels {
 		req := asked[channel]
 		g.Go(func() (err error) {
-			subs[i], err = p.session.subscribe(ctx, channel, p.encoder(payloadCentrifuge), req.since(), detail{server: true})
+			subs[i], err = p.session.subscribe(ctx, channel, wish{encoder: p.publications, since: req.since(), server: true})
 			return err
 		})
 	}

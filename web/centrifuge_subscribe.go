@@ -2,36 +2,31 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 
 	"belfry/hub"
-	"belfry/web/fault"
 )
-
-// maxInfo is the largest chan_info in bytes.
-const maxInfo = 1 << 10
 
 // encoder is the format of the session with one of the protocol's payloads.
 func (p *centrifuge) encoder(what payload) encoder {
 	return encoder{what, p.session.transport.framing()}
 }
 
+// publications is the format of a subscription that does not hear who joins and
+// leaves.
+func (p *centrifuge) publications(*hub.Rule) hub.Encoder { return p.encoder(payloadCentrifuge) }
+
 func (p *centrifuge) subscribe(ctx context.Context, req *subscribeRequest, a *answer) (*subscribeResult, error) {
-	rule, err := p.session.server.hub.Rule(req.Channel)
-	if err != nil {
-		return nil, err
-	}
-	info, err := clientChanInfo(rule, req.Data)
-	if err != nil {
-		return nil, err
-	}
-	what := payloadCentrifuge
-	if req.JoinLeave && rule.Presence {
-		what = payloadComings
-	}
-	sub, err := p.session.subscribe(ctx, req.Channel, p.encoder(what), req.since(), detail{info: info})
+	sub, err := p.session.subscribe(ctx, req.Channel, wish{
+		encoder: func(rule *hub.Rule) hub.Encoder {
+			if req.JoinLeave && rule.Presence {
+				return p.encoder(payloadComings)
+			}
+			return p.encoder(payloadCentrifuge)
+		},
+		since: req.since(),
+		data:  req.Data,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -41,33 +36,6 @@ func (p *centrifuge) subscribe(ctx context.Context, req *subscribeRequest, a *an
 	}
 	a.started = append(a.started, sub)
 	return newSubscribeResult(req, sub), nil
-}
-
-// clientChanInfo makes the data of a client's subscribe request its chan_info,
-// so that others see its name. Nobody checks that name, which is no loss where
-// clients publish: there they can say any name anyway. On all other channels who
-// somebody is would be taken for the server's word, and the data is ignored.
-func clientChanInfo(rule *hub.Rule, data json.RawMessage) ([]byte, error) {
-	if !rule.ClientPublish {
-		return nil, nil
-	}
-	return infoJSON("data", data)
-}
-
-// infoJSON returns JSON that tells who somebody is, in compact form. Nil and null
-// tell nothing.
-func infoJSON(field string, data []byte) ([]byte, error) {
-	if len(data) == 0 || string(data) == "null" {
-		return nil, nil
-	}
-	info, err := fault.Compact(data)
-	switch {
-	case err != nil:
-		return nil, fault.Field(field, "one JSON value in valid UTF-8 is expected")
-	case len(info) > maxInfo:
-		return nil, fault.Field(field, fmt.Sprintf("it has %d bytes, at most %d are accepted", len(info), maxInfo))
-	}
-	return info, nil
 }
 
 // newSubscribeResult words a subscription. A recovered one keeps the position
@@ -111,7 +79,7 @@ func (p *centrifuge) join(ctx context.Context, o joinOrder) error {
 	if o.Since != nil {
 		req = subscribeRequest{Recover: true, Offset: o.Since.Offset, Epoch: o.Since.Epoch}
 	}
-	sub, err := p.session.subscribe(ctx, o.Channel, p.encoder(payloadCentrifuge), req.since(), detail{info: o.Info, server: true})
+	sub, err := p.session.subscribe(ctx, o.Channel, wish{encoder: p.publications, since: req.since(), server: true, info: o.Info})
 	switch {
 	case errors.Is(err, errAlreadySubscribed), errors.Is(err, errGone):
 		return nil

@@ -71,7 +71,7 @@ func (s *Server) maxConnect() int64 { return min(maxEmulated, s.limits.Message) 
 // admitEmulation checks the origin and the method of a request, and answers a
 // browser that asks whether a page may make it.
 func (s *Server) admitEmulation(w http.ResponseWriter, r *http.Request, methods ...string) error {
-	if err := s.admitOrigin(w, r); err != nil {
+	if err := s.origins.Admit(w, r); err != nil {
 		return err
 	}
 	for _, m := range methods {

@@ -13,13 +13,11 @@ var errNoHistory = fault.New(fault.NotAvailable, "not available: the rule of thi
 // maxHistoryLimit is how many messages one reading of a history brings at most.
 const maxHistoryLimit = 1000
 
-// history reads a channel's history for a client or a backend. A limit of zero
+// history reads the history of a channel with this rule, for a client or a
+// backend. A limit of zero
 // asks for the position only, and -1 for as many as one reading brings.
-func (s *Server) history(ctx context.Context, req *historyRequest) (*historyResult, error) {
-	rule, err := s.hub.Rule(req.Channel)
+func (s *Server) history(ctx context.Context, rule *hub.Rule, req *historyRequest) (*historyResult, error) {
 	switch {
-	case err != nil:
-		return nil, err
 	case rule.History.Size == 0:
 		return nil, errNoHistory
 	case req.Limit < -1 || req.Limit > maxHistoryLimit:

@@ -3,6 +3,8 @@ package web
 import (
 	"context"
 
+	"belfry/hub"
+
 	"belfry/web/fault"
 )
 
@@ -29,10 +31,11 @@ func (r *presenceResult) size() (bytes int) {
 	return bytes
 }
 
-// presence tells a client or a backend who is on a channel, over all nodes.
-func (s *Server) presence(ctx context.Context, channel string) (*presenceResult, error) {
-	if err := s.hasPresence(channel); err != nil {
-		return nil, err
+// presence tells a client or a backend who is on a channel with this rule, over
+// all nodes.
+func (s *Server) presence(ctx context.Context, rule *hub.Rule, channel string) (*presenceResult, error) {
+	if !rule.Presence {
+		return nil, errNoPresence
 	}
 	clients, err := s.hub.Presence(ctx, channel)
 	if err != nil {
@@ -46,21 +49,13 @@ func (s *Server) presence(ctx context.Context, channel string) (*presenceResult,
 }
 
 // presenceStats counts them.
-func (s *Server) presenceStats(ctx context.Context, channel string) (*presenceStatsResult, error) {
-	if err := s.hasPresence(channel); err != nil {
-		return nil, err
+func (s *Server) presenceStats(ctx context.Context, rule *hub.Rule, channel string) (*presenceStatsResult, error) {
+	if !rule.Presence {
+		return nil, errNoPresence
 	}
 	stats, err := s.hub.PresenceStats(ctx, channel)
 	if err != nil {
 		return nil, err
 	}
 	return &presenceStatsResult{stats.Clients, stats.Users}, nil
-}
-
-func (s *Server) hasPresence(channel string) error {
-	rule, err := s.hub.Rule(channel)
-	if err == nil && !rule.Presence {
-		err = errNoPresence
-	}
-	return err
 }

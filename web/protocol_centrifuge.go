@@ -9,12 +9,11 @@ import (
 	"sync/atomic"
 
 	"belfry/hub"
+	"belfry/web/access"
 	"belfry/web/fault"
 )
 
 var (
-	errServerDenied   = fault.New(fault.Denied, "the rule of this channel does not let the server publish: add server to its publish list")
-	errClientDenied   = fault.New(fault.Denied, "permission denied")
 	errMethodNotFound = fault.New(fault.UnknownMethod, "method not found")
 	errNotAvailable   = fault.New(fault.NotAvailable, "not available")
 	errUnrecoverable  = fault.New(fault.Unrecoverable, "unrecoverable position")
@@ -195,37 +194,27 @@ func (p *centrifuge) do(cmd *command, r *reply, a *answer) (err error) {
 }
 
 func (p *centrifuge) publish(ctx context.Context, req *pubRequest) error {
-	c := p.session
-	rule, err := c.server.hub.Rule(req.Channel)
-	if err != nil {
-		return err
-	}
-	if !rule.ClientPublish {
-		return errClientDenied
-	}
 	data, err := fault.Compact(req.Data)
 	if err != nil {
 		return fault.Field("data", "is missing: any JSON value is accepted")
 	}
-	m := &hub.Message{Data: data, Info: c.info(req.Channel)}
-	_, err = c.server.hub.Publish(ctx, req.Channel, m, hub.PublishOptions{})
-	return err
+	return p.session.publish(ctx, req.Channel, data)
 }
 
-// history answers subscribers only: others would read what they may not hear.
 func (p *centrifuge) history(ctx context.Context, req *historyRequest) (*historyResult, error) {
-	if !p.session.subscribed(req.Channel) {
-		return nil, errClientDenied
+	rule, err := p.session.mayRead(ctx, access.ReadHistory, req.Channel)
+	if err != nil {
+		return nil, err
 	}
-	return p.session.server.history(ctx, req)
+	return p.session.server.history(ctx, rule, req)
 }
 
-// presence answers subscribers only, as presenceStats does.
 func (p *centrifuge) presence(ctx context.Context, channel string) (*presenceResult, error) {
-	if !p.session.subscribed(channel) {
-		return nil, errClientDenied
+	rule, err := p.session.mayRead(ctx, access.ReadPresence, channel)
+	if err != nil {
+		return nil, err
 	}
-	r, err := p.session.server.presence(ctx, channel)
+	r, err := p.session.server.presence(ctx, rule, channel)
 	if err == nil && r.size() > p.session.server.limits.Buffer {
 		return nil, errPresenceLimit
 	}
@@ -233,10 +222,11 @@ func (p *centrifuge) presence(ctx context.Context, channel string) (*presenceRes
 }
 
 func (p *centrifuge) presenceStats(ctx context.Context, channel string) (*presenceStatsResult, error) {
-	if !p.session.subscribed(channel) {
-		return nil, errClientDenied
+	rule, err := p.session.mayRead(ctx, access.ReadPresence, channel)
+	if err != nil {
+		return nil, err
 	}
-	return p.session.server.presenceStats(ctx, channel)
+	return p.session.server.presenceStats(ctx, rule, channel)
 }
 
 func (p *centrifuge) rpc(req *rpcRequest) (*rpcResult, error) {

@@ -35,7 +35,7 @@ func newEvents(wish eventsWish) func(*session) protocol {
 // the same for everybody, and so is the whole frame.
 func (p *events) alone() bool { return len(p.wish.channels) == 1 }
 
-func (p *events) encoder() encoder {
+func (p *events) encoder(*hub.Rule) hub.Encoder {
 	if p.alone() {
 		return encoder{payloadEventID, framingPlain}
 	}
@@ -52,7 +52,7 @@ func (p *events) prepare() error {
 			return errNotReady
 		}
 		since := p.wish.since.position(channel)
-		sub, err := p.session.subscribe(ctx, channel, p.encoder(), since, detail{})
+		sub, err := p.session.subscribe(ctx, channel, wish{encoder: p.encoder, since: since})
 		if err != nil {
 			return err
 		}

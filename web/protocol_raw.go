@@ -13,18 +13,25 @@ const echoChannel = "echo"
 type raw struct {
 	session *session
 	channel string
+	rule    *hub.Rule           // of the channel, until the session is prepared
 	waiting []*hub.Subscription // to be started when the client is connected
 }
 
 // prepare subscribes before the client hears that it is connected, because
 // nothing else would tell it from when on it misses nothing.
-func (p *raw) prepare() error { return p.listen(p.channel) }
+func (p *raw) prepare() error {
+	rule := p.rule
+	p.rule = nil
+	return p.listen(p.channel, rule)
+}
 
-func (p *raw) listen(channel string) error {
+func (p *raw) listen(channel string, rule *hub.Rule) error {
 	c := p.session
 	ctx, cancel := callContext()
 	defer cancel()
-	sub, err := c.subscribe(ctx, channel, encoder{payloadRaw, c.transport.framing()}, nil, detail{})
+	sub, err := c.subscribe(ctx, channel, wish{rule: rule, encoder: func(*hub.Rule) hub.Encoder {
+		return encoder{payloadRaw, c.transport.framing()}
+	}})
 	if err == nil {
 		p.waiting = append(p.waiting, sub)
 	}
@@ -42,16 +49,16 @@ func (p *raw) message(text []byte) { aside(func() { p.publish(text) }) }
 
 func (p *raw) publish(text []byte) {
 	c := p.session
-	if rule, err := c.server.hub.Rule(p.channel); err != nil || !rule.ClientPublish {
-		c.close(closeDenied)
-		return
-	}
 	ctx, cancel := callContext()
 	defer cancel()
-	m := &hub.Message{Data: rawData(text), Info: &hub.ClientInfo{Client: c.id}}
-	if _, err := c.server.hub.Publish(ctx, p.channel, m, hub.PublishOptions{}); err != nil {
+	err := c.publish(ctx, p.channel, rawData(text))
+	switch {
+	case err == nil:
+	case fault.From(err).Temporary:
 		c.server.logger.Warn("raw publish", "channel", p.channel, "err", err)
 		c.close(closeUnavailable)
+	default:
+		c.close(closeDenied)
 	}
 }
 
@@ -75,10 +82,10 @@ type echo struct {
 func newEcho(c *session) protocol { return &echo{raw{session: c}} }
 
 func (p *echo) prepare() error {
-	if err := p.listen(hub.DateChannel); err != nil {
+	if err := p.listen(hub.DateChannel, nil); err != nil {
 		return err
 	}
-	return p.listen(echoChannel)
+	return p.listen(echoChannel, nil)
 }
 
 // message answers its own session: the one message that takes no path through

@@ -83,10 +83,11 @@ func (s *Server) channel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.hub.Rule(channel); err != nil {
+	rule, err := s.hub.Rule(channel) // a client of hixie-76 hears of no error later
+	if err != nil {
 		return err
 	}
-	return s.serve(w, r, plain(func(c *session) protocol { return &raw{session: c, channel: channel} }))
+	return s.serve(w, r, plain(func(c *session) protocol { return &raw{session: c, channel: channel, rule: rule} }))
 }
 
 func (s *Server) centrifuge(w http.ResponseWriter, r *http.Request) error {

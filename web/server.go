@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"github.com/olahol/melody"
 
 	"belfry/hub"
+	"belfry/web/access"
 	"belfry/web/fault"
 	"belfry/web/wire"
 )
@@ -79,9 +79,9 @@ type Server struct {
 	hub         *hub.Hub
 	logger      *slog.Logger
 	faults      fault.Answerer
-	apiKey      [sha256.Size]byte
-	hasAPIKey   bool
-	origins     origins
+	key         access.Key
+	origins     access.Origins
+	guard       access.Guard
 	legacy      bool
 	limits      Limits
 	version     string
@@ -112,9 +112,9 @@ func New(o Options) *Server {
 	s := &Server{
 		hub:         o.Hub,
 		logger:      o.Logger,
-		apiKey:      sha256.Sum256([]byte(o.APIKey)),
-		hasAPIKey:   o.APIKey != "",
-		origins:     newOrigins(o.Origins),
+		key:         access.NewKey(o.APIKey),
+		origins:     access.NewOrigins(o.Origins),
+		guard:       access.Rules{For: o.Hub.Rule},
 		legacy:      o.Legacy,
 		limits:      o.Limits.withDefaults(),
 		version:     o.Version,

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"belfry/hub"
+	"belfry/web/access"
 	"belfry/web/fault"
 )
 
@@ -66,7 +67,8 @@ type session struct {
 	transport transport
 	protocol  protocol
 	id        string
-	slot      int // on the wheel
+	identity  *access.Identity // nil: anonymous
+	slot      int              // on the wheel
 	// deliver takes the place of Deliver, for a protocol whose frames are not the
 	// same for all; nil for most.
 	deliver func(*hub.Subscription, hub.Delivery) error
@@ -203,26 +205,78 @@ func (c *session) beginClosing() bool {
 	return first
 }
 
-// subscribe subscribes the session to a channel. The subscription is to be
-// started once the client was told. It is not called for one channel twice at
-// the same time.
-func (c *session) subscribe(ctx context.Context, channel string, e hub.Encoder, since *hub.Position, d detail) (*hub.Subscription, error) {
-	if err := c.mayJoin(channel); err != nil {
-		return nil, err
+// wish is how a session is to be subscribed to a channel.
+type wish struct {
+	// encoder makes the wire format, for a channel with this rule.
+	encoder func(*hub.Rule) hub.Encoder
+	// rule is that of the channel, where it is known already.
+	rule *hub.Rule
+	// since is the position to recover from, or nil.
+	since *hub.Position
+	// data is what the client says of itself: JSON, or nothing.
+	data []byte
+	// server says that the server wants it, by itself or for a backend, and info is
+	// what others are told of the client then: JSON in compact form, or nil.
+	server bool
+	info   []byte
+}
+
+// asks is the question for the guard whether the wish may be granted.
+func (w *wish) asks(c *session, channel string) access.Request {
+	r := access.Request{Who: c.identity, Action: access.Subscribe, Channel: channel, Rule: w.rule, Data: w.data}
+	if w.server {
+		r.Who = access.Backend
 	}
-	info := &hub.ClientInfo{Client: c.id, ChanInfo: d.info}
-	sub, err := c.server.hub.Subscribe(ctx, channel, c, e, hub.SubscribeOptions{Recover: since, Client: info})
+	return r
+}
+
+// subscribe subscribes the session to a channel, if its client may. The
+// subscription is to be started once the client was told. It is not called for
+// one channel twice at the same time.
+func (c *session) subscribe(ctx context.Context, channel string, w wish) (*hub.Subscription, error) {
+	permit, err := c.server.guard.Allow(ctx, w.asks(c, channel))
 	if err != nil {
 		return nil, err
 	}
-	if !c.add(sub, d) {
+	if !w.server {
+		w.info = permit.Info
+	}
+	if err := c.hasRoom(channel); err != nil {
+		return nil, err
+	}
+	o := hub.SubscribeOptions{Rule: permit.Rule, Recover: w.since, Client: &hub.ClientInfo{Client: c.id, ChanInfo: w.info}}
+	sub, err := c.server.hub.Subscribe(ctx, channel, c, w.encoder(permit.Rule), o)
+	if err != nil {
+		return nil, err
+	}
+	if !c.add(sub, detail{w.info, w.server}) {
 		sub.Cancel()
 		return nil, errGone
 	}
 	return sub, nil
 }
 
-func (c *session) mayJoin(channel string) error {
+// publish publishes what the client says, if it may. The data is JSON in compact
+// form.
+func (c *session) publish(ctx context.Context, channel string, data []byte) error {
+	permit, err := c.server.guard.Allow(ctx, access.Request{Who: c.identity, Action: access.Publish, Channel: channel})
+	if err != nil {
+		return err
+	}
+	m := &hub.Message{Data: data, Info: c.info(channel)}
+	_, err = c.server.hub.Publish(ctx, channel, m, hub.PublishOptions{Rule: permit.Rule})
+	return err
+}
+
+// mayRead asks whether the client may read the history or the presence of a
+// channel.
+func (c *session) mayRead(ctx context.Context, what access.Action, channel string) (*hub.Rule, error) {
+	q := access.Request{Who: c.identity, Action: what, Channel: channel, Subscribed: c.subscribed(channel)}
+	permit, err := c.server.guard.Allow(ctx, q)
+	return permit.Rule, err
+}
+
+func (c *session) hasRoom(channel string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {

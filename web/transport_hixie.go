@@ -53,10 +53,11 @@ func (s *Server) serveHixie(w http.ResponseWriter, r *http.Request, d draft, spe
 		// The HTTP server reads what it can of a body before it closes.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(endWait))
 		return errHixieBody
-	case !s.allowed(r):
-		return errOrigin
 	case s.isDraining():
 		return errDraining
+	}
+	if err := s.origins.Check(r); err != nil {
+		return err
 	}
 	t := &hixie{draft: d}
 	t.session = s.newSession(t, speak)

@@ -125,8 +125,8 @@ func (s *Server) serveMasked(w http.ResponseWriter, r *http.Request, speak func(
 	if err := checkKey(r); err != nil {
 		return err
 	}
-	if !s.allowed(r) {
-		return errOrigin
+	if err := s.origins.Check(r); err != nil {
+		return err
 	}
 	if s.isDraining() {
 		return errDraining

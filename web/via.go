@@ -59,7 +59,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, e endpoint) error
 	if via == "" && r.Method == http.MethodGet {
 		return s.serveWebSocket(w, r, e)
 	}
-	if err := s.admitOrigin(w, r); err != nil {
+	if err := s.origins.Admit(w, r); err != nil {
 		return err
 	}
 	switch {
@@ -77,19 +77,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, e endpoint) error
 		return wrongMethod(r, "POST with via="+via)
 	}
 	return errVia
-}
-
-// admitOrigin refuses requests of pages that may not open sessions, and lets
-// those read the response that may: what is refused later, too.
-func (s *Server) admitOrigin(w http.ResponseWriter, r *http.Request) error {
-	if !s.allowed(r) {
-		return errOrigin
-	}
-	if origin := r.Header.Get("Origin"); origin != "" {
-		w.Header().Set("Access-Control-Allow-Origin", origin)
-		w.Header().Set("Vary", "Origin")
-	}
-	return nil
 }
 
 // wrongMethod says what would be answered.

@@ -1,6 +1,7 @@
-package web
+package access
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -12,8 +13,9 @@ import (
 
 var errOrigin = fault.New(fault.Foreign, "origin not allowed: add it to origins in the configuration (BELFRY_ORIGINS); null, which pages from files send, passes with \"*\" alone")
 
-// origins is the list of origins that may open sessions beside the page's own.
-type origins []originPattern
+// Origins is the list of origins whose pages may open sessions, beside the page's
+// own host and this machine's.
+type Origins []originPattern
 
 // originPattern is one entry of the list. An empty part matches anything.
 type originPattern struct {
@@ -23,10 +25,10 @@ type originPattern struct {
 	any    bool
 }
 
-// newOrigins reads entries of the forms `https://example.com`, `example.com`,
+// NewOrigins reads entries of the forms `https://example.com`, `example.com`,
 // `*.example.com`, `https://*.example.com` and `*`. Case does not matter.
-func newOrigins(list []string) origins {
-	o := make(origins, 0, len(list))
+func NewOrigins(list []string) Origins {
+	o := make(Origins, 0, len(list))
 	for _, entry := range list {
 		var p originPattern
 		entry = strings.ToLower(entry)
@@ -50,16 +52,30 @@ func (p originPattern) matches(u *url.URL) bool {
 	return p.any || p.host == u.Host
 }
 
-// allowed reports whether a request comes from a page that may open sessions
-// here: one of this host, of localhost, or of the list. A request without
-// Origin does not come from a browser and passes.
-func (s *Server) allowed(r *http.Request) bool {
+// Check refuses a request of a page that may not open sessions here: it has to be
+// one of this host, of localhost, or of the list. A request without Origin does
+// not come from a browser and passes. The error says in the log which origin it
+// was.
+func (o Origins) Check(r *http.Request) error {
 	for _, origin := range originsOf(r) {
-		if !s.allowedOrigin(r, origin) {
-			return false
+		if !o.allow(r.Host, origin) {
+			return fmt.Errorf("%w (%q asks %q)", errOrigin, origin, r.Host)
 		}
 	}
-	return true
+	return nil
+}
+
+// Admit checks a request over plain HTTP, and lets a page read the response that
+// may: what is refused later, too.
+func (o Origins) Admit(w http.ResponseWriter, r *http.Request) error {
+	if err := o.Check(r); err != nil {
+		return err
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+		w.Header().Set("Vary", "Origin")
+	}
+	return nil
 }
 
 // originsOf are the origins that a request names, none as a rule or one.
@@ -75,26 +91,27 @@ func originsOf(r *http.Request) (named []string) {
 	return named
 }
 
-func (s *Server) allowedOrigin(r *http.Request, origin string) bool {
+// allow compares one origin with the host that was asked, and with the list.
+func (o Origins) allow(host, origin string) bool {
 	switch {
-	case s.origins.every():
+	case o.every():
 		return true // files and sandboxes, which have no host, among them
-	case strings.EqualFold(origin, r.Host):
+	case strings.EqualFold(origin, host):
 		return true // old clients in Node leave the scheme out; no browser does
 	}
 	u, err := url.Parse(strings.ToLower(origin))
 	if err != nil || u.Host == "" {
 		return false
 	}
-	return u.Host == strings.ToLower(r.Host) || isLocal(u.Hostname()) && isLocal(hostname(r.Host)) || s.origins.match(u)
+	return u.Host == strings.ToLower(host) || isLocal(u.Hostname()) && isLocal(hostname(host)) || o.match(u)
 }
 
 // every reports whether all pages are in the list.
-func (o origins) every() bool {
+func (o Origins) every() bool {
 	return slices.ContainsFunc(o, func(p originPattern) bool { return p.any && p.scheme == "" })
 }
 
-func (o origins) match(u *url.URL) bool {
+func (o Origins) match(u *url.URL) bool {
 	for _, p := range o {
 		if p.matches(u) {
 			return true
