@@ -3,14 +3,17 @@ package hub
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"strconv"
 	"time"
 )
 
 // DateChannel is the channel on which the date is struck, once a second, as a
-// JSON string in the form of [net/http.TimeFormat].
+// JSON string such as "Sat, 29 Feb 2020 12:00:00 GMT".
 const DateChannel = "date"
+
+// dateLayout is how HTTP writes dates: the preferred format of RFC 9110, section
+// 5.6.7.
+const dateLayout = "Mon, 02 Jan 2006 15:04:05 GMT"
 
 const (
 	// tickWait is how long a tick may take through the broker before the node
@@ -66,7 +69,7 @@ func (h *Hub) strikeOnce(ctx context.Context, now time.Time) {
 
 func tickMessage(now time.Time) *Message {
 	now = now.Truncate(time.Second).UTC()
-	data, _ := json.Marshal(now.Format(http.TimeFormat))
+	data, _ := json.Marshal(now.Format(dateLayout))
 	return &Message{Data: data, Time: now.UnixMilli(), Tick: now.Unix()}
 }
 

@@ -25,7 +25,7 @@ var rooms = map[string][]string{
 
 // strangers are what a room must not know of, not even through others.
 var strangers = map[string][]string{
-	"belfry/hub": {"github.com/go-chi/chi/v5", "github.com/olahol/melody", "github.com/gorilla/websocket"},
+	"belfry/hub": {"net/http", "github.com/go-chi/chi/v5", "github.com/olahol/melody", "github.com/gorilla/websocket"},
 }
 
 // listed is what go list says of a package.
