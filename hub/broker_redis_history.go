@@ -1,12 +1,10 @@
 package hub
 
 import (
-	"bytes"
 	"context"
 	_ "embed" // for the script
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -22,10 +20,6 @@ const metaTTL = 7 * 24 * time.Hour
 var positionSource string
 
 var positionScript = redis.NewScript(positionSource)
-
-// newEpoch names a new run of numbering, by 40 bits that come for each publish and
-// so have to be cheap. Nobody gains anything by guessing them.
-func newEpoch() string { return strconv.FormatUint(1<<40|rand.Uint64N(1<<40), 32)[1:] }
 
 func (b *RedisBroker) streamKey(channel string) string   { return b.topic(channel) + ":stream" }
 func (b *RedisBroker) positionKey(channel string) string { return b.topic(channel) + ":position" }
@@ -206,23 +200,4 @@ func (b *RedisBroker) RemoveHistory(ctx context.Context, channel string) error {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
 	return unavailable("remove history of "+channel, b.client.Del(ctx, b.streamKey(channel)).Err())
-}
-
-// parsePublished reads what the script sends to the nodes: offset and epoch, a
-// line end, and the envelope.
-func parsePublished(payload []byte) (*Message, error) {
-	head, envelope, ok := bytes.Cut(payload, []byte("\n"))
-	offset, epoch, two := bytes.Cut(head, []byte(" "))
-	if !ok || !two {
-		return nil, fmt.Errorf("%w: offset and epoch are expected first", errEnvelope)
-	}
-	m, err := parseEnvelope(envelope)
-	if err != nil {
-		return nil, err
-	}
-	m.Epoch, m.accepted = string(epoch), time.Now()
-	if m.Offset, err = strconv.ParseUint(string(offset), 10, 64); err != nil {
-		return nil, fmt.Errorf("%w: offset: %w", errEnvelope, err)
-	}
-	return m, nil
 }

@@ -1,9 +1,11 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,14 +57,6 @@ func (b *RedisBroker) stayConnected(ctx context.Context) {
 		b.logger.Log(ctx, level, "no Redis, trying again", "err", err)
 		level = slog.LevelDebug
 		pause(ctx, retryEvery)
-	}
-}
-
-// pause waits, or returns at once when the context ends.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }
 
@@ -209,6 +203,25 @@ func (b *RedisBroker) handle(reply any) {
 			b.handler.HandleGap([]string{channel})
 		}
 	}
+}
+
+// parsePublished reads what the script sends to the nodes: offset and epoch, a
+// line end, and the envelope.
+func parsePublished(payload []byte) (*Message, error) {
+	head, envelope, ok := bytes.Cut(payload, []byte("\n"))
+	offset, epoch, two := bytes.Cut(head, []byte(" "))
+	if !ok || !two {
+		return nil, fmt.Errorf("%w: offset and epoch are expected first", errEnvelope)
+	}
+	m, err := parseEnvelope(envelope)
+	if err != nil {
+		return nil, err
+	}
+	m.Epoch, m.accepted = string(epoch), time.Now()
+	if m.Offset, err = strconv.ParseUint(string(offset), 10, 64); err != nil {
+		return nil, fmt.Errorf("%w: offset: %w", errEnvelope, err)
+	}
+	return m, nil
 }
 
 // channel is the inverse of topic.

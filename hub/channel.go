@@ -88,6 +88,50 @@ func (c *channel) enqueue(m *Message) {
 	}
 }
 
+// place decides what becomes of a message that the broker brings: whether it
+// comes next in its channel, and whether the channel has to be repaired because
+// messages before it did not come. It runs under the channel's lock.
+func (c *channel) place(m *Message) (next, repair bool) {
+	switch {
+	case m.Offset == 0:
+	case c.position.Epoch == "": // the first that the node hears of
+		c.advance(m)
+	case m.Epoch != c.position.Epoch:
+		return false, true
+	case m.Offset <= c.position.Offset:
+		return false, false // came twice, or was read from the history already
+	case m.Offset > c.position.Offset+1:
+		c.heard = max(c.heard, m.Offset)
+		return false, true
+	default:
+		c.advance(m)
+	}
+	return !c.passed(m.Tick), false
+}
+
+// advance notes that a message with a position came next. It runs under the
+// lock.
+func (c *channel) advance(m *Message) {
+	c.position = Position{m.Epoch, m.Offset}
+	c.recent.add(m)
+}
+
+// passed reports whether a tick has been struck already, and notes it if not.
+// A tick is late when the node struck the second by itself and the broker
+// brings it after all, or when it comes from a node whose clock is behind that
+// of another. One that comes when the date has stopped is taken: the clock was
+// set back, or the node whose clock was ahead is gone.
+func (c *channel) passed(tick int64) bool {
+	if tick == 0 {
+		return false
+	}
+	if tick <= c.tick && time.Since(c.struck) < tickStop {
+		return true
+	}
+	c.tick, c.struck = tick, time.Now()
+	return false
+}
+
 // push puts a message into the queue. It runs under the lock.
 func (c *channel) push(m *Message) {
 	c.seq++
@@ -108,22 +152,6 @@ func (c *channel) run(start bool) {
 	if start {
 		c.hub.drains.Go(c.drain)
 	}
-}
-
-// passed reports whether a tick has been struck already, and notes it if not.
-// A tick is late when the node struck the second by itself and the broker
-// brings it after all, or when it comes from a node whose clock is behind that
-// of another. One that comes when the date has stopped is taken: the clock was
-// set back, or the node whose clock was ahead is gone.
-func (c *channel) passed(tick int64) bool {
-	if tick == 0 {
-		return false
-	}
-	if tick <= c.tick && time.Since(c.struck) < tickStop {
-		return true
-	}
-	c.tick, c.struck = tick, time.Now()
-	return false
 }
 
 // take returns the next round's batch, or nil after noting that the drain
@@ -157,6 +185,24 @@ func (c *channel) gathers() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.queue) > 0 && c.queued < maxRound
+}
+
+// lastPosition returns the position of the last message queued. Its epoch is
+// empty when it is not known.
+func (c *channel) lastPosition() Position {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.position
+}
+
+// begins notes where the channel's history ended when the node began to listen,
+// unless a message has said so already.
+func (c *channel) begins(p Position) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.position.Epoch == "" {
+		c.position = p
+	}
 }
 
 // useFormat returns the number of an encoder's format, for one more subscriber.

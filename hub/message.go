@@ -66,13 +66,6 @@ type ClientInfo struct {
 	ConnInfo, ChanInfo []byte
 }
 
-// Position is a place in a channel's history. The zero Position belongs to
-// channels without history.
-type Position struct {
-	Epoch  string // which run of numbering; changes when the numbering is lost
-	Offset uint64 // of the newest message, zero before the first
-}
-
 // CheckChannel returns an error wrapping [ErrChannelName] that names the rule
 // which a channel name breaks: 1 to [MaxChannelName] bytes of valid UTF-8
 // without control characters.

@@ -151,11 +151,68 @@ func (h *Hub) repairOne(ctx context.Context, c *channel, reached Position) error
 	return nil
 }
 
+// splice queues what a read of the history since a position of the channel
+// brought. When that is not all that was missed, a mark is queued instead, which
+// tells the subscribers, and the channel goes on from where the history is now.
+// It returns how many messages were missing, and whether to read again because
+// more has been heard of, or because the epoch has changed since the read.
+func (c *channel) splice(since Position, r HistoryResult) (repaired int, lost, again bool) {
+	c.mu.Lock()
+	switch {
+	case since.Epoch != c.position.Epoch:
+		c.mu.Unlock()
+		return 0, false, true
+	case r.Position.Epoch == c.position.Epoch && r.Position.Offset <= c.position.Offset:
+		// Nothing was missing, or it has come meanwhile.
+	case !c.reaches(r):
+		c.position, c.heard, lost = r.Position, 0, true
+		c.recent.forget()
+		c.push(&Message{loss: true})
+	default:
+		for _, m := range r.Messages {
+			if m.Offset > c.position.Offset {
+				c.advance(m)
+				repaired++
+				if !c.passed(m.Tick) {
+					c.push(m)
+				}
+			}
+		}
+	}
+	// Something heard of that even the history does not have is no reason to
+	// read for ever.
+	again = c.heard > c.position.Offset && repaired > 0
+	c.heard = c.position.Offset
+	start := c.begin()
+	c.mu.Unlock()
+	c.run(start)
+	return repaired, lost, again
+}
+
+// reaches reports whether a result has every message behind the channel's
+// position up to its own. It runs under the lock.
+func (c *channel) reaches(r HistoryResult) bool {
+	if r.Position.Epoch != c.position.Epoch || len(r.Messages) == 0 {
+		return false
+	}
+	first := r.Messages[0].Offset
+	span := r.Position.Offset - first + 1
+	return first <= c.position.Offset+1 && span == uint64(len(r.Messages))
+}
+
 // count keeps the numbers of repairs, and logs losses.
 func (h *Hub) count(channel string, repaired int, lost bool) {
 	h.stats.repaired.Add(int64(repaired))
 	if lost {
 		h.stats.lost.Add(1)
 		h.logger.Warn("messages cannot be had any more, subscribers are told", "channel", channel)
+	}
+}
+
+// pause waits, or returns at once when the context ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
