@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -48,7 +49,7 @@ func (b *MemoryBroker) Join(ctx context.Context, channel string, c ClientInfo) e
 	case <-told:
 		return nil
 	case <-ctx.Done():
-		return unavailable("join", ctx.Err())
+		return fmt.Errorf("%w: %w: join: %w", ErrUnavailable, ErrUnanswered, ctx.Err())
 	}
 }
 

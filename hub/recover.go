@@ -30,7 +30,7 @@ func (c *channel) beginReading(ctx context.Context) error {
 	case c.recent.reading <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return unavailable("wait for the history of "+c.name, ctx.Err())
+		return fmt.Errorf("%w: wait for the history of %q: %w", ErrUnavailable, c.name, ctx.Err())
 	}
 }
 

@@ -1,13 +1,6 @@
 package hub
 
-import (
-	"errors"
-	"fmt"
-	"net"
-	"strings"
-
-	"github.com/redis/go-redis/v9"
-)
+import "errors"
 
 // ErrUnavailable is wrapped by the errors of a broker that cannot be reached
 // or refuses to work. Nothing was accepted, unless the error wraps
@@ -18,58 +11,11 @@ var ErrUnavailable = errors.New("broker unavailable")
 // been asked and its answer did not come: a publish may have been accepted.
 var ErrUnanswered = errors.New("no answer, whether it was done is not known")
 
-// RefusedError is wrapped, beside [ErrUnavailable], when Redis answers and does
-// not do what it is asked. Nothing was accepted.
+// RefusedError is wrapped, beside [ErrUnavailable], when the broker answers
+// and does not do what it is asked. Nothing was accepted.
 type RefusedError struct {
 	// Reason is for everybody to see: "Redis is out of memory".
 	Reason string
 }
 
 func (e *RefusedError) Error() string { return e.Reason }
-
-// refusals are the codes with which the errors of Redis begin. Redis before 7
-// puts them behind words of its own when a script meets them.
-var refusals = []struct {
-	code string
-	err  *RefusedError
-}{
-	{"OOM", &RefusedError{"Redis is out of memory"}},
-	{"READONLY", &RefusedError{"Redis is read-only"}},
-	{"MISCONF", &RefusedError{"Redis cannot save its data and takes no more"}},
-	{"NOREPLICAS", &RefusedError{"Redis has too few replicas"}},
-	{"LOADING", &RefusedError{"Redis is still loading its data"}},
-}
-
-// unavailable wraps what Redis or the way to it says, with what that means for
-// the call.
-func unavailable(operation string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if meaning := meaning(err); meaning != nil {
-		return fmt.Errorf("%w: %s: %w: %w", ErrUnavailable, operation, meaning, err)
-	}
-	return fmt.Errorf("%w: %s: %w", ErrUnavailable, operation, err)
-}
-
-// meaning returns nil when nothing was done and there is no more to say.
-func meaning(err error) error {
-	var answer redis.Error
-	var way *net.OpError
-	switch {
-	case errors.As(err, &answer):
-		return refusal(answer)
-	case errors.As(err, &way) && way.Op == "dial", errors.Is(err, redis.ErrPoolTimeout):
-		return nil
-	}
-	return ErrUnanswered
-}
-
-func refusal(answer redis.Error) error {
-	for _, r := range refusals {
-		if strings.Contains(answer.Error(), r.code+" ") {
-			return r.err
-		}
-	}
-	return nil
-}
