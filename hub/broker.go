@@ -79,12 +79,13 @@ type PublishOptions struct {
 	// key do nothing and succeed. Empty: none.
 	IdempotencyKey string
 	// IdempotencyTTL is how long the key is remembered, at least a second.
-	// Zero: DefaultIdempotencyTTL.
+	// Zero: DefaultIdempotencyTTL, which the hub writes out for the broker.
 	IdempotencyTTL time.Duration
 	// SkipHistory keeps the message out of the channel's history.
 	SkipHistory bool
-	// History bounds the history that the message becomes part of. Zero: it
-	// gets no position. The hub sets it by the channel's rule.
+	// History bounds the history that the message becomes part of. A Size of
+	// zero: it gets no position. The hub sets it by the channel's rule, both
+	// bounds.
 	History History
 	// Seen is the channel's last position that the node has seen. A history
 	// that ends before that has lost its end, and so begins a new epoch. Zero:
@@ -92,11 +93,13 @@ type PublishOptions struct {
 	Seen Position
 }
 
-func (o PublishOptions) ttl() time.Duration {
+// complete returns the options with every default written out.
+func (o PublishOptions) complete() PublishOptions {
 	if o.IdempotencyTTL == 0 {
-		return DefaultIdempotencyTTL
+		o.IdempotencyTTL = DefaultIdempotencyTTL
 	}
-	return max(o.IdempotencyTTL, time.Second)
+	o.IdempotencyTTL = max(o.IdempotencyTTL, time.Second)
+	return o
 }
 
 // HistoryOptions say what of a history to read. The zero value reads nothing but

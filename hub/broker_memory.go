@@ -95,7 +95,7 @@ func (b *MemoryBroker) Publish(ctx context.Context, channel string, m *Message, 
 
 // accept gives a message its position, if the channel has a history.
 func (c *memoryChannel) accept(m *Message, h History, now time.Time) {
-	if !h.on() {
+	if h.Size == 0 {
 		return
 	}
 	if c.position.Epoch == "" {
@@ -111,7 +111,7 @@ func (c *memoryChannel) accept(m *Message, h History, now time.Time) {
 // trim drops messages over the history's bounds.
 func (c *memoryChannel) trim(now time.Time) {
 	drop := max(0, len(c.messages)-c.history.Size)
-	oldest := now.Add(-c.history.ttl())
+	oldest := now.Add(-c.history.TTL)
 	for drop < len(c.messages) && c.messages[drop].accepted.Before(oldest) {
 		drop++
 	}
@@ -127,7 +127,7 @@ func (c *memoryChannel) remember(o PublishOptions, m *Message, now time.Time) {
 	if c.keys == nil {
 		c.keys = make(map[string]memoryKey)
 	}
-	c.keys[o.IdempotencyKey] = memoryKey{Position{m.Epoch, m.Offset}, now.Add(o.ttl())}
+	c.keys[o.IdempotencyKey] = memoryKey{Position{m.Epoch, m.Offset}, now.Add(o.IdempotencyTTL)}
 }
 
 // History implements [Broker].
@@ -236,5 +236,5 @@ func (c *memoryChannel) expire(now time.Time) bool {
 		}
 	}
 	c.trim(now)
-	return len(c.keys)+len(c.messages) == 0 && now.Sub(c.used) > max(memoryMetaTTL, c.history.ttl())
+	return len(c.keys)+len(c.messages) == 0 && now.Sub(c.used) > max(memoryMetaTTL, c.history.TTL)
 }

@@ -39,7 +39,7 @@ type publishing struct {
 // PUBLISH where there is neither a position nor a key to keep.
 func (b *RedisBroker) newPublishing(ctx context.Context, channel string, m *Message, o PublishOptions) *publishing {
 	var args []any
-	if o.IdempotencyKey == "" && !o.History.on() {
+	if o.IdempotencyKey == "" && o.History.Size == 0 {
 		args = []any{"publish", b.topic(channel), appendEnvelope([]byte("0 \n"), m)}
 	} else {
 		args = b.scriptArgs(channel, m, o)
@@ -55,9 +55,9 @@ func (b *RedisBroker) scriptArgs(channel string, m *Message, o PublishOptions) [
 	topic, stream := b.topic(channel), b.streamKey(channel)
 	once, ttl := stream, time.Duration(0)
 	if o.IdempotencyKey != "" {
-		once, ttl = b.idempotencyKey(channel, o.IdempotencyKey), o.ttl()
+		once, ttl = b.idempotencyKey(channel, o.IdempotencyKey), o.IdempotencyTTL
 	}
-	history := o.History.ttl()
+	history := o.History.TTL
 	return []any{
 		"evalsha", publishHash, 3, once, stream, b.positionKey(channel),
 		ttl.Milliseconds(), topic, appendEnvelope(make([]byte, 0, len(m.Data)+64), m),

@@ -79,6 +79,7 @@ func New(o Options) *Hub {
 	if h.rules == nil {
 		h.rules = DefaultRules()
 	}
+	h.rules = h.rules.complete()
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
@@ -152,7 +153,7 @@ func (h *Hub) Publish(ctx context.Context, channel string, m *Message, o Publish
 	if !o.SkipHistory {
 		o.History, o.Seen = rule.History, h.seen(channel)
 	}
-	return h.broker.Publish(ctx, channel, m, o)
+	return h.broker.Publish(ctx, channel, m, o.complete())
 }
 
 // seen returns the last position of a channel that reached this node, or zero
@@ -174,7 +175,7 @@ func (h *Hub) History(ctx context.Context, channel string, o HistoryOptions) (Hi
 	if err != nil {
 		return HistoryResult{}, err
 	}
-	o.TTL = rule.History.ttl()
+	o.TTL = rule.History.TTL
 	return h.broker.History(ctx, channel, o)
 }
 

@@ -132,7 +132,7 @@ func (c *channel) atHand(since, joined Position) ([]*Message, bool) {
 	defer c.mu.Unlock()
 	missed, ok := c.recent.between(since.Offset, joined.Offset)
 	if ok {
-		missed = newerThan(missed, time.Now().Add(-c.rule.History.ttl()))
+		missed = newerThan(missed, time.Now().Add(-c.rule.History.TTL))
 		ok = uint64(len(missed)) == joined.Offset-since.Offset
 	}
 	return missed, ok
@@ -146,7 +146,7 @@ func (c *channel) read(ctx context.Context, since Position) error {
 	c.recent.begin(c.position, c.rule.History.Size)
 	c.mu.Unlock()
 	since.Offset -= min(since.Offset, uint64(c.rule.History.Size/4))
-	r, err := c.hub.broker.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.ttl()})
+	r, err := c.hub.broker.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.TTL})
 	c.hub.stats.reads.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -138,7 +138,7 @@ func (h *Hub) repairOne(ctx context.Context, c *channel, reached Position) error
 		if since == reached {
 			return nil
 		}
-		r, err := h.broker.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.ttl()})
+		r, err := h.broker.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.TTL})
 		if err != nil {
 			return err
 		}

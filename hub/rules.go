@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,13 +35,6 @@ const DefaultHistoryTTL = 10 * time.Minute
 // on reports whether there is a history.
 func (h History) on() bool { return h.Size > 0 }
 
-func (h History) ttl() time.Duration {
-	if h.TTL == 0 {
-		return DefaultHistoryTTL
-	}
-	return h.TTL
-}
-
 // Rules is an ordered list; the first rule that matches a channel applies.
 type Rules []Rule
 
@@ -51,6 +45,17 @@ func DefaultRules() Rules {
 		{Match: "chat*", ServerPublish: true, ClientPublish: true, History: History{Size: 100, TTL: 24 * time.Hour}, Presence: true},
 		{Match: "*", ServerPublish: true},
 	}
+}
+
+// complete returns the rules with every default written out.
+func (rs Rules) complete() Rules {
+	rs = slices.Clone(rs)
+	for i := range rs {
+		if h := &rs[i].History; h.on() && h.TTL == 0 {
+			h.TTL = DefaultHistoryTTL
+		}
+	}
+	return rs
 }
 
 // For returns the rule of a channel, which is not to be changed, or nil when none

@@ -102,3 +102,18 @@ func TestDefaultRules(t *testing.T) {
 		}
 	}
 }
+
+// Brokers need not know any default: the rules of a hub have them written out,
+// and the list that it was made of stays as it was.
+func TestRulesAreComplete(t *testing.T) {
+	rules := hub.Rules{{Match: "kept", History: hub.History{Size: 5}}, {Match: "*"}}
+	h := hub.New(hub.Options{Rules: rules})
+	for channel, want := range map[string]hub.History{"kept": {Size: 5, TTL: hub.DefaultHistoryTTL}, "other": {}} {
+		if rule, err := h.Rule(channel); err != nil || rule.History != want {
+			t.Errorf("the history of %q is %+v, %v; want %+v", channel, rule.History, err, want)
+		}
+	}
+	if rules[0].History.TTL != 0 {
+		t.Error("the rules that were given have changed")
+	}
+}
