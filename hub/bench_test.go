@@ -30,7 +30,7 @@ func BenchmarkFanOut(b *testing.B) {
 			h := hub.New(hub.Options{})
 			var delivered atomic.Int64
 			for range subscribers {
-				subscribe(b, h, "chat", sink{&delivered}, lines).Start()
+				hubtest.Subscribe(b, h, "chat", sink{&delivered}, lines).Start()
 			}
 			m := &hub.Message{Data: []byte(strings.Repeat("d", 128)), Time: 1}
 			b.ReportAllocs()
@@ -53,7 +53,7 @@ func BenchmarkFanOut(b *testing.B) {
 func BenchmarkPublish(b *testing.B) {
 	h := hub.New(hub.Options{})
 	var delivered atomic.Int64
-	subscribe(b, h, "chat", sink{&delivered}, hubtest.Lines{}).Start()
+	hubtest.Subscribe(b, h, "chat", sink{&delivered}, hubtest.Lines{}).Start()
 	m := &hub.Message{Data: []byte(strings.Repeat("d", 128)), Time: 1}
 	b.ReportAllocs()
 	n := int64(0)

@@ -41,7 +41,7 @@ func benchmarkPublish(b *testing.B, r *hubtest.RedisServer, publishers, channels
 	var delivered atomic.Int64
 	if delivery {
 		for i := range channels {
-			subscribe(b, h, channelName(i), sink{&delivered}, lines).Start()
+			hubtest.Subscribe(b, h, channelName(i), sink{&delivered}, lines).Start()
 		}
 	}
 	b.ReportAllocs()

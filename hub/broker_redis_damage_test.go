@@ -47,28 +47,28 @@ func TestRedisDamage(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			redisSays(t, r, "DEL", streamKey, positionKey)
 			h := redisHub(t, r, keeping)
-			l := lose(t, h, "chat")
-			first := publishCount(t, h, 1, 1)
-			publishCount(t, h, 2, 3)
+			l := hubtest.ListenForLosses(t, h, "chat")
+			first := hubtest.PublishNumbers(t, h, "chat", 1, 1)
+			hubtest.PublishNumbers(t, h, "chat", 2, 3)
 			l.Wait(t, 3)
 			for _, command := range c.damage {
 				redisSays(t, r, command...)
 			}
-			publishAt(t, h, "4", hub.PublishOptions{})
+			hubtest.Publish(t, h, "chat", "4")
 			if c.told {
-				hubtest.Eventually(t, 15*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told")
+				hubtest.Eventually(t, hubtest.Patience, func() bool { return l.Losses() == 1 }, "the subscriber is told")
 			}
-			last := publishAt(t, h, "5", hub.PublishOptions{}).Position
-			hubtest.Eventually(t, 15*time.Second, func() bool { return slices.Contains(l.Data(), "5") }, "publishing goes on")
-			if got := l.Data(); !c.told && (l.losses() != 0 || !slices.Equal(got, []string{"1", "2", "3", "4", "5"})) {
-				t.Errorf("came %q, and %d times told of a loss", got, l.losses())
+			last := hubtest.Publish(t, h, "chat", "5")
+			hubtest.Eventually(t, hubtest.Patience, func() bool { return slices.Contains(l.Data(), "5") }, "publishing goes on")
+			if got := l.Data(); !c.told && (l.Losses() != 0 || !slices.Equal(got, []string{"1", "2", "3", "4", "5"})) {
+				t.Errorf("came %q, and %d times told of a loss", got, l.Losses())
 			}
-			sub := subscribeFrom(t, h, hubtest.NewRecorder("late"), first)
+			sub := hubtest.Recover(t, h, "chat", hubtest.NewRecorder("late"), first)
 			if sub.Recovered != c.recover || sub.Position != last {
 				t.Errorf("recovered=%t at %+v, want %t at %+v", sub.Recovered, sub.Position, c.recover, last)
 			}
 			if sub.Recovered {
-				wantContiguous(t, first.Offset, sub.Missed)
+				hubtest.WantOneByOne(t, first.Offset, sub.Missed)
 			}
 		})
 	}
@@ -86,20 +86,20 @@ func TestRedisDamageAmongOthers(t *testing.T) {
 			r := hubtest.Redis(t)
 			proxy := hubtest.NewProxy(t, r.Addr())
 			publisher, h := redisHub(t, r, keeping), redisHubAt(t, "redis://"+proxy.Addr(), keeping)
-			damaged, other := lose(t, h, "chat"), lose(t, h, "other")
-			publishAt(t, publisher, "1", hub.PublishOptions{})
+			damaged, other := hubtest.ListenForLosses(t, h, "chat"), hubtest.ListenForLosses(t, h, "other")
+			hubtest.Publish(t, publisher, "chat", "1")
 			damaged.Wait(t, 1)
 			proxy.Refuse(true)
 			proxy.Cut()
-			publishAt(t, publisher, "2", hub.PublishOptions{})
-			if err := publishTo(publisher, "other", "1", ""); err != nil {
+			hubtest.Publish(t, publisher, "chat", "2")
+			if err := hubtest.TryPublish(publisher, "other", "1", ""); err != nil {
 				t.Fatal(err)
 			}
 			redisSays(t, r, damage...)
 			proxy.Refuse(false)
-			wantData(t, other.Recorder, "1")
-			hubtest.Eventually(t, 15*time.Second, func() bool { return damaged.losses() == 1 }, "the subscriber of the damaged channel is told")
-			wantAlive(t, publisher, "chat", damaged.Recorder, 15*time.Second)
+			other.Want(t, "1")
+			hubtest.Eventually(t, hubtest.Patience, func() bool { return damaged.Losses() == 1 }, "the subscriber of the damaged channel is told")
+			wantAlive(t, publisher, "chat", damaged.Recorder, hubtest.Patience)
 		})
 	}
 }
@@ -110,8 +110,8 @@ func TestRedisForeignMessagesWithHistory(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	h := redisHub(t, r, keeping)
-	l := lose(t, h, "chat")
-	epoch := publishCount(t, h, 1, 3).Epoch
+	l := hubtest.ListenForLosses(t, h, "chat")
+	epoch := hubtest.PublishNumbers(t, h, "chat", 1, 3).Epoch
 	l.Wait(t, 3)
 	for _, payload := range []string{
 		"", "\n", " \n", "4", "4 " + epoch, "x " + epoch + "\n\x01", "-1 " + epoch + "\n\x01", "4 " + epoch + "\n", "4 " + epoch + "\nx",
@@ -120,11 +120,11 @@ func TestRedisForeignMessagesWithHistory(t *testing.T) {
 	} {
 		redisSays(t, r, "PUBLISH", "belfry:{chat}", payload)
 	}
-	publishCount(t, h, 4, 5)
-	wantData(t, l.Recorder, "1", "2", "3", "4", "5")
-	wantContiguous(t, 0, l.Messages())
-	if l.losses() != 0 {
-		t.Errorf("%d times told of a loss", l.losses())
+	hubtest.PublishNumbers(t, h, "chat", 4, 5)
+	l.Want(t, "1", "2", "3", "4", "5")
+	hubtest.WantOneByOne(t, 0, l.Messages())
+	if l.Losses() != 0 {
+		t.Errorf("%d times told of a loss", l.Losses())
 	}
 }
 
@@ -134,20 +134,20 @@ func TestRedisComesBackOlder(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	h := redisHub(t, r, keeping)
-	l := lose(t, h, "chat")
-	publishCount(t, h, 1, 5)
+	l := hubtest.ListenForLosses(t, h, "chat")
+	hubtest.PublishNumbers(t, h, "chat", 1, 5)
 	redisSays(t, r, "SAVE")
-	before := publishCount(t, h, 6, 10)
+	before := hubtest.PublishNumbers(t, h, "chat", 6, 10)
 	l.Wait(t, 10)
 	r.Stop()
 	r.Start()
-	hubtest.Eventually(t, 15*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told")
-	after := publishAt(t, h, "after", hub.PublishOptions{}).Position
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return l.Losses() == 1 }, "the subscriber is told")
+	after := hubtest.Publish(t, h, "chat", "after")
 	if after.Epoch == before.Epoch || after.Offset != 1 {
 		t.Errorf("the next message is at %+v, want 1 in another epoch than %s", after, before.Epoch)
 	}
-	hubtest.Eventually(t, 15*time.Second, func() bool { return slices.Contains(l.Data(), "after") }, "it goes on")
-	if sub := subscribeFrom(t, h, hubtest.NewRecorder("late"), hub.Position{Epoch: before.Epoch, Offset: 3}); sub.Recovered {
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return slices.Contains(l.Data(), "after") }, "it goes on")
+	if sub := hubtest.Recover(t, h, "chat", hubtest.NewRecorder("late"), hub.Position{Epoch: before.Epoch, Offset: 3}); sub.Recovered {
 		t.Error("recovered from the numbering that lost its end")
 	}
 }
@@ -185,7 +185,7 @@ func attached(t *testing.T, url string) *hub.RedisBroker {
 		t.Fatal(err)
 	}
 	hubtest.Run(t, hub.Options{Broker: b})
-	hubtest.Eventually(t, 15*time.Second, func() bool { return b.Ready(t.Context()) == nil }, "the broker is ready")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return b.Ready(t.Context()) == nil }, "the broker is ready")
 	return b
 }
 
@@ -196,10 +196,10 @@ func TestRedisEndedLeaseIsNotDead(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	h, _ := presenceNode(t, r.Addr(), time.Second)
-	enter(t, h, "chat", client("anna"))
+	hubtest.Enter(t, h, "chat", hubtest.Client("anna"))
 	lease := strings.Trim(redisSays(t, r, "ZRANGE", "belfry:leases", 0, -1), "[]")
 	redisSays(t, r, "ZADD", "belfry:leases:ended", time.Now().UnixMilli(), lease)
 	redisSays(t, r, "ZREM", "belfry:leases", lease)
-	enter(t, h, "chat", client("ben"))
-	wantPresent(t, h, "chat", "anna ben", 2)
+	hubtest.Enter(t, h, "chat", hubtest.Client("ben"))
+	hubtest.WantPresent(t, h, "chat", "anna ben", 2)
 }

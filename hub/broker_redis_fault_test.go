@@ -49,7 +49,7 @@ func (p *press) run() {
 
 func (p *press) try(data string) error {
 	start := time.Now()
-	err := publishTo(p.hub, p.channel, data, data)
+	err := hubtest.TryPublish(p.hub, p.channel, data, data)
 	p.slowest = max(p.slowest, time.Since(start))
 	return err
 }
@@ -62,13 +62,13 @@ func (p *press) stop() []string {
 }
 
 // wantAll checks that a subscriber has exactly what was acknowledged, in order.
-func (p *press) wantAll(t *testing.T, l *loser) {
+func (p *press) wantAll(t *testing.T, l *hubtest.Loser) {
 	t.Helper()
 	want := p.stop()
-	wantData(t, l.Recorder, want...)
-	wantContiguous(t, 0, l.Messages())
-	if l.losses() != 0 {
-		t.Errorf("%s: %d times told of a loss", p.channel, l.losses())
+	l.Want(t, want...)
+	hubtest.WantOneByOne(t, 0, l.Messages())
+	if l.Losses() != 0 {
+		t.Errorf("%s: %d times told of a loss", p.channel, l.Losses())
 	}
 	if p.refused == 0 || len(want) < 50 {
 		t.Errorf("%s: %d publishes acknowledged, %d refused: the faults were not felt", p.channel, len(want), p.refused)
@@ -83,26 +83,26 @@ func TestRedisPausedForLong(t *testing.T) {
 	r := hubtest.Redis(t)
 	near, far := redisHub(t, r, keeping), redisHub(t, r, keeping)
 	var presses []*press
-	var subscribers []*loser
+	var subscribers []*hubtest.Loser
 	for i := range 4 {
 		channel := fmt.Sprint("chat", i)
-		subscribers = append(subscribers, lose(t, far, channel))
+		subscribers = append(subscribers, hubtest.ListenForLosses(t, far, channel))
 		presses = append(presses, startPress(t, near, channel))
 	}
-	plain, date := lose(t, far, "plain"), watch(t, far, "date")
+	plain, date := hubtest.ListenForLosses(t, far, "plain"), watch(t, far, "date")
 	subscribers[0].Wait(t, 50)
 	r.Pause()
-	unknown := publishTo(near, "plain", "perhaps", "")
+	unknown := hubtest.TryPublish(near, "plain", "perhaps", "")
 	if !errors.Is(unknown, hub.ErrUnanswered) {
 		t.Errorf("publish to a Redis that stands still: %v, want an ErrUnanswered", unknown)
 	}
 	time.Sleep(5 * time.Second)
 	r.Resume()
 	back := time.Now()
-	hubtest.Eventually(t, 15*time.Second, func() bool { return far.Ready(t.Context()) == nil && near.Ready(t.Context()) == nil }, "both nodes are back")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return far.Ready(t.Context()) == nil && near.Ready(t.Context()) == nil }, "both nodes are back")
 	for _, s := range subscribers {
 		before := s.Len()
-		hubtest.Eventually(t, 15*time.Second-time.Since(back), func() bool { return s.Len() > before }, "messages come again")
+		hubtest.Eventually(t, hubtest.Patience-time.Since(back), func() bool { return s.Len() > before }, "messages come again")
 	}
 	for i, p := range presses {
 		p.wantAll(t, subscribers[i])
@@ -110,19 +110,12 @@ func TestRedisPausedForLong(t *testing.T) {
 			t.Errorf("a publisher waited for %s", p.slowest)
 		}
 	}
-	publishOn(t, near, "plain", "end")
-	hubtest.Eventually(t, 15*time.Second, func() bool { n := plain.Len(); return n > 0 && plain.Data()[n-1] == "end" }, "the last message")
+	hubtest.Publish(t, near, "plain", "end")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { n := plain.Len(); return n > 0 && plain.Data()[n-1] == "end" }, "the last message")
 	if got := plain.Data(); len(got) > 2 {
 		t.Errorf("a message that was published once came as %q", got)
 	}
 	date.wantForward(t)
-}
-
-func publishOn(t *testing.T, h *hub.Hub, channel, data string) {
-	t.Helper()
-	if err := publishTo(h, channel, data, ""); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // The connections of both nodes are cut while messages are published, and now
@@ -132,9 +125,9 @@ func TestRedisCutByProxy(t *testing.T) {
 	r := hubtest.Redis(t)
 	proxies := []*hubtest.Proxy{hubtest.NewProxy(t, r.Addr()), hubtest.NewProxy(t, r.Addr())}
 	near, far := redisHubAt(t, "redis://"+proxies[0].Addr(), keeping), redisHubAt(t, "redis://"+proxies[1].Addr(), keeping)
-	var subscribers []*loser
+	var subscribers []*hubtest.Loser
 	for _, h := range []*hub.Hub{near, far} {
-		subscribers = append(subscribers, lose(t, h, "chat"))
+		subscribers = append(subscribers, hubtest.ListenForLosses(t, h, "chat"))
 	}
 	p := startPress(t, near, "chat")
 	for i := range 12 {
@@ -159,7 +152,7 @@ func TestRedisKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t, "--appendonly", "yes", "--appendfsync", "always")
 	near, far := redisHub(t, r, keeping), redisHub(t, r, keeping)
-	subscriber := lose(t, far, "chat")
+	subscriber := hubtest.ListenForLosses(t, far, "chat")
 	p := startPress(t, near, "chat")
 	for range 4 {
 		subscriber.Wait(t, subscriber.Len()+20)
@@ -177,21 +170,21 @@ func TestRedisKilledWithoutDataUnderLoad(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	near, far := redisHub(t, r, keeping), redisHub(t, r, keeping)
-	subscriber := lose(t, far, "chat")
+	subscriber := hubtest.ListenForLosses(t, far, "chat")
 	p := startPress(t, near, "chat")
 	subscriber.Wait(t, 50)
 	r.Stop()
 	r.Start()
-	hubtest.Eventually(t, 15*time.Second, func() bool { return subscriber.losses() == 1 }, "the subscriber is told")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return subscriber.Losses() == 1 }, "the subscriber is told")
 	subscriber.Wait(t, subscriber.Len()+50)
 	p.stop()
-	last := publishAt(t, near, "end", hub.PublishOptions{}).Position
-	hubtest.Eventually(t, 15*time.Second, func() bool { return slices.Contains(subscriber.Data(), "end") }, "the last message")
+	last := hubtest.Publish(t, near, "chat", "end")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return slices.Contains(subscriber.Data(), "end") }, "the last message")
 	messages := subscriber.Messages()
 	again := slices.IndexFunc(messages, func(m *hub.Message) bool { return m.Epoch == last.Epoch })
-	wantContiguous(t, messages[again].Offset-1, messages[again:])
-	if n := len(messages) - again; n < 50 || subscriber.losses() != 1 {
-		t.Errorf("%d messages came since the loss, and %d times it was told", n, subscriber.losses())
+	hubtest.WantOneByOne(t, messages[again].Offset-1, messages[again:])
+	if n := len(messages) - again; n < 50 || subscriber.Losses() != 1 {
+		t.Errorf("%d messages came since the loss, and %d times it was told", n, subscriber.Losses())
 	}
 	sub, err := far.Subscribe(context.Background(), "chat", hubtest.NewRecorder("late"), lines, hub.SubscribeOptions{Recover: &hub.Position{Epoch: messages[0].Epoch, Offset: 5}})
 	if err != nil {

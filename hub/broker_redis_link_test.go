@@ -108,14 +108,14 @@ func TestRedisMessageComesInParts(t *testing.T) {
 	k := newLink(t, r)
 	near, _ := redisNodes(t, r, 1)
 	_, rec := farNode(t, k)
-	publish(t, near[0], "chat", "first")
-	wantData(t, rec, "first")
+	hubtest.Publish(t, near[0], "chat", "first")
+	rec.Want(t, "first")
 	before := k.opened()
 	k.standStill(30_000, 1700*time.Millisecond)
 	big := strings.Repeat("+", 60_000)
-	publish(t, near[0], "chat", big)
-	publish(t, near[0], "chat", "last")
-	wantData(t, rec, "first", big, "last")
+	hubtest.Publish(t, near[0], "chat", big)
+	hubtest.Publish(t, near[0], "chat", "last")
+	rec.Want(t, "first", big, "last")
 	if n := k.opened() - before; n != 0 {
 		t.Errorf("%d connections more were opened", n)
 	}
@@ -124,8 +124,8 @@ func TestRedisMessageComesInParts(t *testing.T) {
 // farNode runs a hub behind a link, with one subscriber.
 func farNode(t *testing.T, k *link) (*hub.Hub, *hubtest.Recorder) {
 	h, _ := redisNode(t, k.URL())
-	waitReady(t, h, 15*time.Second)
-	return h, listen(t, h, "chat", "far")
+	waitReady(t, h, hubtest.Patience)
+	return h, hubtest.Listen(t, h, "chat", "far")
 }
 
 // A connection on which nothing moves any more, though it is open, is given up.
@@ -135,11 +135,11 @@ func TestRedisConnectionStandsStill(t *testing.T) {
 	k := newLink(t, r)
 	near, _ := redisNodes(t, r, 1)
 	_, rec := farNode(t, k)
-	publish(t, near[0], "chat", "first")
-	wantData(t, rec, "first")
+	hubtest.Publish(t, near[0], "chat", "first")
+	rec.Want(t, "first")
 	k.standStill(0, time.Minute)
-	publish(t, near[0], "chat", "lost")
-	wantAlive(t, near[0], "chat", rec, 15*time.Second)
+	hubtest.Publish(t, near[0], "chat", "lost")
+	wantAlive(t, near[0], "chat", rec, hubtest.Patience)
 	if data := rec.Data(); data[1] != "alive" {
 		t.Errorf("the connection that stood still brought %q", data)
 	}
@@ -152,8 +152,8 @@ func TestRedisQuietConnectionIsKept(t *testing.T) {
 	h, rec := farNode(t, k)
 	before := k.opened()
 	time.Sleep(4 * time.Second) // longer than a silence without pings may be
-	publish(t, h, "chat", "1")
-	wantData(t, rec, "1")
+	hubtest.Publish(t, h, "chat", "1")
+	rec.Want(t, "1")
 	if n := k.opened() - before; n != 0 {
 		t.Errorf("%d connections were opened while nothing happened", n)
 	}

@@ -25,7 +25,7 @@ func presenceNode(t testing.TB, addr string, ttl time.Duration) (h *hub.Hub, sto
 		t.Fatal(err)
 	}
 	h, stop = hubtest.Run(t, hub.Options{Broker: b})
-	hubtest.Eventually(t, 15*time.Second, func() bool { return h.Ready(context.Background()) == nil }, "the hub is ready")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return h.Ready(context.Background()) == nil }, "the hub is ready")
 	return h, stop
 }
 
@@ -56,11 +56,11 @@ func TestRedisNodeDies(t *testing.T) {
 	var want []string
 	for i := range channels {
 		channel := fmt.Sprint("chat:", i)
-		_, w := enter(t, a, channel, client(fmt.Sprint("watcher", i)))
+		_, w := hubtest.Enter(t, a, channel, hubtest.Client(fmt.Sprint("watcher", i)))
 		watchers = append(watchers, w)
-		enter(t, b, channel, client("stays"))
+		hubtest.Enter(t, b, channel, hubtest.Client("stays"))
 		for n := range each {
-			enter(t, dying, channel, client(fmt.Sprintf("%02d", n)))
+			hubtest.Enter(t, dying, channel, hubtest.Client(fmt.Sprintf("%02d", n)))
 		}
 	}
 	for n := range each {
@@ -70,12 +70,12 @@ func TestRedisNodeDies(t *testing.T) {
 	cut()
 	died := time.Now()
 	for i := range channels { // within the TTL, and what a busy machine needs
-		wantPresentWithin(t, ttl+10*time.Second-time.Since(died), a, fmt.Sprint("chat:", i), fmt.Sprint("stays watcher", i), 2)
+		hubtest.WantPresent(t, a, fmt.Sprint("chat:", i), fmt.Sprint("stays watcher", i), 2)
 	}
 	t.Logf("forgotten after %s, of %s", time.Since(died).Round(time.Millisecond), ttl)
 	time.Sleep(ttl/8 + 100*time.Millisecond) // for leaves that come twice
 	for _, w := range watchers {
-		if got := sorted(comings(w)); !slices.Equal(got, append(slices.Clone(want), "+stays")) {
+		if got := sorted(w.JoinsAndLeaves()); !slices.Equal(got, append(slices.Clone(want), "+stays")) {
 			t.Fatalf("%s heard %q", w.ID(), got)
 		}
 	}
@@ -106,18 +106,18 @@ func TestRedisNodeComesBack(t *testing.T) {
 	r := hubtest.Redis(t)
 	a, _ := presenceNode(t, r.Addr(), ttl)
 	far, cut, mend := remoteNode(t, r, ttl)
-	_, w := enter(t, a, "chat", client("watcher"))
-	enter(t, far, "chat", client("stays"))
-	leaver, _ := enter(t, far, "chat", client("leaves"))
+	_, w := hubtest.Enter(t, a, "chat", hubtest.Client("watcher"))
+	hubtest.Enter(t, far, "chat", hubtest.Client("stays"))
+	leaver, _ := hubtest.Enter(t, far, "chat", hubtest.Client("leaves"))
 	time.Sleep(calm)
 	cut()
-	wantPresent(t, a, "chat", "watcher", 1)
+	hubtest.WantPresent(t, a, "chat", "watcher", 1)
 	leaver.Cancel()
-	enter(t, far, "chat", client("comes"))
+	hubtest.Enter(t, far, "chat", hubtest.Client("comes"))
 	mend()
-	wantPresent(t, a, "chat", "comes stays watcher", 3)
-	hubtest.Eventually(t, 15*time.Second, func() bool { return len(comings(w)) >= 6 }, "the joins are heard")
-	got := comings(w)
+	hubtest.WantPresent(t, a, "chat", "comes stays watcher", 3)
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return len(w.JoinsAndLeaves()) >= 6 }, "the joins are heard")
+	got := w.JoinsAndLeaves()
 	slices.Sort(got[2:4])
 	slices.Sort(got[4:])
 	if want := []string{"+stays", "+leaves", "-leaves", "-stays", "+comes", "+stays"}; !slices.Equal(got, want) {
@@ -139,23 +139,23 @@ func TestRedisPresenceAfterDataLoss(t *testing.T) {
 			r := hubtest.Redis(t)
 			a, _ := presenceNode(t, r.Addr(), ttl)
 			b, _ := presenceNode(t, r.Addr(), ttl)
-			_, w := enter(t, a, "chat", client("watcher"))
+			_, w := hubtest.Enter(t, a, "chat", hubtest.Client("watcher"))
 			var want []string
 			for i := range 20 {
 				name := fmt.Sprint("c", 10+i)
-				enter(t, b, "chat", client(name))
+				hubtest.Enter(t, b, "chat", hubtest.Client(name))
 				want = append(want, name)
 			}
-			wantPresent(t, a, "chat", strings.Join(append(want, "watcher"), " "), 21)
-			hubtest.Eventually(t, 15*time.Second, func() bool { return len(comings(w)) == 20 }, "all joins are heard")
-			before := len(comings(w))
+			hubtest.WantPresent(t, a, "chat", strings.Join(append(want, "watcher"), " "), 21)
+			hubtest.Eventually(t, hubtest.Patience, func() bool { return len(w.JoinsAndLeaves()) == 20 }, "all joins are heard")
+			before := len(w.JoinsAndLeaves())
 			lose(r)
-			wantPresent(t, a, "chat", strings.Join(append(want, "watcher"), " "), 21)
-			hubtest.Eventually(t, 15*time.Second, func() bool { return a.Ready(t.Context()) == nil && b.Ready(t.Context()) == nil }, "both are back")
-			late, _ := enter(t, b, "chat", client("late"))
+			hubtest.WantPresent(t, a, "chat", strings.Join(append(want, "watcher"), " "), 21)
+			hubtest.Eventually(t, hubtest.Patience, func() bool { return a.Ready(t.Context()) == nil && b.Ready(t.Context()) == nil }, "both are back")
+			late, _ := hubtest.Enter(t, b, "chat", hubtest.Client("late"))
 			late.Cancel()
-			hubtest.Eventually(t, 15*time.Second, func() bool { return len(comings(w)) >= before+2 }, "who comes later is heard of")
-			if got := comings(w)[before:]; !slices.Equal(got, []string{"+late", "-late"}) {
+			hubtest.Eventually(t, hubtest.Patience, func() bool { return len(w.JoinsAndLeaves()) >= before+2 }, "who comes later is heard of")
+			if got := w.JoinsAndLeaves()[before:]; !slices.Equal(got, []string{"+late", "-late"}) {
 				t.Errorf("after the loss %q were heard", got)
 			}
 		})
@@ -169,18 +169,18 @@ func TestRedisPresenceWhileAway(t *testing.T) {
 	r := hubtest.Redis(t)
 	a, _ := presenceNode(t, r.Addr(), 2*time.Second)
 	b, _ := presenceNode(t, r.Addr(), 2*time.Second)
-	_, w := enter(t, a, "chat", client("watcher"))
-	_, _ = enter(t, b, "chat", client("stays"))
-	leaver, _ := enter(t, b, "chat", client("leaves"))
-	again, _ := enter(t, b, "chat", client("again"))
-	wantComings(t, w, "+stays", "+leaves", "+again")
+	_, w := hubtest.Enter(t, a, "chat", hubtest.Client("watcher"))
+	_, _ = hubtest.Enter(t, b, "chat", hubtest.Client("stays"))
+	leaver, _ := hubtest.Enter(t, b, "chat", hubtest.Client("leaves"))
+	again, _ := hubtest.Enter(t, b, "chat", hubtest.Client("again"))
+	w.WantJoinsAndLeaves(t, "+stays", "+leaves", "+again")
 	r.Stop()
 	leaver.Cancel()
 	again.Cancel()
 	start := time.Now()
-	enter(t, b, "chat", client("again"))
-	enter(t, b, "chat", client("comes"))
-	passing, _ := enter(t, b, "chat", client("passes"))
+	hubtest.Enter(t, b, "chat", hubtest.Client("again"))
+	hubtest.Enter(t, b, "chat", hubtest.Client("comes"))
+	passing, _ := hubtest.Enter(t, b, "chat", hubtest.Client("passes"))
 	passing.Cancel()
 	if d := time.Since(start); d > 2*time.Second {
 		t.Errorf("clients waited %s for a Redis that is away", d)
@@ -191,9 +191,9 @@ func TestRedisPresenceWhileAway(t *testing.T) {
 	if _, err := a.PresenceStats(t.Context(), "chat"); !errors.Is(err, hub.ErrUnavailable) {
 		t.Errorf("PresenceStats without Redis = %v", err)
 	}
-	hubtest.Eventually(t, 15*time.Second, func() bool { return b.Ready(t.Context()) != nil }, "the loss is noticed")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return b.Ready(t.Context()) != nil }, "the loss is noticed")
 	r.Start()
-	wantPresent(t, a, "chat", "again comes stays watcher", 4)
+	hubtest.WantPresent(t, a, "chat", "again comes stays watcher", 4)
 	if err := joinErr(b, "chat", "stays"); err != nil {
 		t.Errorf("Join after the return = %v", err)
 	}
@@ -201,7 +201,7 @@ func TestRedisPresenceWhileAway(t *testing.T) {
 
 // joinErr lets one who is there already join again.
 func joinErr(h *hub.Hub, channel, name string) error {
-	c := client(name)
+	c := hubtest.Client(name)
 	sub, err := h.Subscribe(context.Background(), channel, hubtest.NewRecorder(name), lines, hub.SubscribeOptions{Client: &c})
 	if err == nil {
 		sub.Cancel()
@@ -215,7 +215,7 @@ func TestRedisJoinWhileAway(t *testing.T) {
 	r := hubtest.Redis(t)
 	b := redisBroker(t, hub.RedisOptions{URL: r.URL(), PresenceTTL: 2 * time.Second})
 	h, _ := hubtest.Run(t, hub.Options{Broker: b})
-	waitReady(t, h, 15*time.Second)
+	waitReady(t, h, hubtest.Patience)
 	for name, away := range map[string]struct{ begin, end func() }{
 		"stopped": {r.Stop, func() { r.Start() }},
 		"paused":  {r.Pause, r.Resume},
@@ -226,14 +226,14 @@ func TestRedisJoinWhileAway(t *testing.T) {
 	} {
 		away.begin()
 		start := time.Now()
-		err := b.Join(t.Context(), "chat", client(name))
+		err := b.Join(t.Context(), "chat", hubtest.Client(name))
 		if d := time.Since(start); !errors.Is(err, hub.ErrUnavailable) || d > 2*time.Second {
 			t.Errorf("Join while Redis is %s = %v after %s, want ErrUnavailable within two seconds", name, err, d)
 		}
 		away.end()
-		hubtest.Eventually(t, 15*time.Second, func() bool { return present(h, "chat") == name }, "who came while Redis was "+name)
+		hubtest.Eventually(t, hubtest.Patience, func() bool { return hubtest.Present(h, "chat") == name }, "who came while Redis was "+name)
 		b.Leave("chat", name)
-		wantPresentWithin(t, 10*time.Second, h, "chat", "", 0)
+		hubtest.WantPresent(t, h, "chat", "", 0)
 	}
 }
 
@@ -245,10 +245,10 @@ func TestRedisNodeStops(t *testing.T) {
 	r := hubtest.Redis(t)
 	a, _ := presenceNode(t, r.Addr(), time.Minute)
 	b, stop := presenceNode(t, r.Addr(), time.Minute)
-	own, w := enter(t, a, "chat:0", client("watcher"))
+	own, w := hubtest.Enter(t, a, "chat:0", hubtest.Client("watcher"))
 	var subs []*hub.Subscription
 	for i := range clients {
-		sub, _ := enter(t, b, fmt.Sprint("chat:", i%7), client(fmt.Sprint("c", i)))
+		sub, _ := hubtest.Enter(t, b, fmt.Sprint("chat:", i%7), hubtest.Client(fmt.Sprint("c", i)))
 		subs = append(subs, sub)
 	}
 	for _, sub := range subs[:clients/2] {
@@ -259,18 +259,18 @@ func TestRedisNodeStops(t *testing.T) {
 	if d := time.Since(start); d > 1500*time.Millisecond {
 		t.Errorf("stopping took %s", d)
 	}
-	wantPresent(t, a, "chat:0", "watcher", 1)
-	hubtest.Eventually(t, 15*time.Second, func() bool { return len(comings(w)) == 2*((clients+6)/7) }, "all leaves are heard")
+	hubtest.WantPresent(t, a, "chat:0", "watcher", 1)
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return len(w.JoinsAndLeaves()) == 2*((clients+6)/7) }, "all leaves are heard")
 	own.Cancel()
-	hubtest.Eventually(t, 15*time.Second, func() bool { return len(presenceKeys(t, r)) == 1 }, "nothing but one lease is left")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return len(presenceKeys(t, r)) == 1 }, "nothing but one lease is left")
 }
 
 func TestRedisLastNodeStops(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	h, stop := presenceNode(t, r.Addr(), time.Minute)
-	enter(t, h, "chat", client("anna"))
-	sub, _ := enter(t, h, "chat", client("ben"))
+	hubtest.Enter(t, h, "chat", hubtest.Client("anna"))
+	sub, _ := hubtest.Enter(t, h, "chat", hubtest.Client("ben"))
 	sub.Cancel()
 	stop()
 	if keys := presenceKeys(t, r); len(keys) > 0 {
@@ -283,7 +283,7 @@ func TestRedisNodeStopsWithoutRedis(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	h, stop := presenceNode(t, r.Addr(), time.Minute)
-	enter(t, h, "chat", client("anna"))
+	hubtest.Enter(t, h, "chat", hubtest.Client("anna"))
 	r.Pause()
 	start := time.Now()
 	stop()
@@ -303,20 +303,20 @@ func TestRedisAwayForLongerThanLeases(t *testing.T) {
 	var rs []*hubtest.Recorder
 	for i := range 3 {
 		h, _ := presenceNode(t, r.Addr(), ttl)
-		_, rec := enter(t, h, "chat", client(fmt.Sprint("c", i)))
+		_, rec := hubtest.Enter(t, h, "chat", hubtest.Client(fmt.Sprint("c", i)))
 		hubs, rs = append(hubs, h), append(rs, rec)
 	}
-	wantPresent(t, hubs[0], "chat", "c0 c1 c2", 3)
+	hubtest.WantPresent(t, hubs[0], "chat", "c0 c1 c2", 3)
 	time.Sleep(calm)
 	r.Pause()
 	time.Sleep(2 * ttl)
 	r.Resume()
 	for _, h := range hubs {
-		waitReady(t, h, 15*time.Second)
+		waitReady(t, h, hubtest.Patience)
 	}
 	time.Sleep(calm + ttl)
-	wantPresent(t, hubs[0], "chat", "c0 c1 c2", 3)
-	wantComings(t, rs[0], "+c1", "+c2")
+	hubtest.WantPresent(t, hubs[0], "chat", "c0 c1 c2", 3)
+	rs[0].WantJoinsAndLeaves(t, "+c1", "+c2")
 }
 
 // What Redis has and should not have, as after a restart with older data, is gone
@@ -325,21 +325,21 @@ func TestRedisPresenceOfOlderData(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	h, _ := presenceNode(t, r.Addr(), time.Minute)
-	enter(t, h, "chat", client("anna"))
-	ghost, _ := enter(t, h, "chat", client("ghost"))
-	missing, _ := enter(t, h, "chat:2", client("missing"))
+	hubtest.Enter(t, h, "chat", hubtest.Client("anna"))
+	ghost, _ := hubtest.Enter(t, h, "chat", hubtest.Client("ghost"))
+	missing, _ := hubtest.Enter(t, h, "chat:2", hubtest.Client("missing"))
 	defer missing.Cancel()
 	lease := strings.Trim(redisSays(t, r, "ZRANGE", "belfry:leases", 0, -1), "[]")
 	value := redisSays(t, r, "HGET", "belfry:{chat}:members:"+lease, "ghost")
 	ghost.Cancel()
-	wantPresent(t, h, "chat", "anna", 1)
+	hubtest.WantPresent(t, h, "chat", "anna", 1)
 	redisSays(t, r, "HSET", "belfry:{chat}:members:"+lease, "ghost", value)
 	redisSays(t, r, "HSET", "belfry:{chat}:users:"+lease, "ghost", "1")
 	redisSays(t, r, "DEL", "belfry:{chat:2}:members:"+lease, "belfry:{chat:2}:users:"+lease)
-	wantPresent(t, h, "chat", "anna ghost", 2)
+	hubtest.WantPresent(t, h, "chat", "anna ghost", 2)
 	redisSays(t, r, "CLIENT", "KILL", "TYPE", "pubsub")
-	wantPresent(t, h, "chat", "anna", 1)
-	wantPresent(t, h, "chat:2", "missing", 1)
+	hubtest.WantPresent(t, h, "chat", "anna", 1)
+	hubtest.WantPresent(t, h, "chat:2", "missing", 1)
 }
 
 // Clocks of Redis that are set back or forward are survived.
@@ -348,18 +348,18 @@ func TestRedisLeasesOfAnotherTime(t *testing.T) {
 	const ttl = time.Second
 	r := hubtest.Redis(t)
 	h, _ := presenceNode(t, r.Addr(), ttl)
-	enter(t, h, "chat", client("anna"))
+	hubtest.Enter(t, h, "chat", hubtest.Client("anna"))
 	time.Sleep(calm)
 	redisSays(t, r, "ZADD", "belfry:leases", "1e13", "future")
 	redisSays(t, r, "SADD", "belfry:lease:future", "chat")
 	redisSays(t, r, "HSET", "belfry:{chat}:members:future", "ghost", "0 \x01c\x05ghost")
-	if got := present(h, "chat"); got != "anna ghost" {
+	if got := hubtest.Present(h, "chat"); got != "anna ghost" {
 		t.Errorf("present are %q", got)
 	}
-	wantPresentWithin(t, 2*ttl, h, "chat", "anna", 1)
+	hubtest.WantPresent(t, h, "chat", "anna", 1)
 	lease := strings.Trim(redisSays(t, r, "ZRANGE", "belfry:leases", 0, -1), "[]")
 	redisSays(t, r, "ZADD", "belfry:leases", 1, lease) // as when the clock is set forward
-	wantPresentWithin(t, 2*ttl, h, "chat", "anna", 1)
+	hubtest.WantPresent(t, h, "chat", "anna", 1)
 	if after := strings.Trim(redisSays(t, r, "ZRANGE", "belfry:leases", 0, -1), "[]"); after != lease {
 		t.Errorf("the lease is %s after %s", after, lease)
 	}
@@ -372,29 +372,29 @@ func TestRedisForeignMembers(t *testing.T) {
 	var log lockedBuffer
 	b := redisBroker(t, hub.RedisOptions{URL: r.URL(), PresenceTTL: time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	h, _ := hubtest.Run(t, hub.Options{Broker: b})
-	waitReady(t, h, 15*time.Second)
-	enter(t, h, "chat", client("anna"))
+	waitReady(t, h, hubtest.Patience)
+	hubtest.Enter(t, h, "chat", hubtest.Client("anna"))
 	lease := strings.Trim(redisSays(t, r, "ZRANGE", "belfry:leases", 0, -1), "[]")
 	key := "belfry:{chat}:members:" + lease
 	for name, value := range map[string]string{"a": "", "b": "hello", "c": "99 \x01", "d": "0 \x01c\x01x", "e": "-1 \x01", "f": "0 \x02"} {
 		redisSays(t, r, "HSET", key, name, value)
 	}
 	redisSays(t, r, "HSET", "belfry:{chat}:users:"+lease, "junk", "x")
-	wantPresent(t, h, "chat", "anna", 1)
+	hubtest.WantPresent(t, h, "chat", "anna", 1)
 	if n := strings.Count(log.String(), "no member of ours"); n < 6 {
 		t.Errorf("%d were logged:\n%s", n, &log)
 	}
 	// A key of another type stops that channel alone.
 	redisSays(t, r, "SET", "belfry:{chat:bad}:members:"+lease, "x")
-	if err := b.Join(t.Context(), "chat:bad", client("ben")); !errors.Is(err, hub.ErrUnavailable) {
+	if err := b.Join(t.Context(), "chat:bad", hubtest.Client("ben")); !errors.Is(err, hub.ErrUnavailable) {
 		t.Errorf("Join to a key of another type = %v, want ErrUnavailable", err)
 	}
-	if err := b.Join(t.Context(), "chat", client("carl")); err != nil {
+	if err := b.Join(t.Context(), "chat", hubtest.Client("carl")); err != nil {
 		t.Errorf("Join beside it = %v", err)
 	}
-	wantPresent(t, h, "chat", "anna carl", 2)
+	hubtest.WantPresent(t, h, "chat", "anna carl", 2)
 	redisSays(t, r, "DEL", "belfry:{chat:bad}:members:"+lease)
-	wantPresent(t, h, "chat:bad", "ben", 1)
+	hubtest.WantPresent(t, h, "chat:bad", "ben", 1)
 }
 
 // Many who join at once share round trips, and renewing costs the same however
@@ -404,13 +404,13 @@ func TestRedisPresenceCosts(t *testing.T) {
 	r := hubtest.Redis(t)
 	b := redisBroker(t, hub.RedisOptions{URL: r.URL(), PresenceTTL: time.Second})
 	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: hub.Rules{{Match: "chat*", Presence: true}}})
-	waitReady(t, h, 15*time.Second)
+	waitReady(t, h, hubtest.Patience)
 	before, start := reads(t, r), time.Now()
 	var joining sync.WaitGroup
 	for i := range clients {
 		joining.Go(func() {
 			// On a busy machine the last ones wait for longer than they may.
-			if err := b.Join(context.Background(), fmt.Sprint("chat:", i%channels), client(fmt.Sprint(i))); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			if err := b.Join(context.Background(), fmt.Sprint("chat:", i%channels), hubtest.Client(fmt.Sprint(i))); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 				t.Error(err)
 			}
 		})
@@ -423,7 +423,7 @@ func TestRedisPresenceCosts(t *testing.T) {
 		t.Errorf("Redis read %d times for %d joins", asked, clients)
 	}
 	for i := range channels {
-		hubtest.Eventually(t, 15*time.Second, func() bool {
+		hubtest.Eventually(t, hubtest.Patience, func() bool {
 			stats, err := h.PresenceStats(t.Context(), fmt.Sprint("chat:", i))
 			return err == nil && stats == hub.PresenceStats{Clients: 2, Users: 2}
 		}, "all clients are there")
@@ -466,9 +466,9 @@ func BenchmarkRedisPresence(b *testing.B) {
 		b.Fatal(err)
 	}
 	h, _ := hubtest.Run(b, hub.Options{Broker: broker})
-	hubtest.Eventually(b, 15*time.Second, func() bool { return h.Ready(context.Background()) == nil }, "the hub is ready")
+	hubtest.Eventually(b, hubtest.Patience, func() bool { return h.Ready(context.Background()) == nil }, "the hub is ready")
 	join := func(name string) {
-		if err := broker.Join(context.Background(), "chat", client(name)); err != nil {
+		if err := broker.Join(context.Background(), "chat", hubtest.Client(name)); err != nil {
 			b.Error(err)
 		}
 	}

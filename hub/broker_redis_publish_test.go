@@ -92,13 +92,13 @@ func newQueueing(t *testing.T, history hub.History) *queueing {
 	q := &queueing{t: t, redis: hubtest.Redis(t), errs: make(map[string]error)}
 	q.hub, q.broker = brokerHub(t, q.redis.URL(), hub.Rules{{Match: "chat*", ServerPublish: true, History: history}})
 	q.broker.SetPublishWait(20 * time.Second) // for as long as the gate is shut
-	q.recorder = listen(t, q.hub, "chat", "recorder")
-	publish(t, q.hub, "chat", "first") // Redis knows the script now
+	q.recorder = hubtest.Listen(t, q.hub, "chat", "recorder")
+	hubtest.Publish(t, q.hub, "chat", "first") // Redis knows the script now
 	q.broker.AddHook(&q.gate)
 	q.gate.open.Lock()
 	t.Cleanup(func() { q.opened.Do(q.gate.open.Unlock) })
 	q.publish(t.Context(), "chat", "held")
-	hubtest.Eventually(t, 15*time.Second, func() bool { return len(q.gate.batches()) == 1 }, "one is held back")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return len(q.gate.batches()) == 1 }, "one is held back")
 	return q
 }
 
@@ -156,7 +156,7 @@ func TestPublishesShareRoundTrips(t *testing.T) {
 				q.queue(t.Context(), "chat", fmt.Sprint(i))
 			}
 			wantAccepted(t, q.release())
-			wantData(t, q.recorder, want...)
+			q.recorder.Want(t, want...)
 			if got := q.gate.batches(); !slices.Equal(got, []int{1, hub.PublishBatch, 10}) {
 				t.Errorf("batches of %d publishes, want 1, %d and 10", got, hub.PublishBatch)
 			}
@@ -187,12 +187,12 @@ func TestPublishCancelledWhileQueued(t *testing.T) {
 	q.queue(ctx, "chat", "cancelled")
 	q.queue(t.Context(), "chat", "behind")
 	cancel()
-	hubtest.Eventually(t, 15*time.Second, func() bool { return q.broker.Queued("chat") == 2 }, "it has left the queue")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return q.broker.Queued("chat") == 2 }, "it has left the queue")
 	errs := q.release()
 	if err := errs["cancelled"]; !errors.Is(err, context.Canceled) || !errors.Is(err, hub.ErrUnavailable) {
 		t.Errorf("the publish returned %v, want an ErrUnavailable that says that it was cancelled", err)
 	}
-	wantData(t, q.recorder, "first", "held", "before", "behind")
+	q.recorder.Want(t, "first", "held", "before", "behind")
 }
 
 // A lane has room for so many, and those over it wait no longer than others.
@@ -205,7 +205,7 @@ func TestPublishQueueIsBounded(t *testing.T) {
 		q.publish(t.Context(), "chat", fmt.Sprint(i))
 	}
 	most := 0
-	hubtest.Eventually(t, 15*time.Second, func() bool {
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
 		most = max(most, q.broker.Queued("chat"))
 		q.mu.Lock()
 		defer q.mu.Unlock()
@@ -241,7 +241,7 @@ func TestPublishErrorOfOne(t *testing.T) {
 	}
 	delete(errs, "bad")
 	wantAccepted(t, errs)
-	wantData(t, q.recorder, "first", "held", "before", "behind")
+	q.recorder.Want(t, "first", "held", "before", "behind")
 	if got := q.gate.batches(); !slices.Equal(got, []int{1, 3}) {
 		t.Errorf("batches of %d publishes, want 1 and 3", got)
 	}
@@ -259,8 +259,8 @@ func TestPublishScriptFlushed(t *testing.T) {
 	}
 	q.gate.flushes = true
 	wantAccepted(t, q.release())
-	wantData(t, q.recorder, want...)
-	wantContiguous(t, 0, q.recorder.Messages())
+	q.recorder.Want(t, want...)
+	hubtest.WantOneByOne(t, 0, q.recorder.Messages())
 	if got := q.gate.batches(); !slices.Equal(got, []int{1, 20, 11}) {
 		t.Errorf("batches of %d commands, want 1, 20, and 10 again behind the script", got)
 	}
@@ -272,12 +272,12 @@ func TestPublishScriptFlushedUnderLoad(t *testing.T) {
 	const publishers, each = 32, 60
 	r := hubtest.Redis(t)
 	h := redisHub(t, r, keeping)
-	rec := listen(t, h, "chat", "r")
+	rec := hubtest.Listen(t, h, "chat", "r")
 	var publishing sync.WaitGroup
 	for p := range publishers {
 		publishing.Go(func() {
 			for i := range each {
-				if err := publishTo(h, "chat", fmt.Sprint(p*each+i), ""); err != nil {
+				if err := hubtest.TryPublish(h, "chat", fmt.Sprint(p*each+i), ""); err != nil {
 					t.Error(err)
 				}
 			}
@@ -298,14 +298,14 @@ func TestPublishRedisRestarted(t *testing.T) {
 	const publishers, each = 32, 100
 	r := hubtest.Redis(t, "--appendonly", "yes", "--appendfsync", "always")
 	h := redisHub(t, r, keeping)
-	rec := listen(t, h, "chat", "r")
+	rec := hubtest.Listen(t, h, "chat", "r")
 	var publishing sync.WaitGroup
 	refused := make([]int, publishers)
 	for p := range publishers {
 		publishing.Go(func() {
 			for i := range each {
 				data := fmt.Sprint(p*each + i)
-				for try := 0; publishTo(h, "chat", data, data) != nil && try < 1000; try++ {
+				for try := 0; hubtest.TryPublish(h, "chat", data, data) != nil && try < 1000; try++ {
 					refused[p]++
 					time.Sleep(5 * time.Millisecond)
 				}
@@ -330,8 +330,8 @@ func TestPublishRedisPausedUnderLoad(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	h := redisHub(t, r, keeping)
-	rec := listen(t, h, "chat", "r")
-	publish(t, h, "chat", "before")
+	rec := hubtest.Listen(t, h, "chat", "r")
+	hubtest.Publish(t, h, "chat", "before")
 	r.Pause()
 	var publishing sync.WaitGroup
 	for i := range 200 {
@@ -345,7 +345,7 @@ func TestPublishRedisPausedUnderLoad(t *testing.T) {
 	}
 	publishing.Wait()
 	r.Resume()
-	wantAlive(t, h, "chat", rec, 15*time.Second)
+	wantAlive(t, h, "chat", rec, hubtest.Patience)
 }
 
 // A broker works before it runs, and refuses at once when it has run; what is
@@ -369,15 +369,15 @@ func TestPublishBeforeAndAfterRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ran := make(chan error, 1)
 	go func() { ran <- h.Run(ctx) }()
-	waitReady(t, h, 15*time.Second)
+	waitReady(t, h, hubtest.Patience)
 	g := new(gate)
 	b.AddHook(g)
 	g.open.Lock()
 	held, queued := make(chan error, 1), make(chan error, 1)
 	go func() { held <- publishErr(h, "") }()
-	hubtest.Eventually(t, 15*time.Second, func() bool { return len(g.batches()) > 0 }, "one is under way")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return len(g.batches()) > 0 }, "one is under way")
 	go func() { queued <- publishErr(h, "") }()
-	hubtest.Eventually(t, 15*time.Second, func() bool { return b.Queued("chat") == 1 }, "another is queued")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return b.Queued("chat") == 1 }, "another is queued")
 	stop()
 	if err := <-queued; !errors.Is(err, hub.ErrUnavailable) {
 		t.Errorf("queued when the broker stopped, Publish = %v, want ErrUnavailable", err)

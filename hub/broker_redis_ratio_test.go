@@ -45,7 +45,7 @@ func benchmarkRatio(b *testing.B, channels int, delivery bool) {
 	var delivered atomic.Int64
 	if delivery {
 		for i := range channels {
-			subscribe(b, h, channelName(i), sink{&delivered}, lines).Start()
+			hubtest.Subscribe(b, h, channelName(i), sink{&delivered}, lines).Start()
 		}
 	}
 	publishAll(b, h, 64, channels, 100) // Redis knows the script now

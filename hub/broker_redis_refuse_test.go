@@ -37,8 +37,8 @@ func TestRedisRefuses(t *testing.T) {
 			t.Parallel()
 			r := hubtest.Redis(t)
 			publisher, h := redisHub(t, r, keeping), redisHub(t, r, keeping)
-			l, date := lose(t, h, "chat"), watch(t, h, "date")
-			before := publishAt(t, publisher, "before", hub.PublishOptions{}).Position
+			l, date := hubtest.ListenForLosses(t, h, "chat"), watch(t, h, "date")
+			before := hubtest.Publish(t, publisher, "chat", "before")
 			date.Wait(t, 1)
 			c.begin(t, r)
 			wantRefused(t, publisher, c.reason)
@@ -47,12 +47,12 @@ func TestRedisRefuses(t *testing.T) {
 			date.Wait(t, date.Len()+3)
 			wantRefused(t, publisher, c.reason)
 			c.end(t, r)
-			after := publishAt(t, publisher, "after", hub.PublishOptions{IdempotencyKey: "refused"})
+			after := hubtest.PublishWith(t, publisher, "chat", "after", hub.PublishOptions{IdempotencyKey: "refused"})
 			if after.Duplicate || after.Position != (hub.Position{Epoch: before.Epoch, Offset: 2}) {
 				t.Errorf("after it is over: %+v, want offset 2 in epoch %s, and no duplicate", after, before.Epoch)
 			}
-			wantData(t, l.Recorder, "before", "after")
-			if l.losses() != 0 {
+			l.Want(t, "before", "after")
+			if l.Losses() != 0 {
 				t.Error("the subscriber was told of a loss")
 			}
 			date.wantForward(t)
@@ -67,8 +67,8 @@ func wantRefused(t *testing.T, h *hub.Hub, reason string) {
 	for _, channel := range []string{"chat", fmt.Sprint("new", time.Now().UnixNano())} {
 		for _, key := range []string{"", "refused"} {
 			var err error
-			hubtest.Eventually(t, 15*time.Second, func() bool { // on a machine that has more to do
-				err = publishTo(h, channel, "x", key)
+			hubtest.Eventually(t, hubtest.Patience, func() bool { // on a machine that has more to do
+				err = hubtest.TryPublish(h, channel, "x", key)
 				return !errors.Is(err, hub.ErrUnanswered)
 			}, "an answer")
 			var refused *hub.RefusedError
@@ -86,7 +86,7 @@ func wantReadable(t *testing.T, h *hub.Hub, last hub.Position) {
 	if err != nil || len(r.Messages) != 1 || r.Position != last {
 		t.Errorf("history: %q at %+v (%v), want one message at %+v", data(r.Messages), r.Position, err, last)
 	}
-	sub := subscribeFrom(t, h, hubtest.NewRecorder("late"), hub.Position{Epoch: last.Epoch})
+	sub := hubtest.Recover(t, h, "chat", hubtest.NewRecorder("late"), hub.Position{Epoch: last.Epoch})
 	if !sub.Recovered || len(sub.Missed) != 1 {
 		t.Errorf("recovered=%t %q, want one message", sub.Recovered, data(sub.Missed))
 	}
@@ -98,21 +98,21 @@ func TestRedisEmptyAndOutOfMemory(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	h := redisHub(t, r, keeping)
-	l := lose(t, h, "chat")
-	before := publishAt(t, h, "before", hub.PublishOptions{}).Position
-	wantData(t, l.Recorder, "before")
+	l := hubtest.ListenForLosses(t, h, "chat")
+	before := hubtest.Publish(t, h, "chat", "before")
+	l.Want(t, "before")
 	r.Stop()
 	r.Start("--maxmemory", "1")
-	waitReady(t, h, 15*time.Second)
+	waitReady(t, h, hubtest.Patience)
 	_, err := h.Subscribe(t.Context(), "other", hubtest.NewRecorder("late"), lines, hub.SubscribeOptions{Recover: &before})
 	if !errors.Is(err, hub.ErrUnavailable) {
 		t.Errorf("recovery: %v, want an ErrUnavailable", err)
 	}
-	if l.losses() != 0 {
+	if l.Losses() != 0 {
 		t.Error("the subscriber was told to come back, and could not")
 	}
 	redisSays(t, r, "CONFIG", "SET", "maxmemory", "0")
-	hubtest.Eventually(t, 15*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told of the loss")
-	publishAt(t, h, "after", hub.PublishOptions{})
-	wantData(t, l.Recorder, "before", "after")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return l.Losses() == 1 }, "the subscriber is told of the loss")
+	hubtest.Publish(t, h, "chat", "after")
+	l.Want(t, "before", "after")
 }

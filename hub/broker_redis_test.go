@@ -36,7 +36,7 @@ func redisNodes(t *testing.T, r *hubtest.RedisServer, n int) (hubs []*hub.Hub, s
 		hubs, stop = append(hubs, h), append(stop, end)
 	}
 	for _, h := range hubs {
-		waitReady(t, h, 15*time.Second)
+		waitReady(t, h, hubtest.Patience)
 	}
 	return hubs, stop
 }
@@ -70,12 +70,7 @@ func wantUnavailable(t *testing.T, h *hub.Hub) {
 }
 
 // publishErr publishes what is not expected to be accepted.
-func publishErr(h *hub.Hub, key string) error { return publishTo(h, "chat", "x", key) }
-
-func publishTo(h *hub.Hub, channel, data, key string) error {
-	_, err := h.Publish(context.Background(), channel, &hub.Message{Data: []byte(data)}, hub.PublishOptions{IdempotencyKey: key})
-	return err
-}
+func publishErr(h *hub.Hub, key string) error { return hubtest.TryPublish(h, "chat", "x", key) }
 
 // wantAlive checks that within the time whatever is published to a channel
 // arrives at its subscriber again.
@@ -83,7 +78,7 @@ func wantAlive(t *testing.T, h *hub.Hub, channel string, r *hubtest.Recorder, wi
 	t.Helper()
 	before := r.Len()
 	hubtest.Eventually(t, within, func() bool {
-		_ = publishTo(h, channel, "alive", "")
+		_ = hubtest.TryPublish(h, channel, "alive", "")
 		return r.Len() > before
 	}, channel+" is live again")
 }
@@ -92,20 +87,20 @@ func TestRedisAway(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	hubs, _ := redisNodes(t, r, 2)
-	rec := listen(t, hubs[0], "chat", "r")
-	publish(t, hubs[1], "chat", "1")
-	wantData(t, rec, "1")
+	rec := hubtest.Listen(t, hubs[0], "chat", "r")
+	hubtest.Publish(t, hubs[1], "chat", "1")
+	rec.Want(t, "1")
 	r.Stop()
 	wantUnavailable(t, hubs[0])
 	// Subscribers are taken all the same.
 	start := time.Now()
-	late := listen(t, hubs[0], "chat:late", "late")
+	late := hubtest.Listen(t, hubs[0], "chat:late", "late")
 	if d := time.Since(start); d > 2*time.Second {
 		t.Errorf("a subscriber waited for %s", d)
 	}
 	r.Start()
 	back := time.Now()
-	wantAlive(t, hubs[1], "chat", rec, 15*time.Second)
+	wantAlive(t, hubs[1], "chat", rec, hubtest.Patience)
 	wantAlive(t, hubs[1], "chat:late", late, 2*time.Second-time.Since(back))
 	for _, data := range rec.Data() {
 		if data == "x" {
@@ -120,9 +115,9 @@ func TestRedisAwayAtStart(t *testing.T) {
 	r.Stop()
 	h, _ := redisNode(t, r.URL())
 	wantUnavailable(t, h)
-	rec := listen(t, h, "chat", "r")
+	rec := hubtest.Listen(t, h, "chat", "r")
 	r.Start()
-	wantAlive(t, h, "chat", rec, 15*time.Second)
+	wantAlive(t, h, "chat", rec, hubtest.Patience)
 	waitReady(t, h, time.Second)
 }
 
@@ -132,7 +127,7 @@ func TestRedisBackAfterManyRefusals(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	hubs, _ := redisNodes(t, r, 1)
-	rec := listen(t, hubs[0], "chat", "r")
+	rec := hubtest.Listen(t, hubs[0], "chat", "r")
 	r.Stop()
 	var publishing sync.WaitGroup
 	for range 200 {
@@ -144,7 +139,7 @@ func TestRedisBackAfterManyRefusals(t *testing.T) {
 	}
 	publishing.Wait()
 	r.Start()
-	wantAlive(t, hubs[0], "chat", rec, 15*time.Second)
+	wantAlive(t, hubs[0], "chat", rec, hubtest.Patience)
 }
 
 func TestRedisRestartedWithManyChannels(t *testing.T) {
@@ -155,23 +150,23 @@ func TestRedisRestartedWithManyChannels(t *testing.T) {
 	rs := make([]*hubtest.Recorder, channels)
 	var joining sync.WaitGroup
 	for i := range rs {
-		joining.Go(func() { rs[i] = listen(t, hubs[0], fmt.Sprint("chat:", i), fmt.Sprint(i)) })
+		joining.Go(func() { rs[i] = hubtest.Listen(t, hubs[0], fmt.Sprint("chat:", i), fmt.Sprint(i)) })
 	}
 	joining.Wait()
 	r.Stop()
 	r.Start()
-	hubtest.Eventually(t, 15*time.Second, func() bool {
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
 		silent := 0
 		for i, rec := range rs {
 			if rec.Len() == 0 {
-				_ = publishTo(hubs[1], fmt.Sprint("chat:", i), "alive", "")
+				_ = hubtest.TryPublish(hubs[1], fmt.Sprint("chat:", i), "alive", "")
 				silent++
 			}
 		}
 		return silent == 0
 	}, "all channels are live again")
-	publish(t, hubs[1], "chat:0", "once")
-	hubtest.Eventually(t, 15*time.Second, func() bool { return strings.HasSuffix(rs[0].Frames(), "once\n") }, "the last message")
+	hubtest.Publish(t, hubs[1], "chat:0", "once")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return strings.HasSuffix(rs[0].Frames(), "once\n") }, "the last message")
 	if strings.Count(rs[0].Frames(), "once") != 1 {
 		t.Error("a message came twice after the restart")
 	}
@@ -182,19 +177,19 @@ func TestRedisPaused(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	hubs, _ := redisNodes(t, r, 1)
-	rec := listen(t, hubs[0], "chat", "r")
+	rec := hubtest.Listen(t, hubs[0], "chat", "r")
 	r.Pause()
 	wantUnavailable(t, hubs[0])
 	start := time.Now()
-	late := listen(t, hubs[0], "chat:late", "late")
+	late := hubtest.Listen(t, hubs[0], "chat:late", "late")
 	if d := time.Since(start); d > 2*time.Second {
 		t.Errorf("a subscriber waited for %s", d)
 	}
 	time.Sleep(time.Second) // until the connection was given up
 	wantUnavailable(t, hubs[0])
 	r.Resume()
-	wantAlive(t, hubs[0], "chat", rec, 15*time.Second)
-	wantAlive(t, hubs[0], "chat:late", late, 15*time.Second)
+	wantAlive(t, hubs[0], "chat", rec, hubtest.Patience)
+	wantAlive(t, hubs[0], "chat:late", late, hubtest.Patience)
 }
 
 // Whoever publishes while Redis comes and goes knows of each message whether it
@@ -203,7 +198,7 @@ func TestRedisRestartedUnderLoad(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	hubs, _ := redisNodes(t, r, 2)
-	rec := listen(t, hubs[1], "chat", "r")
+	rec := hubtest.Listen(t, hubs[1], "chat", "r")
 	refused := make(map[string]bool)
 	done := make(chan struct{})
 	go func() {
@@ -264,11 +259,11 @@ func TestRedisUnsubscribesIdleChannels(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	hubs, _ := redisNodes(t, r, 1)
-	subscribe(t, hubs[0], "chat", hubtest.NewRecorder("r"), lines).Cancel()
+	hubtest.Subscribe(t, hubs[0], "chat", hubtest.NewRecorder("r"), lines).Cancel()
 	if got := redisSays(t, r, "PUBSUB", "CHANNELS", "*chat*"); got != "[belfry:{chat}]" {
 		t.Errorf("Redis has the subscriptions %s", got)
 	}
-	hubtest.Eventually(t, 15*time.Second, func() bool { return redisSays(t, r, "PUBSUB", "CHANNELS", "*chat*") == "[]" },
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return redisSays(t, r, "PUBSUB", "CHANNELS", "*chat*") == "[]" },
 		"the idle channel is let go of")
 }
 
@@ -288,13 +283,13 @@ func TestRedisURL(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			h, _ := redisNode(t, c.url(hubtest.Redis(t, c.args...).Addr()))
-			waitReady(t, h, 15*time.Second)
-			r := listen(t, h, "chat", "r")
-			publish(t, h, "chat", "1")
+			waitReady(t, h, hubtest.Patience)
+			r := hubtest.Listen(t, h, "chat", "r")
+			hubtest.Publish(t, h, "chat", "1")
 			if once(t, h, "chat", "2", "k", 0).Duplicate {
 				t.Error("a fresh key is a duplicate")
 			}
-			wantData(t, r, "1", "2")
+			r.Want(t, "1", "2")
 		})
 	}
 }
@@ -312,7 +307,7 @@ func TestRedisWrongPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	h, stop := hubtest.Run(t, hub.Options{Broker: b})
-	hubtest.Eventually(t, 15*time.Second, func() bool { return strings.Contains(log.String(), "WRONGPASS") }, "the log says why")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return strings.Contains(log.String(), "WRONGPASS") }, "the log says why")
 	errs := errors.Join(h.Ready(t.Context()), publishErr(h, ""), publishErr(h, "k"))
 	stop()
 	if !errors.Is(errs, hub.ErrUnavailable) {
@@ -362,7 +357,7 @@ func TestRedisShared(t *testing.T) {
 					t.Fatal(err)
 				}
 				h, _ := hubtest.Run(t, hub.Options{Broker: b})
-				waitReady(t, h, 15*time.Second)
+				waitReady(t, h, hubtest.Patience)
 				hubs = append(hubs, h)
 			}
 			wantApart(t, hubs)
@@ -375,7 +370,7 @@ func wantApart(t *testing.T, hubs []*hub.Hub) {
 	t.Helper()
 	var rs []*hubtest.Recorder
 	for i, h := range hubs {
-		rs = append(rs, listen(t, h, "chat", fmt.Sprint(i)))
+		rs = append(rs, hubtest.Listen(t, h, "chat", fmt.Sprint(i)))
 	}
 	for i, h := range hubs {
 		if once(t, h, "chat", fmt.Sprint("of ", i), "k", 0).Duplicate {
@@ -383,11 +378,11 @@ func wantApart(t *testing.T, hubs []*hub.Hub) {
 		}
 	}
 	for i := range hubs {
-		wantData(t, rs[i], fmt.Sprint("of ", i))
+		rs[i].Want(t, fmt.Sprint("of ", i))
 	}
 	time.Sleep(50 * time.Millisecond) // for what should not come
 	for i := range hubs {
-		wantData(t, rs[i], fmt.Sprint("of ", i))
+		rs[i].Want(t, fmt.Sprint("of ", i))
 	}
 }
 
@@ -397,12 +392,12 @@ func TestRedisForeignMessages(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	hubs, _ := redisNodes(t, r, 1)
-	rec := listen(t, hubs[0], "chat", "r")
+	rec := hubtest.Listen(t, hubs[0], "chat", "r")
 	redisSays(t, r, "PUBLISH", "belfry:{chat}", "hello")
 	redisSays(t, r, "PUBLISH", "belfry:{chat}", "")
 	redisSays(t, r, "PUBLISH", "belfry:{chat}", "\x01d\xff")
-	publish(t, hubs[0], "chat", "1")
-	wantData(t, rec, "1")
+	hubtest.Publish(t, hubs[0], "chat", "1")
+	rec.Want(t, "1")
 }
 
 // redisSays sends a command to a Redis and returns the answer as text.

@@ -63,10 +63,10 @@ func TestRedisTLS(t *testing.T) {
 
 	t.Run("works", func(t *testing.T) {
 		h, _ := redisNode(t, url+"?skip_verify=true")
-		waitReady(t, h, 15*time.Second)
-		r := listen(t, h, "chat", "r")
-		publish(t, h, "chat", "1")
-		wantData(t, r, "1")
+		waitReady(t, h, hubtest.Patience)
+		r := hubtest.Listen(t, h, "chat", "r")
+		hubtest.Publish(t, h, "chat", "1")
+		r.Want(t, "1")
 	})
 	t.Run("trusts nobody unknown", func(t *testing.T) {
 		h, _ := redisNode(t, url)

@@ -75,13 +75,13 @@ func checkOrder(t *testing.T, nodes cluster) {
 	hubs := nodes(t, 2)
 	var rs []*hubtest.Recorder
 	for i := range 6 {
-		rs = append(rs, listen(t, hubs[i%2], "chat", fmt.Sprint(i)))
+		rs = append(rs, hubtest.Listen(t, hubs[i%2], "chat", fmt.Sprint(i)))
 	}
 	var publishing sync.WaitGroup
 	for p := range publishers {
 		publishing.Go(func() {
 			for i := range each {
-				publish(t, hubs[p%2], "chat", fmt.Sprint(p*each+i))
+				hubtest.Publish(t, hubs[p%2], "chat", fmt.Sprint(p*each+i))
 			}
 		})
 	}
@@ -120,14 +120,14 @@ func checkManyChannels(t *testing.T, nodes cluster) {
 	rs := make([]*hubtest.Recorder, channels)
 	var joining sync.WaitGroup
 	for i := range rs {
-		joining.Go(func() { rs[i] = listen(t, hubs[i%2], fmt.Sprint("chat:", i), fmt.Sprint(i)) })
+		joining.Go(func() { rs[i] = hubtest.Listen(t, hubs[i%2], fmt.Sprint("chat:", i), fmt.Sprint(i)) })
 	}
 	joining.Wait()
 	for i := range rs {
-		publish(t, hubs[i/2%2], fmt.Sprint("chat:", i), fmt.Sprint(i))
+		hubtest.Publish(t, hubs[i/2%2], fmt.Sprint("chat:", i), fmt.Sprint(i))
 	}
 	for i, r := range rs {
-		wantData(t, r, fmt.Sprint(i))
+		r.Want(t, fmt.Sprint(i))
 	}
 }
 
@@ -141,14 +141,14 @@ func checkIsolation(t *testing.T, nodes cluster) {
 	}
 	rs := make(map[string]*hubtest.Recorder)
 	for i, name := range names {
-		rs[name] = listen(t, hubs[i%2], name, name)
+		rs[name] = hubtest.Listen(t, hubs[i%2], name, name)
 	}
 	for i, name := range names {
-		publish(t, hubs[(i+1)%2], name, name)
+		hubtest.Publish(t, hubs[(i+1)%2], name, name)
 	}
-	publish(t, hubs[0], "chat:2", "nobody")
+	hubtest.Publish(t, hubs[0], "chat:2", "nobody")
 	for name, r := range rs {
-		wantData(t, r, name)
+		r.Want(t, name)
 	}
 	time.Sleep(20 * time.Millisecond) // for what should not come
 	for name, r := range rs {
@@ -171,7 +171,7 @@ func once(t *testing.T, h *hub.Hub, channel, data, key string, ttl time.Duration
 
 func checkIdempotency(t *testing.T, nodes cluster) {
 	hubs := nodes(t, 2)
-	a, b := listen(t, hubs[0], "chat", "a"), listen(t, hubs[1], "news", "b")
+	a, b := hubtest.Listen(t, hubs[0], "chat", "a"), hubtest.Listen(t, hubs[1], "news", "b")
 	for _, c := range []struct {
 		name, channel, data, key string
 		node                     int
@@ -192,29 +192,29 @@ func checkIdempotency(t *testing.T, nodes cluster) {
 			t.Errorf("%s: duplicate %t, want %t", c.name, got.Duplicate, c.duplicate)
 		}
 	}
-	publish(t, hubs[0], "chat", "end")
-	wantData(t, a, "1", "2", "3", "3", "3", "end")
-	wantData(t, b, "1")
+	hubtest.Publish(t, hubs[0], "chat", "end")
+	a.Want(t, "1", "2", "3", "3", "3", "end")
+	b.Want(t, "1")
 }
 
 func checkIdempotencyExpires(t *testing.T, nodes cluster) {
 	h := nodes(t, 1)[0]
-	r := listen(t, h, "chat", "r")
+	r := hubtest.Listen(t, h, "chat", "r")
 	start := time.Now()
 	once(t, h, "chat", "1", "k", time.Second)
-	hubtest.Eventually(t, 15*time.Second, func() bool {
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
 		return !once(t, h, "chat", "2", "k", time.Minute).Duplicate
 	}, "the key expires")
 	if d := time.Since(start); d < time.Second {
 		t.Errorf("the key expired after %s, want a second", d)
 	}
-	wantData(t, r, "1", "2")
+	r.Want(t, "1", "2")
 }
 
 // Of many that publish at once under one key, on two nodes, one succeeds.
 func checkIdempotencyAtOnce(t *testing.T, nodes cluster) {
 	hubs := nodes(t, 2)
-	r := listen(t, hubs[0], "chat", "r")
+	r := hubtest.Listen(t, hubs[0], "chat", "r")
 	var mu sync.Mutex
 	fresh := 0
 	var publishing sync.WaitGroup
@@ -228,8 +228,8 @@ func checkIdempotencyAtOnce(t *testing.T, nodes cluster) {
 		})
 	}
 	publishing.Wait()
-	publish(t, hubs[0], "chat", "end")
-	wantData(t, r, "1", "end")
+	hubtest.Publish(t, hubs[0], "chat", "end")
+	r.Want(t, "1", "end")
 	if fresh != 1 {
 		t.Errorf("%d were told that theirs was the first, want 1", fresh)
 	}
@@ -250,8 +250,8 @@ func checkComeAndGo(t *testing.T, nodes cluster) {
 					return
 				}
 				sub.Start()
-				publish(t, hubs[(worker+1)%2], channel, r.ID())
-				hubtest.Eventually(t, 15*time.Second, func() bool { return slices.Contains(r.Data(), r.ID()) }, "its own message")
+				hubtest.Publish(t, hubs[(worker+1)%2], channel, r.ID())
+				hubtest.Eventually(t, hubtest.Patience, func() bool { return slices.Contains(r.Data(), r.ID()) }, "its own message")
 				sub.Cancel()
 			}
 		})
@@ -266,29 +266,29 @@ func checkLiveOnceSubscribed(t *testing.T, nodes cluster) {
 	for i := range 100 {
 		channel := fmt.Sprint("chat:", i)
 		r := hubtest.NewRecorder(channel)
-		sub := subscribe(t, hubs[0], channel, r, lines)
-		publish(t, hubs[1], channel, "1")
+		sub := hubtest.Subscribe(t, hubs[0], channel, r, lines)
+		hubtest.Publish(t, hubs[1], channel, "1")
 		sub.Start()
-		wantData(t, r, "1")
+		r.Want(t, "1")
 	}
 }
 
 func checkExclude(t *testing.T, nodes cluster) {
 	hubs := nodes(t, 2)
-	anna, ben := listen(t, hubs[0], "chat", "anna"), listen(t, hubs[1], "chat", "ben")
+	anna, ben := hubtest.Listen(t, hubs[0], "chat", "anna"), hubtest.Listen(t, hubs[1], "chat", "ben")
 	for _, exclude := range []string{"anna", "ben", ""} {
 		m := &hub.Message{Data: fmt.Appendf(nil, "not %s", exclude), Exclude: exclude}
 		if _, err := hubs[0].Publish(t.Context(), "chat", m, hub.PublishOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	wantData(t, anna, "not ben", "not ")
-	wantData(t, ben, "not anna", "not ")
+	anna.Want(t, "not ben", "not ")
+	ben.Want(t, "not anna", "not ")
 }
 
 func checkFields(t *testing.T, nodes cluster) {
 	hubs := nodes(t, 2)
-	r := listen(t, hubs[1], "chat", "r")
+	r := hubtest.Listen(t, hubs[1], "chat", "r")
 	tags := map[string]string{"kind": "greeting", "sprache": "grüß dich"}
 	sent := []*hub.Message{
 		{Data: []byte(`{"a":1}`), Tags: tags, Info: &hub.ClientInfo{User: "42", Client: "abc"}, Time: 1_700_000_000_123},
@@ -316,11 +316,11 @@ func checkFields(t *testing.T, nodes cluster) {
 
 func checkLargeMessages(t *testing.T, nodes cluster) {
 	hubs := nodes(t, 2)
-	r := listen(t, hubs[1], "chat", "r")
+	r := hubtest.Listen(t, hubs[1], "chat", "r")
 	var want []string
 	for i := range 20 {
 		want = append(want, strings.Repeat(string(rune('a'+i)), 1<<20))
-		publish(t, hubs[0], "chat", want[i])
+		hubtest.Publish(t, hubs[0], "chat", want[i])
 	}
 	for i, got := range r.Wait(t, len(want)) {
 		if got != want[i] {
@@ -331,16 +331,16 @@ func checkLargeMessages(t *testing.T, nodes cluster) {
 
 func checkNobodySubscribed(t *testing.T, nodes cluster) {
 	h := nodes(t, 1)[0]
-	publish(t, h, "chat", "1")
-	r := listen(t, h, "chat", "r")
-	publish(t, h, "chat", "2")
-	wantData(t, r, "2")
+	hubtest.Publish(t, h, "chat", "1")
+	r := hubtest.Listen(t, h, "chat", "r")
+	hubtest.Publish(t, h, "chat", "2")
+	r.Want(t, "2")
 }
 
 // A publisher that has gone away already publishes nothing.
 func checkContextEnds(t *testing.T, nodes cluster) {
 	h := nodes(t, 1)[0]
-	r := listen(t, h, "chat", "r")
+	r := hubtest.Listen(t, h, "chat", "r")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, key := range []string{"", "k"} {
@@ -352,5 +352,5 @@ func checkContextEnds(t *testing.T, nodes cluster) {
 	if result := once(t, h, "chat", "2", "k", 0); result.Duplicate {
 		t.Error("the key of a publish that failed is remembered")
 	}
-	wantData(t, r, "2")
+	r.Want(t, "2")
 }

@@ -39,7 +39,7 @@ func answering(t *testing.T, n int, broker func() hub.Broker) []*hub.Hub {
 		})
 	}
 	for _, h := range hubs {
-		waitReady(t, h, 15*time.Second)
+		waitReady(t, h, hubtest.Patience)
 	}
 	return hubs
 }
@@ -256,7 +256,7 @@ func TestForeignSignals(t *testing.T) {
 		Broker: redisBroker(t, hub.RedisOptions{URL: r.URL()}),
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
-	waitReady(t, h, 15*time.Second)
+	waitReady(t, h, hubtest.Patience)
 	for _, junk := range []any{"", "hello", "null", "[]", "5", `{"from":"x"}`, `{"call":1}`, `{"from":1,"call":1}`, "{}", "\x01d\xff", bytes.Repeat([]byte(" "), 1<<20+1)} {
 		for _, topic := range []string{"belfry:nodes", "belfry:node:" + h.Node()} {
 			redisSays(t, r, "PUBLISH", topic, junk)
@@ -287,7 +287,7 @@ func TestCallsWithoutRedis(t *testing.T) {
 	if _, err := far.CallAll(t.Context(), "echo", nil); !errors.Is(err, hub.ErrUnavailable) {
 		t.Errorf("CallAll without Redis = %v, want ErrUnavailable", err)
 	}
-	hubtest.Eventually(t, 15*time.Second, func() bool {
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
 		answers, err := near.CallAll(t.Context(), "echo", []byte("x"))
 		return err == nil && maps.Equal(answersOf(answers), fromAll(both[:1], "x"))
 	}, "the others call those who are there")
@@ -295,7 +295,7 @@ func TestCallsWithoutRedis(t *testing.T) {
 		t.Errorf("Call of a node that is away = %v, want ErrNoAnswer", err)
 	}
 	proxy.Refuse(false)
-	hubtest.Eventually(t, 15*time.Second, func() bool {
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
 		answers, err := far.CallAll(t.Context(), "echo", []byte("x"))
 		return err == nil && maps.Equal(answersOf(answers), fromAll(both, "x"))
 	}, "who is back calls everybody")

@@ -13,7 +13,7 @@ func TestChannels(t *testing.T) {
 	h, _ := hubtest.Run(t, hub.Options{})
 	var last *hub.Subscription
 	for _, name := range []string{"chat:1", "chat:2", "chat:2", "news"} {
-		last = subscribe(t, h, name, &hubtest.Recorder{}, lines)
+		last = hubtest.Subscribe(t, h, name, &hubtest.Recorder{}, lines)
 	}
 	cases := []struct {
 		pattern string

@@ -76,21 +76,21 @@ func TestCheckFindsQuietGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDeaf()
 		h, stop := hubtest.Run(t, hub.Options{Broker: d, Rules: keeping})
-		l := lose(t, h, "chat")
-		listen(t, h, "untold", "r")
-		publish(t, h, "chat", "1")
+		l := hubtest.ListenForLosses(t, h, "chat")
+		hubtest.Listen(t, h, "untold", "r")
+		hubtest.Publish(t, h, "chat", "1")
 		d.hear(false)
-		publish(t, h, "chat", "2")
-		publish(t, h, "chat", "3")
+		hubtest.Publish(t, h, "chat", "2")
+		hubtest.Publish(t, h, "chat", "3")
 		d.hear(true)
 		synctest.Wait()
-		wantData(t, l.Recorder, "1")
+		l.Want(t, "1")
 		time.Sleep(80 * time.Second)
-		wantData(t, l.Recorder, "1", "2", "3")
-		publish(t, h, "chat", "4")
-		wantData(t, l.Recorder, "1", "2", "3", "4")
-		if s := h.Stats(); s.Repaired != 2 || l.losses() != 0 {
-			t.Errorf("%+v, %d losses: want two repairs and no loss", s, l.losses())
+		l.Want(t, "1", "2", "3")
+		hubtest.Publish(t, h, "chat", "4")
+		l.Want(t, "1", "2", "3", "4")
+		if s := h.Stats(); s.Repaired != 2 || l.Losses() != 0 {
+			t.Errorf("%+v, %d losses: want two repairs and no loss", s, l.Losses())
 		}
 		stop()
 	})
@@ -104,10 +104,10 @@ func TestCheckAsksInParts(t *testing.T) {
 		rules := append(hub.Rules{{Match: "plain*", ServerPublish: true}}, keeping...)
 		h, stop := hubtest.Run(t, hub.Options{Broker: d, Rules: rules})
 		for i := range 600 {
-			listen(t, h, fmt.Sprint("c", i), "r")
-			listen(t, h, fmt.Sprint("plain", i), "r")
+			hubtest.Listen(t, h, fmt.Sprint("c", i), "r")
+			hubtest.Listen(t, h, fmt.Sprint("plain", i), "r")
 		}
-		subscribe(t, h, "left", hubtest.NewRecorder("r"), lines).Cancel()
+		hubtest.Subscribe(t, h, "left", hubtest.NewRecorder("r"), lines).Cancel()
 		time.Sleep(2 * time.Minute)
 		d.questions()
 		time.Sleep(4 * time.Minute)
@@ -125,13 +125,13 @@ func TestCheckAsksInParts(t *testing.T) {
 func TestCheckOfQuietChannel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, stop := hubtest.Run(t, hub.Options{Rules: keeping})
-		l := lose(t, h, "chat")
-		before := publishAt(t, h, "1", hub.PublishOptions{}).Position
+		l := hubtest.ListenForLosses(t, h, "chat")
+		before := hubtest.Publish(t, h, "chat", "1")
 		time.Sleep(3 * time.Hour)
-		after := publishAt(t, h, "2", hub.PublishOptions{}).Position
+		after := hubtest.Publish(t, h, "chat", "2")
 		synctest.Wait()
-		if s := h.Stats(); s != (hub.Stats{}) || l.losses() != 0 || after.Epoch != before.Epoch {
-			t.Errorf("%+v, %d losses, %+v after %+v: nothing was missing", s, l.losses(), after, before)
+		if s := h.Stats(); s != (hub.Stats{}) || l.Losses() != 0 || after.Epoch != before.Epoch {
+			t.Errorf("%+v, %d losses, %+v after %+v: nothing was missing", s, l.Losses(), after, before)
 		}
 		stop()
 	})
@@ -148,20 +148,20 @@ func TestCheckOnRedis(t *testing.T) {
 	h := hub.New(hub.Options{Broker: b, Rules: keeping})
 	h.CheckEvery(50 * time.Millisecond)
 	runHub(t, h)
-	waitReady(t, h, 15*time.Second)
-	l := lose(t, h, "chat")
-	publish(t, h, "chat", "1")
-	wantData(t, l.Recorder, "1")
+	waitReady(t, h, hubtest.Patience)
+	l := hubtest.ListenForLosses(t, h, "chat")
+	hubtest.Publish(t, h, "chat", "1")
+	l.Want(t, "1")
 	silently := b.PublishArgs("chat", &hub.Message{Data: []byte("2"), Time: time.Now().UnixMilli()}, hub.PublishOptions{History: keeping[0].History})
 	silently[7] = "elsewhere" // the Pub/Sub channel
 	silently = append([]any{"EVAL", hub.PublishSource}, silently[2:]...)
 	redisSays(t, r, silently...)
-	wantData(t, l.Recorder, "1", "2")
-	publish(t, h, "chat", "3")
-	wantData(t, l.Recorder, "1", "2", "3")
-	wantContiguous(t, 0, l.Messages())
-	if s := h.Stats(); s.Repaired != 1 || l.losses() != 0 {
-		t.Errorf("%+v, %d losses: want one repair and no loss", s, l.losses())
+	l.Want(t, "1", "2")
+	hubtest.Publish(t, h, "chat", "3")
+	l.Want(t, "1", "2", "3")
+	hubtest.WantOneByOne(t, 0, l.Messages())
+	if s := h.Stats(); s.Repaired != 1 || l.Losses() != 0 {
+		t.Errorf("%+v, %d losses: want one repair and no loss", s, l.Losses())
 	}
 }
 
@@ -170,9 +170,9 @@ func TestPositionAskedForIsKept(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	h := redisHub(t, r, keeping)
-	before := publishAt(t, h, "1", hub.PublishOptions{}).Position
+	before := hubtest.Publish(t, h, "chat", "1")
 	redisSays(t, r, "PEXPIRE", "belfry:{chat}:position", 60_000)
-	if got := subscribe(t, h, "chat", hubtest.NewRecorder("r"), lines).Position; got != before {
+	if got := hubtest.Subscribe(t, h, "chat", hubtest.NewRecorder("r"), lines).Position; got != before {
 		t.Errorf("the position is %+v, want %+v", got, before)
 	}
 	if got := redisSays(t, r, "TTL", "belfry:{chat}:position"); got != fmt.Sprint(7*24*60*60) {

@@ -32,11 +32,11 @@ func TestEncodersRunOncePerMessage(t *testing.T) {
 				var rs [3][]*hubtest.Recorder
 				for i := range 3 * subscribers {
 					f, r := i%3, hubtest.NewRecorder(fmt.Sprint(i))
-					subscribe(t, h, "chat", r, counter{&counts[f], "abc"[f]}).Start()
+					hubtest.Subscribe(t, h, "chat", r, counter{&counts[f], "abc"[f]}).Start()
 					rs[f] = append(rs[f], r)
 				}
 				for _, data := range sequence(20) {
-					publish(t, h, "chat", data)
+					hubtest.Publish(t, h, "chat", data)
 				}
 				synctest.Wait()
 				for f := range counts {
@@ -60,13 +60,13 @@ func TestEncoderWithoutSubscribersRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		var count atomic.Int64
-		sub := subscribe(t, h, "chat", hubtest.NewRecorder("gone"), counter{&count, 'a'})
+		sub := hubtest.Subscribe(t, h, "chat", hubtest.NewRecorder("gone"), counter{&count, 'a'})
 		sub.Start()
 		sub.Cancel()
-		stays := listen(t, h, "chat", "stays")
-		publish(t, h, "chat", "1")
+		stays := hubtest.Listen(t, h, "chat", "stays")
+		hubtest.Publish(t, h, "chat", "1")
 		synctest.Wait()
-		wantData(t, stays, "1")
+		stays.Want(t, "1")
 		if n := count.Load(); n != 0 {
 			t.Errorf("the encoder of nobody ran %d times", n)
 		}
@@ -81,7 +81,7 @@ func TestFormatsAreReused(t *testing.T) {
 	var done atomic.Bool
 	publishing.Go(func() {
 		for !done.Load() {
-			publish(t, h, "chat", "x")
+			hubtest.Publish(t, h, "chat", "x")
 		}
 	})
 	var count atomic.Int64

@@ -54,7 +54,7 @@ func brokerHub(t testing.TB, url string, rules hub.Rules) (*hub.Hub, *hub.RedisB
 		t.Fatal(err)
 	}
 	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: rules})
-	hubtest.Eventually(t, 15*time.Second, func() bool { return h.Ready(t.Context()) == nil }, "the broker is ready")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return h.Ready(t.Context()) == nil }, "the broker is ready")
 	return h, b
 }
 
@@ -85,23 +85,6 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-func publishAt(t *testing.T, h *hub.Hub, data string, o hub.PublishOptions) hub.PublishResult {
-	t.Helper()
-	r, err := h.Publish(t.Context(), "chat", &hub.Message{Data: []byte(data)}, o)
-	if err != nil {
-		t.Fatalf("publish %s: %v", data, err)
-	}
-	return r
-}
-
-func publishCount(t *testing.T, h *hub.Hub, from, to int) (last hub.Position) {
-	t.Helper()
-	for i := from; i <= to; i++ {
-		last = publishAt(t, h, fmt.Sprint(i), hub.PublishOptions{}).Position
-	}
-	return last
-}
-
 func data(messages []*hub.Message) (all []string) {
 	for _, m := range messages {
 		all = append(all, string(m.Data))
@@ -111,10 +94,10 @@ func data(messages []*hub.Message) (all []string) {
 
 func checkPositions(t *testing.T, nodes historyCluster) {
 	hubs := nodes(t, 2, remembering)
-	r := listen(t, hubs[1], "chat", "r")
-	first := publishAt(t, hubs[0], "1", hub.PublishOptions{}).Position
-	second := publishAt(t, hubs[1], "2", hub.PublishOptions{}).Position
-	skipped := publishAt(t, hubs[1], "skipped", hub.PublishOptions{SkipHistory: true}).Position
+	r := hubtest.Listen(t, hubs[1], "chat", "r")
+	first := hubtest.Publish(t, hubs[0], "chat", "1")
+	second := hubtest.Publish(t, hubs[1], "chat", "2")
+	skipped := hubtest.PublishWith(t, hubs[1], "chat", "skipped", hub.PublishOptions{SkipHistory: true}).Position
 	if first.Epoch == "" || first.Epoch != second.Epoch || first.Offset != 1 || second.Offset != 2 {
 		t.Errorf("positions %+v and %+v, want offsets 1 and 2 in one epoch", first, second)
 	}
@@ -131,7 +114,7 @@ func checkPositions(t *testing.T, nodes historyCluster) {
 
 func checkReading(t *testing.T, nodes historyCluster) {
 	h := nodes(t, 1, remembering)[0]
-	last := publishCount(t, h, 1, 5)
+	last := hubtest.PublishNumbers(t, h, "chat", 1, 5)
 	at := func(offset uint64) *hub.Position { return &hub.Position{Epoch: last.Epoch, Offset: offset} }
 	cases := []struct {
 		name string
@@ -162,7 +145,7 @@ func checkReading(t *testing.T, nodes historyCluster) {
 
 func checkBounds(t *testing.T, nodes historyCluster) {
 	h := nodes(t, 1, remembering)[0]
-	publishCount(t, h, 1, 25)
+	hubtest.PublishNumbers(t, h, "chat", 1, 25)
 	r, err := h.History(t.Context(), "chat", hub.HistoryOptions{Limit: -1})
 	if err != nil || len(r.Messages) != 10 || r.Messages[0].Offset != 16 || r.Position.Offset != 25 {
 		t.Errorf("got %d messages from %q to %+v (%v), want the last ten of 25", len(r.Messages), data(r.Messages), r.Position, err)
@@ -171,13 +154,13 @@ func checkBounds(t *testing.T, nodes historyCluster) {
 
 func checkAge(t *testing.T, nodes historyCluster) {
 	h := nodes(t, 1, hub.Rules{{Match: "*", History: hub.History{Size: 10, TTL: 300 * time.Millisecond}}})[0]
-	since := publishAt(t, h, "old", hub.PublishOptions{}).Position
-	publishAt(t, h, "older than the rule allows", hub.PublishOptions{})
-	hubtest.Eventually(t, 15*time.Second, func() bool {
+	since := hubtest.Publish(t, h, "chat", "old")
+	hubtest.Publish(t, h, "chat", "older than the rule allows")
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
 		r, err := h.History(t.Context(), "chat", hub.HistoryOptions{Limit: -1})
 		return err == nil && len(r.Messages) == 0 && r.Position.Offset == 2
 	}, "the messages are forgotten, and the position is not")
-	sub := subscribeFrom(t, h, hubtest.NewRecorder("r"), since)
+	sub := hubtest.Recover(t, h, "chat", hubtest.NewRecorder("r"), since)
 	if sub.Recovered {
 		t.Errorf("recovered %q although it is too old", data(sub.Missed))
 	}
@@ -201,36 +184,26 @@ func checkDifferingClocks(t *testing.T, nodes historyCluster) {
 		t.Errorf("history: %q (%v), want all five", got, err)
 	}
 	for range 2 { // read, and at hand
-		sub := subscribeFrom(t, h, hubtest.NewRecorder("r"), hub.Position{Epoch: last.Epoch})
+		sub := hubtest.Recover(t, h, "chat", hubtest.NewRecorder("r"), hub.Position{Epoch: last.Epoch})
 		if got := data(sub.Missed); !sub.Recovered || !slices.Equal(got, []string{"1", "2", "3", "4", "5"}) {
 			t.Errorf("recovered=%t %q, want all five", sub.Recovered, got)
 		}
 	}
 }
 
-func subscribeFrom(t *testing.T, h *hub.Hub, r *hubtest.Recorder, p hub.Position) *hub.Subscription {
-	t.Helper()
-	sub, err := h.Subscribe(context.Background(), "chat", r, lines, hub.SubscribeOptions{Recover: &p})
-	if err != nil {
-		t.Fatalf("subscribe from %+v: %v", p, err)
-	}
-	t.Cleanup(sub.Cancel)
-	return sub
-}
-
 func checkRecovery(t *testing.T, nodes historyCluster) {
 	hubs := nodes(t, 2, remembering)
-	last := publishCount(t, hubs[0], 1, 5)
+	last := hubtest.PublishNumbers(t, hubs[0], "chat", 1, 5)
 	r := hubtest.NewRecorder("r")
-	sub := subscribeFrom(t, hubs[1], r, hub.Position{Epoch: last.Epoch, Offset: 2})
+	sub := hubtest.Recover(t, hubs[1], "chat", r, hub.Position{Epoch: last.Epoch, Offset: 2})
 	if got := data(sub.Missed); !sub.Recovered || !slices.Equal(got, []string{"3", "4", "5"}) || sub.Position != last {
 		t.Errorf("recovered=%t %q at %+v, want 3, 4 and 5 at %+v", sub.Recovered, got, sub.Position, last)
 	}
 	sub.Start()
-	publishCount(t, hubs[0], 6, 7)
-	wantData(t, r, "6", "7")
+	hubtest.PublishNumbers(t, hubs[0], "chat", 6, 7)
+	r.Want(t, "6", "7")
 
-	upToDate := subscribeFrom(t, hubs[1], hubtest.NewRecorder("s"), hub.Position{Epoch: last.Epoch, Offset: 7})
+	upToDate := hubtest.Recover(t, hubs[1], "chat", hubtest.NewRecorder("s"), hub.Position{Epoch: last.Epoch, Offset: 7})
 	if !upToDate.Recovered || len(upToDate.Missed) != 0 {
 		t.Errorf("up to date: recovered=%t %q, want true and nothing", upToDate.Recovered, data(upToDate.Missed))
 	}
@@ -238,14 +211,14 @@ func checkRecovery(t *testing.T, nodes historyCluster) {
 
 func checkNoRecovery(t *testing.T, nodes historyCluster) {
 	h := nodes(t, 1, remembering)[0]
-	last := publishCount(t, h, 1, 25)
+	last := hubtest.PublishNumbers(t, h, "chat", 1, 25)
 	for name, p := range map[string]hub.Position{
 		"too far behind": {Epoch: last.Epoch, Offset: 5},
 		"another epoch":  {Epoch: "other", Offset: 24},
 		"no epoch":       {Offset: 24},
 		"the future":     {Epoch: last.Epoch, Offset: 26},
 	} {
-		sub := subscribeFrom(t, h, hubtest.NewRecorder("r"), p)
+		sub := hubtest.Recover(t, h, "chat", hubtest.NewRecorder("r"), p)
 		if sub.Recovered || len(sub.Missed) != 0 || sub.Position != last {
 			t.Errorf("%s: recovered=%t %q at %+v, want nothing at %+v", name, sub.Recovered, data(sub.Missed), sub.Position, last)
 		}
@@ -256,16 +229,16 @@ func checkNoRecovery(t *testing.T, nodes historyCluster) {
 // who listen there.
 func checkMadeUpPosition(t *testing.T, nodes historyCluster) {
 	h := nodes(t, 1, hub.Rules{{Match: "*", ServerPublish: true}})[0]
-	l := lose(t, h, "chat")
+	l := hubtest.ListenForLosses(t, h, "chat")
 	for range 2 {
-		sub := subscribeFrom(t, h, hubtest.NewRecorder("r"), hub.Position{Offset: 5})
+		sub := hubtest.Recover(t, h, "chat", hubtest.NewRecorder("r"), hub.Position{Offset: 5})
 		if sub.Recovered || sub.Position != (hub.Position{}) {
 			t.Errorf("recovered=%t at %+v, want false and no position", sub.Recovered, sub.Position)
 		}
 	}
-	publish(t, h, "chat", "1")
-	wantData(t, l.Recorder, "1")
-	if n := l.losses(); n != 0 {
+	hubtest.Publish(t, h, "chat", "1")
+	l.Want(t, "1")
+	if n := l.Losses(); n != 0 {
 		t.Errorf("a subscriber was told of %d losses", n)
 	}
 }
@@ -275,20 +248,20 @@ func checkMadeUpPosition(t *testing.T, nodes historyCluster) {
 func checkBusyRecovery(t *testing.T, nodes historyCluster) {
 	rules := hub.Rules{{Match: "*", History: hub.History{Size: 5000, TTL: time.Minute}}}
 	hubs := nodes(t, 2, rules)
-	first := publishCount(t, hubs[0], 1, 1)
+	first := hubtest.PublishNumbers(t, hubs[0], "chat", 1, 1)
 	var done atomic.Bool
 	var publishing sync.WaitGroup
 	for p := range 3 {
 		publishing.Go(func() {
 			for i := 0; i < 600 && !done.Load(); i++ {
-				publishAt(t, hubs[p%2], "x", hub.PublishOptions{})
+				hubtest.Publish(t, hubs[p%2], "chat", "x")
 			}
 		})
 	}
 	for i := range 40 {
 		r := hubtest.NewRecorder("r")
 		since := hub.Position{Epoch: first.Epoch, Offset: 1 + uint64(rand.IntN(1+i))}
-		sub := subscribeFrom(t, hubs[i%2], r, since)
+		sub := hubtest.Recover(t, hubs[i%2], "chat", r, since)
 		if !sub.Recovered {
 			if since.Offset <= sub.Position.Offset {
 				t.Fatalf("not recovered from %d to %d", since.Offset, sub.Position.Offset)
@@ -298,25 +271,15 @@ func checkBusyRecovery(t *testing.T, nodes historyCluster) {
 		sub.Start()
 		time.Sleep(time.Duration(rand.IntN(5)) * time.Millisecond)
 		sub.Cancel()
-		wantContiguous(t, since.Offset, append(slices.Clone(sub.Missed), r.Messages()...))
+		hubtest.WantOneByOne(t, since.Offset, append(slices.Clone(sub.Missed), r.Messages()...))
 	}
 	done.Store(true)
 	publishing.Wait()
 }
 
-func wantContiguous(t *testing.T, since uint64, messages []*hub.Message) {
-	t.Helper()
-	for _, m := range messages {
-		if m.Offset != since+1 {
-			t.Fatalf("offset %d follows %d", m.Offset, since)
-		}
-		since = m.Offset
-	}
-}
-
 func checkOneRead(t *testing.T, nodes historyCluster) {
 	h := nodes(t, 1, remembering)[0]
-	last := publishCount(t, h, 1, 10)
+	last := hubtest.PublishNumbers(t, h, "chat", 1, 10)
 	before := h.Stats().Reads
 	var subscribing sync.WaitGroup
 	for range 50 {
@@ -338,9 +301,9 @@ func checkOneRead(t *testing.T, nodes historyCluster) {
 
 func checkIdempotentPosition(t *testing.T, nodes historyCluster) {
 	hubs := nodes(t, 2, remembering)
-	first := publishAt(t, hubs[0], "1", hub.PublishOptions{IdempotencyKey: "k"})
-	publishAt(t, hubs[0], "2", hub.PublishOptions{})
-	again := publishAt(t, hubs[1], "1", hub.PublishOptions{IdempotencyKey: "k"})
+	first := hubtest.PublishWith(t, hubs[0], "chat", "1", hub.PublishOptions{IdempotencyKey: "k"})
+	hubtest.Publish(t, hubs[0], "chat", "2")
+	again := hubtest.PublishWith(t, hubs[1], "chat", "1", hub.PublishOptions{IdempotencyKey: "k"})
 	if !again.Duplicate || again.Position != first.Position {
 		t.Errorf("the second publish got %+v, want a duplicate at %+v", again, first.Position)
 	}
@@ -348,7 +311,7 @@ func checkIdempotentPosition(t *testing.T, nodes historyCluster) {
 
 func checkRemoval(t *testing.T, nodes historyCluster) {
 	h := nodes(t, 1, remembering)[0]
-	last := publishCount(t, h, 1, 3)
+	last := hubtest.PublishNumbers(t, h, "chat", 1, 3)
 	if err := h.RemoveHistory(t.Context(), "chat"); err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +319,7 @@ func checkRemoval(t *testing.T, nodes historyCluster) {
 	if err != nil || len(r.Messages) != 0 || r.Position != last {
 		t.Errorf("after the removal: %q at %+v (%v), want nothing at %+v", data(r.Messages), r.Position, err, last)
 	}
-	if next := publishCount(t, h, 4, 4); next.Epoch != last.Epoch || next.Offset != 4 {
+	if next := hubtest.PublishNumbers(t, h, "chat", 4, 4); next.Epoch != last.Epoch || next.Offset != 4 {
 		t.Errorf("the next message is at %+v, want offset 4 in the same epoch", next)
 	}
 }

@@ -18,33 +18,6 @@ import (
 // lines is the wire format of tests that need only one.
 var lines = hubtest.Lines{}
 
-// subscribe subscribes without starting.
-func subscribe(t testing.TB, h *hub.Hub, channel string, s hub.Subscriber, e hub.Encoder) *hub.Subscription {
-	t.Helper()
-	sub, err := h.Subscribe(t.Context(), channel, s, e, hub.SubscribeOptions{})
-	if err != nil {
-		t.Fatalf("Subscribe(%q) = %v", channel, err)
-	}
-	t.Cleanup(sub.Cancel)
-	return sub
-}
-
-// listen subscribes a new recorder and starts.
-func listen(t testing.TB, h *hub.Hub, channel, id string) *hubtest.Recorder {
-	t.Helper()
-	r := hubtest.NewRecorder(id)
-	subscribe(t, h, channel, r, lines).Start()
-	return r
-}
-
-// publish publishes data that has to be accepted.
-func publish(t testing.TB, h *hub.Hub, channel, data string) {
-	t.Helper()
-	if _, err := h.Publish(context.Background(), channel, &hub.Message{Data: []byte(data)}, hub.PublishOptions{}); err != nil {
-		t.Fatalf("Publish(%q, %q) = %v", channel, data, err)
-	}
-}
-
 // sequence returns "1" to "n".
 func sequence(n int) []string {
 	s := make([]string, n)
@@ -54,20 +27,13 @@ func sequence(n int) []string {
 	return s
 }
 
-func wantData(t testing.TB, r *hubtest.Recorder, want ...string) {
-	t.Helper()
-	if got := r.Wait(t, len(want)); !slices.Equal(got, want) {
-		t.Errorf("%s got %q, want %q", r.ID(), got, want)
-	}
-}
-
 func TestSubscribeHoldsUntilStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		r := hubtest.NewRecorder("r")
-		sub := subscribe(t, h, "chat", r, lines)
+		sub := hubtest.Subscribe(t, h, "chat", r, lines)
 		for _, data := range sequence(5) {
-			publish(t, h, "chat", data)
+			hubtest.Publish(t, h, "chat", data)
 		}
 		synctest.Wait()
 		if r.Len() != 0 {
@@ -75,9 +41,9 @@ func TestSubscribeHoldsUntilStart(t *testing.T) {
 		}
 		sub.Start()
 		sub.Start()
-		publish(t, h, "chat", "6")
+		hubtest.Publish(t, h, "chat", "6")
 		synctest.Wait()
-		wantData(t, r, sequence(6)...)
+		r.Want(t, sequence(6)...)
 		if got, want := r.Frames(), "1\n2\n3\n4\n5\n6\n"; got != want {
 			t.Errorf("frames are %q, want %q", got, want)
 		}
@@ -91,16 +57,16 @@ func TestStartKeepsTheOrder(t *testing.T) {
 	for round := range 50 {
 		channel := fmt.Sprint(round)
 		r := hubtest.NewRecorder("r")
-		sub := subscribe(t, h, channel, r, lines)
+		sub := hubtest.Subscribe(t, h, channel, r, lines)
 		var publishing sync.WaitGroup
 		publishing.Go(func() {
 			for _, data := range sequence(100) {
-				publish(t, h, channel, data)
+				hubtest.Publish(t, h, channel, data)
 			}
 		})
 		sub.Start()
 		publishing.Wait()
-		wantData(t, r, sequence(100)...)
+		r.Want(t, sequence(100)...)
 	}
 }
 
@@ -109,14 +75,14 @@ func TestHoldIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		r := hubtest.NewRecorder("r")
-		sub := subscribe(t, h, "chat", r, lines)
+		sub := hubtest.Subscribe(t, h, "chat", r, lines)
 		big := strings.Repeat("d", 400<<10)
 		for range 4 {
-			publish(t, h, "chat", big)
+			hubtest.Publish(t, h, "chat", big)
 		}
 		synctest.Wait()
 		sub.Start()
-		publish(t, h, "chat", "late")
+		hubtest.Publish(t, h, "chat", "late")
 		synctest.Wait()
 		if r.Evicted() != 1 || r.Len() != 0 {
 			t.Errorf("evicted %d times after %d messages, want once and none", r.Evicted(), r.Len())
@@ -129,8 +95,8 @@ func TestHoldTakesOneBigMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		r := hubtest.NewRecorder("r")
-		sub := subscribe(t, h, "chat", r, lines)
-		publish(t, h, "chat", strings.Repeat("d", 1<<20)) // its frame is longer
+		sub := hubtest.Subscribe(t, h, "chat", r, lines)
+		hubtest.Publish(t, h, "chat", strings.Repeat("d", 1<<20)) // its frame is longer
 		synctest.Wait()
 		sub.Start()
 		if r.Evicted() != 0 || r.Len() != 1 {
@@ -150,12 +116,12 @@ func TestCancelEndsDelivery(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := hub.New(hub.Options{})
 				r := hubtest.NewRecorder("r")
-				sub := subscribe(t, h, "chat", r, lines)
-				publish(t, h, "chat", "held")
+				sub := hubtest.Subscribe(t, h, "chat", r, lines)
+				hubtest.Publish(t, h, "chat", "held")
 				synctest.Wait()
 				use(sub)
 				before := r.Len()
-				publish(t, h, "chat", "later")
+				hubtest.Publish(t, h, "chat", "later")
 				synctest.Wait()
 				if strings.HasPrefix(name, "started") && name != "started after" && before != 1 {
 					t.Errorf("%d messages came between Start and Cancel, want 1", before)
@@ -178,7 +144,7 @@ func TestCancelWaitsForADelivery(t *testing.T) {
 	var done atomic.Bool
 	stop.Go(func() {
 		for !done.Load() {
-			publish(t, h, "chat", "x")
+			hubtest.Publish(t, h, "chat", "x")
 		}
 	})
 	for range 300 {
@@ -189,7 +155,7 @@ func TestCancelWaitsForADelivery(t *testing.T) {
 				t.Error("delivered after Cancel")
 			}
 		}
-		sub := subscribe(t, h, "chat", r, lines)
+		sub := hubtest.Subscribe(t, h, "chat", r, lines)
 		sub.Start()
 		sub.Cancel()
 		cancelled.Store(true)
@@ -201,14 +167,14 @@ func TestCancelWaitsForADelivery(t *testing.T) {
 func TestLateJoinersGetWhatComesLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		early := listen(t, h, "chat", "early")
-		publish(t, h, "chat", "1")
-		publish(t, h, "chat", "2")
-		late := listen(t, h, "chat", "late") // perhaps before the round of 1 and 2
-		publish(t, h, "chat", "3")
+		early := hubtest.Listen(t, h, "chat", "early")
+		hubtest.Publish(t, h, "chat", "1")
+		hubtest.Publish(t, h, "chat", "2")
+		late := hubtest.Listen(t, h, "chat", "late") // perhaps before the round of 1 and 2
+		hubtest.Publish(t, h, "chat", "3")
 		synctest.Wait()
-		wantData(t, early, "1", "2", "3")
-		wantData(t, late, "3")
+		early.Want(t, "1", "2", "3")
+		late.Want(t, "3")
 		if got := late.Frames(); got != "3\n" {
 			t.Errorf("the late one got the frames %q", got)
 		}
@@ -223,9 +189,9 @@ func TestJoinDuringARound(t *testing.T) {
 		gate := make(chan struct{})
 		first := hubtest.NewRecorder("first")
 		first.OnDeliver = func(*hub.Subscription, hub.Delivery) { <-gate }
-		subscribe(t, h, "chat", first, lines).Start()
-		publish(t, h, "chat", "1") // its round stands at the gate
-		publish(t, h, "chat", "2")
+		hubtest.Subscribe(t, h, "chat", first, lines).Start()
+		hubtest.Publish(t, h, "chat", "1") // its round stands at the gate
+		hubtest.Publish(t, h, "chat", "2")
 		joined := make(chan *hubtest.Recorder)
 		go func() { // waits for the section of the first
 			r := hubtest.NewRecorder("late")
@@ -234,12 +200,12 @@ func TestJoinDuringARound(t *testing.T) {
 			}
 			joined <- r
 		}()
-		publish(t, h, "chat", "3")
+		hubtest.Publish(t, h, "chat", "3")
 		close(gate)
 		late := <-joined
-		publish(t, h, "chat", "4")
-		wantData(t, first, "1", "2", "3", "4")
-		hubtest.Eventually(t, 15*time.Second, func() bool { return strings.HasSuffix(late.Frames(), "4\n") }, "the last message")
+		hubtest.Publish(t, h, "chat", "4")
+		first.Want(t, "1", "2", "3", "4")
+		hubtest.Eventually(t, hubtest.Patience, func() bool { return strings.HasSuffix(late.Frames(), "4\n") }, "the last message")
 		got, want := late.Data(), []string{"2", "3", "4"}
 		if len(got) > 3 || !slices.Equal(got, want[3-len(got):]) {
 			t.Fatalf("the late one got %q, want an end of %q", got, want)
@@ -253,7 +219,7 @@ func TestJoinDuringARound(t *testing.T) {
 func TestExclude(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		anna, ben := listen(t, h, "chat", "anna"), listen(t, h, "chat", "ben")
+		anna, ben := hubtest.Listen(t, h, "chat", "anna"), hubtest.Listen(t, h, "chat", "ben")
 		for i, exclude := range []string{"anna", "", "ben", "anna", "nobody"} {
 			m := &hub.Message{Data: fmt.Append(nil, i+1), Exclude: exclude}
 			if _, err := h.Publish(t.Context(), "chat", m, hub.PublishOptions{}); err != nil {
@@ -261,8 +227,8 @@ func TestExclude(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		wantData(t, anna, "2", "3", "5")
-		wantData(t, ben, "1", "2", "4", "5")
+		anna.Want(t, "2", "3", "5")
+		ben.Want(t, "1", "2", "4", "5")
 		if a, b := anna.Frames(), ben.Frames(); a != "2\n3\n5\n" || b != "1\n2\n4\n5\n" {
 			t.Errorf("frames are %q and %q", a, b)
 		}
@@ -274,16 +240,16 @@ func TestExclude(t *testing.T) {
 func TestRefusalIsTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		slow := listen(t, h, "chat", "slow")
-		publish(t, h, "chat", "1")
+		slow := hubtest.Listen(t, h, "chat", "slow")
+		hubtest.Publish(t, h, "chat", "1")
 		synctest.Wait()
 		slow.Refuse(true)
-		publish(t, h, "chat", "2")
+		hubtest.Publish(t, h, "chat", "2")
 		synctest.Wait()
 		slow.Refuse(false) // its buffer has room again before it closes itself
-		publish(t, h, "chat", "3")
+		hubtest.Publish(t, h, "chat", "3")
 		synctest.Wait()
-		wantData(t, slow, "1")
+		slow.Want(t, "1")
 		if n := slow.Evicted(); n != 1 {
 			t.Errorf("evicted %d times, want once", n)
 		}
@@ -299,17 +265,17 @@ func TestEvictionIsOutsideLocks(t *testing.T) {
 		var sub *hub.Subscription
 		slow.OnEvict = func() {
 			sub.Cancel()
-			publish(t, h, "chat", "slow has gone")
+			hubtest.Publish(t, h, "chat", "slow has gone")
 			if n := h.NumSubscribers("chat"); n != 1 {
 				t.Errorf("%d are left, want 1", n)
 			}
 		}
-		sub = subscribe(t, h, "chat", slow, lines)
+		sub = hubtest.Subscribe(t, h, "chat", slow, lines)
 		sub.Start()
-		quick := listen(t, h, "chat", "quick")
-		publish(t, h, "chat", "1")
+		quick := hubtest.Listen(t, h, "chat", "quick")
+		hubtest.Publish(t, h, "chat", "1")
 		synctest.Wait()
-		wantData(t, quick, "1", "slow has gone")
+		quick.Want(t, "1", "slow has gone")
 		if slow.Evicted() != 1 || slow.Len() != 0 {
 			t.Errorf("the slow one was evicted %d times and got %q", slow.Evicted(), slow.Data())
 		}
@@ -323,12 +289,12 @@ func TestEvictionByStart(t *testing.T) {
 		h := hub.New(hub.Options{})
 		slow := hubtest.NewRecorder("slow")
 		slow.Refuse(true)
-		sub := subscribe(t, h, "chat", slow, lines)
+		sub := hubtest.Subscribe(t, h, "chat", slow, lines)
 		slow.OnEvict = sub.Cancel
-		publish(t, h, "chat", "1")
+		hubtest.Publish(t, h, "chat", "1")
 		synctest.Wait()
 		sub.Start()
-		publish(t, h, "chat", "2")
+		hubtest.Publish(t, h, "chat", "2")
 		synctest.Wait()
 		if slow.Evicted() != 1 || slow.Refused() != 1 || h.NumSubscribers("chat") != 0 {
 			t.Errorf("evicted %d times after %d refusals, %d left", slow.Evicted(), slow.Refused(), h.NumSubscribers("chat"))
@@ -344,12 +310,12 @@ func TestManySubscribers(t *testing.T) {
 			subs := make([]*hub.Subscription, n)
 			for i := range rs {
 				rs[i] = hubtest.NewRecorder(fmt.Sprint(i))
-				subs[i] = subscribe(t, h, "chat", rs[i], lines)
+				subs[i] = hubtest.Subscribe(t, h, "chat", rs[i], lines)
 				subs[i].Start()
 			}
-			publish(t, h, "chat", "1")
+			hubtest.Publish(t, h, "chat", "1")
 			for _, r := range rs {
-				wantData(t, r, "1")
+				r.Want(t, "1")
 			}
 			for i := 0; i < n; i += 2 { // holes in every section
 				subs[i].Cancel()
@@ -357,12 +323,12 @@ func TestManySubscribers(t *testing.T) {
 			if got, want := h.NumSubscribers("chat"), n/2; got != want {
 				t.Errorf("%d subscribers are left, want %d", got, want)
 			}
-			late := listen(t, h, "chat", "late")
-			publish(t, h, "chat", "2")
-			wantData(t, late, "2")
+			late := hubtest.Listen(t, h, "chat", "late")
+			hubtest.Publish(t, h, "chat", "2")
+			late.Want(t, "2")
 			for i, r := range rs {
 				if i%2 == 1 {
-					wantData(t, r, "1", "2")
+					r.Want(t, "1", "2")
 				} else if r.Len() != 1 {
 					t.Errorf("%s left after 1 message and got %q", r.ID(), r.Data())
 				}
@@ -378,12 +344,12 @@ func TestQueueIsBounded(t *testing.T) {
 		gate := make(chan struct{})
 		r := hubtest.NewRecorder("r")
 		r.OnDeliver = func(*hub.Subscription, hub.Delivery) { <-gate }
-		subscribe(t, h, "chat", r, lines).Start()
+		hubtest.Subscribe(t, h, "chat", r, lines).Start()
 		var published atomic.Int64
 		data := strings.Repeat("d", 1<<20)
 		go func() {
 			for range 40 {
-				publish(t, h, "chat", data)
+				hubtest.Publish(t, h, "chat", data)
 				published.Add(1)
 			}
 		}()
@@ -391,7 +357,7 @@ func TestQueueIsBounded(t *testing.T) {
 		if n := published.Load(); n < 16 || n > 19 {
 			t.Errorf("%d messages of 1 MiB were accepted into a queue of 16 MiB", n)
 		}
-		publish(t, h, "other", "no other channel waits")
+		hubtest.Publish(t, h, "other", "no other channel waits")
 		close(gate)
 		synctest.Wait()
 		if n := published.Load(); n != 40 || r.Len() != 40 {
@@ -420,7 +386,7 @@ func TestPublishWhileStopping(t *testing.T) {
 	for range 30 {
 		h, stop := hubtest.Run(t, hub.Options{})
 		for i := range 3 {
-			listen(t, h, fmt.Sprint("chat", i), "r")
+			hubtest.Listen(t, h, fmt.Sprint("chat", i), "r")
 		}
 		var publishing sync.WaitGroup
 		var done atomic.Bool
@@ -450,11 +416,11 @@ func TestBusyChannelGathers(t *testing.T) {
 			rounds = append(rounds, fmt.Sprintf("%d at %s", len(d.Messages), time.Since(start)))
 			time.Sleep(10 * time.Millisecond) // what a round to many takes
 		}
-		subscribe(t, h, "chat", r, lines).Start()
+		hubtest.Subscribe(t, h, "chat", r, lines).Start()
 		at := func(ms int, data ...string) {
 			time.Sleep(time.Until(start.Add(time.Duration(ms) * time.Millisecond)))
 			for _, d := range data {
-				publish(t, h, "chat", d)
+				hubtest.Publish(t, h, "chat", d)
 			}
 		}
 		full := strings.Repeat("d", 60<<10)

@@ -19,24 +19,24 @@ func TestIdleChannels(t *testing.T) {
 		want []string
 	}{
 		{"left", func(t *testing.T, h *hub.Hub) {
-			subscribe(t, h, "chat", hubtest.NewRecorder("a"), lines).Cancel()
+			hubtest.Subscribe(t, h, "chat", hubtest.NewRecorder("a"), lines).Cancel()
 			time.Sleep(10 * time.Second)
 		}, []string{"subscribe chat", "unsubscribe chat"}},
 		{"back soon", func(t *testing.T, h *hub.Hub) {
 			for range 5 {
-				subscribe(t, h, "chat", hubtest.NewRecorder("a"), lines).Cancel()
+				hubtest.Subscribe(t, h, "chat", hubtest.NewRecorder("a"), lines).Cancel()
 				time.Sleep(2 * time.Second)
 			}
 		}, []string{"subscribe chat"}},
 		{"back late", func(t *testing.T, h *hub.Hub) {
 			for range 2 {
-				subscribe(t, h, "chat", hubtest.NewRecorder("a"), lines).Cancel()
+				hubtest.Subscribe(t, h, "chat", hubtest.NewRecorder("a"), lines).Cancel()
 				time.Sleep(10 * time.Second)
 			}
 		}, []string{"subscribe chat", "unsubscribe chat", "subscribe chat", "unsubscribe chat"}},
 		{"one of two left", func(t *testing.T, h *hub.Hub) {
-			listen(t, h, "chat", "a")
-			subscribe(t, h, "chat", hubtest.NewRecorder("b"), lines).Cancel()
+			hubtest.Listen(t, h, "chat", "a")
+			hubtest.Subscribe(t, h, "chat", hubtest.NewRecorder("b"), lines).Cancel()
 			time.Sleep(10 * time.Second)
 		}, []string{"subscribe chat"}},
 	} {
@@ -59,14 +59,14 @@ func TestBackAsAChannelIsLetGoOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := hubtest.Run(t, hub.Options{})
 		for i := range 20 {
-			sub := subscribe(t, h, "chat", hubtest.NewRecorder("a"), lines)
+			sub := hubtest.Subscribe(t, h, "chat", hubtest.NewRecorder("a"), lines)
 			sub.Start()
 			sub.Cancel()
 			time.Sleep(3*time.Second + time.Duration(i)*150*time.Millisecond)
-			r := listen(t, h, "chat", "b")
-			publish(t, h, "chat", "1")
+			r := hubtest.Listen(t, h, "chat", "b")
+			hubtest.Publish(t, h, "chat", "1")
 			synctest.Wait()
-			wantData(t, r, "1")
+			r.Want(t, "1")
 		}
 	})
 }

@@ -18,114 +18,29 @@ import (
 	"belfry/hub/hubtest"
 )
 
-// enter subscribes a client with presence and starts.
-func enter(t testing.TB, h *hub.Hub, channel string, c hub.ClientInfo) (*hub.Subscription, *hubtest.Recorder) {
-	t.Helper()
-	r := hubtest.NewRecorder(c.Client)
-	sub, err := h.Subscribe(context.Background(), channel, r, lines, hub.SubscribeOptions{Client: &c})
-	if err != nil {
-		t.Fatalf("Subscribe(%q) of %q = %v", channel, c.Client, err)
-	}
-	t.Cleanup(sub.Cancel)
-	sub.Start()
-	return sub, r
-}
-
-// client is one who is called so, and whose user is the part before the dash.
-func client(name string) hub.ClientInfo {
-	user, _, _ := strings.Cut(name, "-")
-	return hub.ClientInfo{User: user, Client: name}
-}
-
-// comings returns what was heard of those who came and went, as "+anna" and
-// "-anna".
-func comings(r *hubtest.Recorder) (all []string) {
-	for _, m := range r.Messages() {
-		switch m.Kind {
-		case hub.KindJoin:
-			all = append(all, "+"+m.Info.Client)
-		case hub.KindLeave:
-			all = append(all, "-"+m.Info.Client)
-		}
-	}
-	return all
-}
-
-// wantComings waits until that, and no more, was heard.
-func wantComings(t testing.TB, r *hubtest.Recorder, want ...string) {
-	t.Helper()
-	wantComingsWithin(t, 5*time.Second, r, want...)
-}
-
-func wantComingsWithin(t testing.TB, within time.Duration, r *hubtest.Recorder, want ...string) {
-	t.Helper()
-	for deadline := time.Now().Add(within); len(comings(r)) < len(want) && time.Now().Before(deadline); {
-		time.Sleep(2 * time.Millisecond)
-	}
-	if got := comings(r); !slices.Equal(got, want) {
-		t.Errorf("%s heard %q, want %q", r.ID(), got, want)
-	}
-}
-
-// present returns the clients of a channel in order, or what kept them from
-// being read.
-func present(h *hub.Hub, channel string) string {
-	clients, err := h.Presence(context.Background(), channel)
-	if err != nil {
-		return err.Error()
-	}
-	var names []string
-	for _, c := range clients {
-		names = append(names, c.Client)
-	}
-	slices.Sort(names)
-	return strings.Join(names, " ")
-}
-
-// wantPresent waits until those, and no others, are on a channel, and checks that
-// the stats say the same.
-func wantPresent(t testing.TB, h *hub.Hub, channel, want string, users int) {
-	t.Helper()
-	wantPresentWithin(t, 5*time.Second, h, channel, want, users)
-}
-
-func wantPresentWithin(t testing.TB, within time.Duration, h *hub.Hub, channel, want string, users int) {
-	t.Helper()
-	for deadline := time.Now().Add(within); present(h, channel) != want && time.Now().Before(deadline); {
-		time.Sleep(5 * time.Millisecond)
-	}
-	if got := present(h, channel); got != want {
-		t.Fatalf("on %q are %q, want %q", channel, got, want)
-	}
-	stats, err := h.PresenceStats(context.Background(), channel)
-	if n := len(strings.Fields(want)); err != nil || stats != (hub.PresenceStats{Clients: n, Users: users}) {
-		t.Errorf("the stats of %q are %+v, %v; want %d clients and %d users", channel, stats, err, n, users)
-	}
-}
-
 func checkPresence(t *testing.T, nodes cluster) {
 	hubs := nodes(t, 2)
-	anna, heardByAnna := enter(t, hubs[0], "chat", client("anna-1"))
-	ben, heardByBen := enter(t, hubs[1], "chat", client("ben"))
-	_, _ = enter(t, hubs[1], "chat", client("anna-2"))
-	wantComings(t, heardByAnna, "+ben", "+anna-2")
-	wantComings(t, heardByBen, "+anna-2")
+	anna, heardByAnna := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("anna-1"))
+	ben, heardByBen := hubtest.Enter(t, hubs[1], "chat", hubtest.Client("ben"))
+	_, _ = hubtest.Enter(t, hubs[1], "chat", hubtest.Client("anna-2"))
+	heardByAnna.WantJoinsAndLeaves(t, "+ben", "+anna-2")
+	heardByBen.WantJoinsAndLeaves(t, "+anna-2")
 	for _, h := range hubs {
-		wantPresent(t, h, "chat", "anna-1 anna-2 ben", 2)
-		wantPresent(t, h, "chat:2", "", 0)
+		hubtest.WantPresent(t, h, "chat", "anna-1 anna-2 ben", 2)
+		hubtest.WantPresent(t, h, "chat:2", "", 0)
 	}
 	anna.Cancel()
-	wantComings(t, heardByBen, "+anna-2", "-anna-1")
-	wantPresent(t, hubs[1], "chat", "anna-2 ben", 2)
+	heardByBen.WantJoinsAndLeaves(t, "+anna-2", "-anna-1")
+	hubtest.WantPresent(t, hubs[1], "chat", "anna-2 ben", 2)
 	ben.Cancel()
-	wantPresent(t, hubs[0], "chat", "anna-2", 1)
-	wantComings(t, heardByAnna, "+ben", "+anna-2")
+	hubtest.WantPresent(t, hubs[0], "chat", "anna-2", 1)
+	heardByAnna.WantJoinsAndLeaves(t, "+ben", "+anna-2")
 }
 
 // What is known of a client arrives whole, in the message and in the presence.
 func checkPresenceFields(t *testing.T, nodes cluster) {
 	hubs := nodes(t, 2)
-	_, r := enter(t, hubs[0], "chat", client("watcher"))
+	_, r := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("watcher"))
 	for i, c := range []hub.ClientInfo{
 		{User: "42 43", Client: "a b", ConnInfo: []byte(`{"a":1}`), ChanInfo: []byte(`[2]`)},
 		{Client: "anonymous"},
@@ -133,7 +48,7 @@ func checkPresenceFields(t *testing.T, nodes cluster) {
 		{User: "ünï 鐘", Client: "鐘"},
 	} {
 		before := time.Now().UnixMilli()
-		sub, _ := enter(t, hubs[1], "chat", c)
+		sub, _ := hubtest.Enter(t, hubs[1], "chat", c)
 		clients, err := hubs[0].Presence(t.Context(), "chat")
 		at := slices.IndexFunc(clients, func(p hub.ClientInfo) bool { return p.Client == c.Client })
 		if err != nil || at < 0 {
@@ -151,89 +66,89 @@ func checkPresenceFields(t *testing.T, nodes cluster) {
 			}
 		}
 	}
-	wantPresent(t, hubs[1], "chat", "watcher", 1)
+	hubtest.WantPresent(t, hubs[1], "chat", "watcher", 1)
 }
 
 // A client that subscribes again while its old subscription is still there stays
 // until both are gone; one that comes back has joined again.
 func checkPresenceAgain(t *testing.T, nodes cluster) {
 	hubs := nodes(t, 2)
-	_, r := enter(t, hubs[0], "chat", client("watcher"))
-	old, _ := enter(t, hubs[1], "chat", client("anna"))
-	newer := client("anna")
+	_, r := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("watcher"))
+	old, _ := hubtest.Enter(t, hubs[1], "chat", hubtest.Client("anna"))
+	newer := hubtest.Client("anna")
 	newer.ChanInfo = []byte(`"newer"`)
-	again, _ := enter(t, hubs[1], "chat", newer)
+	again, _ := hubtest.Enter(t, hubs[1], "chat", newer)
 	old.Cancel()
 	old.Cancel()
-	wantPresent(t, hubs[0], "chat", "anna watcher", 2)
+	hubtest.WantPresent(t, hubs[0], "chat", "anna watcher", 2)
 	clients, err := hubs[0].Presence(t.Context(), "chat")
 	slices.SortFunc(clients, func(a, b hub.ClientInfo) int { return cmp.Compare(a.Client, b.Client) })
 	if err != nil || string(clients[0].ChanInfo) != `"newer"` {
 		t.Errorf("the presence is %v, %v; want what the newer subscription said", clients, err)
 	}
 	again.Cancel()
-	wantComings(t, r, "+anna", "-anna")
+	r.WantJoinsAndLeaves(t, "+anna", "-anna")
 	want := []string{"+anna", "-anna"}
 	for range 20 {
-		sub, _ := enter(t, hubs[1], "chat", client("anna"))
+		sub, _ := hubtest.Enter(t, hubs[1], "chat", hubtest.Client("anna"))
 		sub.Cancel()
 		want = append(want, "+anna", "-anna")
 	}
-	enter(t, hubs[1], "chat", client("anna"))
-	wantComings(t, r, append(want, "+anna")...)
-	wantPresent(t, hubs[0], "chat", "anna watcher", 2)
+	hubtest.Enter(t, hubs[1], "chat", hubtest.Client("anna"))
+	r.WantJoinsAndLeaves(t, append(want, "+anna")...)
+	hubtest.WantPresent(t, hubs[0], "chat", "anna watcher", 2)
 }
 
 // A client that comes back as another user is counted as that one.
 func checkPresenceOtherUser(t *testing.T, nodes cluster) {
 	hubs := nodes(t, 2)
-	first, _ := enter(t, hubs[0], "chat", hub.ClientInfo{User: "anna", Client: "a"})
-	second, _ := enter(t, hubs[0], "chat", hub.ClientInfo{User: "ben", Client: "a"})
-	enter(t, hubs[1], "chat", hub.ClientInfo{User: "ben", Client: "b"})
-	wantPresent(t, hubs[1], "chat", "a b", 1)
+	first, _ := hubtest.Enter(t, hubs[0], "chat", hub.ClientInfo{User: "anna", Client: "a"})
+	second, _ := hubtest.Enter(t, hubs[0], "chat", hub.ClientInfo{User: "ben", Client: "a"})
+	hubtest.Enter(t, hubs[1], "chat", hub.ClientInfo{User: "ben", Client: "b"})
+	hubtest.WantPresent(t, hubs[1], "chat", "a b", 1)
 	first.Cancel()
-	wantPresent(t, hubs[1], "chat", "a b", 1)
+	hubtest.WantPresent(t, hubs[1], "chat", "a b", 1)
 	second.Cancel()
-	wantPresent(t, hubs[1], "chat", "b", 1)
+	hubtest.WantPresent(t, hubs[1], "chat", "b", 1)
 }
 
 // Channels whose rules have no presence, and subscribers that say nothing of
 // themselves, are unknown.
 func checkPresenceOff(t *testing.T, nodes cluster) {
 	hubs := nodes(t, 2)
-	_, r := enter(t, hubs[0], "news", client("anna"))
-	enter(t, hubs[1], "news", client("ben"))
-	_, known := enter(t, hubs[0], "chat", client("anna"))
-	unnamed := listen(t, hubs[1], "chat", "unnamed")
-	publish(t, hubs[1], "news", "1")
-	publish(t, hubs[1], "chat", "1")
-	wantData(t, r, "1")
-	wantData(t, known, "1")
-	wantPresent(t, hubs[1], "news", "", 0)
-	wantPresent(t, hubs[1], "chat", "anna", 1)
-	wantData(t, unnamed, "1")
+	_, r := hubtest.Enter(t, hubs[0], "news", hubtest.Client("anna"))
+	hubtest.Enter(t, hubs[1], "news", hubtest.Client("ben"))
+	_, known := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("anna"))
+	unnamed := hubtest.Listen(t, hubs[1], "chat", "unnamed")
+	hubtest.Publish(t, hubs[1], "news", "1")
+	hubtest.Publish(t, hubs[1], "chat", "1")
+	r.Want(t, "1")
+	known.Want(t, "1")
+	hubtest.WantPresent(t, hubs[1], "news", "", 0)
+	hubtest.WantPresent(t, hubs[1], "chat", "anna", 1)
+	unnamed.Want(t, "1")
 }
 
 // A client that is evicted leaves.
 func checkPresenceEvicted(t *testing.T, nodes cluster) {
 	hubs := nodes(t, 2)
-	_, r := enter(t, hubs[0], "chat", client("watcher"))
+	_, r := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("watcher"))
 	slow := hubtest.NewRecorder("slow")
 	var sub *hub.Subscription
 	evicted := make(chan struct{})
 	slow.OnEvict = func() { close(evicted) }
-	c := client("slow")
+	c := hubtest.Client("slow")
 	sub, err := hubs[1].Subscribe(t.Context(), "chat", slow, lines, hub.SubscribeOptions{Client: &c})
 	if err != nil {
 		t.Fatal(err)
 	}
 	slow.Refuse(true)
 	sub.Start()
-	publish(t, hubs[0], "chat", "1")
+	hubtest.Publish(t, hubs[0], "chat", "1")
 	<-evicted
 	sub.Cancel()
-	wantComings(t, r, "+slow", "-slow")
-	wantPresent(t, hubs[0], "chat", "watcher", 1)
+	r.WantJoinsAndLeaves(t, "+slow", "-slow")
+	hubtest.WantPresent(t, hubs[0], "chat", "watcher", 1)
 }
 
 // Many come and go at once; at the end those are there who stayed, and everybody
@@ -241,23 +156,23 @@ func checkPresenceEvicted(t *testing.T, nodes cluster) {
 func checkPresenceAtOnce(t *testing.T, nodes cluster) {
 	const clients = 200
 	hubs := nodes(t, 2)
-	_, r := enter(t, hubs[0], "chat", client("0"))
+	_, r := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("0"))
 	var coming sync.WaitGroup
 	for i := range clients {
 		coming.Go(func() {
 			for range 3 {
-				sub, _ := enter(t, hubs[i%2], "chat", client(fmt.Sprint("c", i)))
+				sub, _ := hubtest.Enter(t, hubs[i%2], "chat", hubtest.Client(fmt.Sprint("c", i)))
 				sub.Cancel()
 			}
 			if i%2 == 0 {
-				enter(t, hubs[i%2], "chat", client(fmt.Sprint("c", i)))
+				hubtest.Enter(t, hubs[i%2], "chat", hubtest.Client(fmt.Sprint("c", i)))
 			}
 		})
 	}
 	coming.Wait()
-	hubtest.Eventually(t, 15*time.Second, func() bool { return len(comings(r)) == 7*clients-clients/2 }, "all comings are heard of")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return len(r.JoinsAndLeaves()) == 7*clients-clients/2 }, "all comings are heard of")
 	here := make(map[string]int)
-	for _, coming := range comings(r) {
+	for _, coming := range r.JoinsAndLeaves() {
 		here[coming[1:]] += map[byte]int{'+': 1, '-': -1}[coming[0]]
 		if n := here[coming[1:]]; n != 0 && n != 1 {
 			t.Fatalf("%s was heard out of order", coming)
@@ -279,10 +194,10 @@ func checkPresenceNames(t *testing.T, nodes cluster) {
 	hubs := nodes(t, 2)
 	names := []string{"chat", "chat}:members:x", "chat{", "chat}", "chat:nodes", "chat*", "chat:鐘"}
 	for i, name := range names {
-		enter(t, hubs[i%2], name, client(fmt.Sprint("c", i)))
+		hubtest.Enter(t, hubs[i%2], name, hubtest.Client(fmt.Sprint("c", i)))
 	}
 	for i, name := range names {
-		wantPresent(t, hubs[(i+1)%2], name, fmt.Sprint("c", i), 1)
+		hubtest.WantPresent(t, hubs[(i+1)%2], name, fmt.Sprint("c", i), 1)
 	}
 	if _, err := hubs[0].Presence(t.Context(), ""); err == nil {
 		t.Error("a channel without a name has a presence")
@@ -295,13 +210,13 @@ func TestMemoryPresenceWithoutRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := hub.NewMemoryBroker()
 		h := hub.New(hub.Options{Broker: b})
-		r := listen(t, h, "chat", "r")
+		r := hubtest.Listen(t, h, "chat", "r")
 		start := time.Now()
-		err := b.Join(t.Context(), "chat", client("anna"))
+		err := b.Join(t.Context(), "chat", hubtest.Client("anna"))
 		if d := time.Since(start); !errors.Is(err, hub.ErrUnavailable) || d > 2*time.Second {
 			t.Errorf("Join = %v after %s, want ErrUnavailable within two seconds", err, d)
 		}
-		wantPresent(t, h, "chat", "anna", 1)
+		hubtest.WantPresent(t, h, "chat", "anna", 1)
 		b.Leave("chat", "anna")
 		b.Leave("chat", "anna")
 		b.Leave("chat", "nobody")
@@ -309,11 +224,11 @@ func TestMemoryPresenceWithoutRun(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- h.Run(ctx) }()
 		synctest.Wait()
-		wantComings(t, r, "+anna", "-anna")
+		r.WantJoinsAndLeaves(t, "+anna", "-anna")
 		cancel()
 		<-ended
 		start = time.Now()
-		if err := b.Join(t.Context(), "chat", client("late")); err != nil || time.Since(start) > 0 {
+		if err := b.Join(t.Context(), "chat", hubtest.Client("late")); err != nil || time.Since(start) > 0 {
 			t.Errorf("Join after the end = %v after %s", err, time.Since(start))
 		}
 	})

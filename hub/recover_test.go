@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
@@ -18,26 +17,26 @@ func TestRecoverAheadOfTheNode(t *testing.T) {
 	r := hubtest.Redis(t)
 	fast := redisHub(t, r, keeping)
 	slow, link := linkedHub(t, r)
-	stays := listen(t, slow, "chat", "stays")
-	publishAt(t, fast, "1", hub.PublishOptions{})
-	wantData(t, stays, "1")
+	stays := hubtest.Listen(t, slow, "chat", "stays")
+	hubtest.Publish(t, fast, "chat", "1")
+	stays.Want(t, "1")
 	link.Refuse(true)
 	link.Cut()
-	had := publishAt(t, fast, "2", hub.PublishOptions{}).Position
+	had := hubtest.Publish(t, fast, "chat", "2")
 	moves := hubtest.NewRecorder("moves")
 	_, err := slow.Subscribe(context.Background(), "chat", moves, lines, hub.SubscribeOptions{Recover: &had})
 	if !errors.Is(err, hub.ErrUnavailable) {
 		t.Fatalf("while the node is cut off, Subscribe = %v, want ErrUnavailable", err)
 	}
 	link.Refuse(false)
-	sub := subscribeFrom(t, slow, moves, had)
+	sub := hubtest.Recover(t, slow, "chat", moves, had)
 	if !sub.Recovered || len(sub.Missed) > 0 || sub.Position != had {
 		t.Errorf("recovered %t with %d messages at %+v, want true with none at %+v", sub.Recovered, len(sub.Missed), sub.Position, had)
 	}
 	sub.Start()
-	publishAt(t, fast, "3", hub.PublishOptions{})
-	wantData(t, moves, "3")
-	wantData(t, stays, "1", "2", "3")
+	hubtest.Publish(t, fast, "chat", "3")
+	moves.Want(t, "3")
+	stays.Want(t, "1", "2", "3")
 }
 
 // linkedHub is a node whose way to Redis can be cut.
@@ -49,6 +48,6 @@ func linkedHub(t *testing.T, r *hubtest.RedisServer) (*hub.Hub, *hubtest.Proxy) 
 		t.Fatal(err)
 	}
 	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: keeping})
-	hubtest.Eventually(t, 15*time.Second, func() bool { return h.Ready(t.Context()) == nil }, "the broker is ready")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return h.Ready(t.Context()) == nil }, "the broker is ready")
 	return h, link
 }

@@ -34,9 +34,9 @@ func TestRecoverWhileNobodyAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &mute{MemoryBroker: hub.NewMemoryBroker()}
 		h, stop := hubtest.Run(t, hub.Options{Broker: b, Rules: keeping})
-		listen(t, h, "chat", "stays")
-		since := publishAt(t, h, "1", hub.PublishOptions{}).Position
-		publishAt(t, h, "2", hub.PublishOptions{})
+		hubtest.Listen(t, h, "chat", "stays")
+		since := hubtest.Publish(t, h, "chat", "1")
+		hubtest.Publish(t, h, "chat", "2")
 		b.told.Store(true)
 		start := time.Now()
 		var many sync.WaitGroup

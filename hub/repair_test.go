@@ -3,7 +3,6 @@ package hub_test
 import (
 	"context"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,37 +14,6 @@ import (
 
 // keeping are rules with a history that holds a whole test.
 var keeping = hub.Rules{{Match: "*", ServerPublish: true, History: hub.History{Size: 10_000, TTL: time.Minute}}}
-
-// loser is a recorder that counts what it is told to have lost.
-type loser struct {
-	*hubtest.Recorder
-	mu   sync.Mutex // guards what follows
-	lost int
-}
-
-func (l *loser) Lose(*hub.Subscription) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lost++
-}
-
-func (l *loser) losses() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lost
-}
-
-func lose(t *testing.T, h *hub.Hub, channel string) *loser {
-	t.Helper()
-	l := &loser{Recorder: hubtest.NewRecorder("loser")}
-	sub, err := h.Subscribe(t.Context(), channel, l, lines, hub.SubscribeOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(sub.Cancel)
-	sub.Start()
-	return l
-}
 
 // killPubSub cuts the connections over which messages come, of every node.
 func killPubSub(t *testing.T, r *hubtest.RedisServer) {
@@ -67,20 +35,20 @@ func TestRepairAfterCuts(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	publisher, h := redisHub(t, r, keeping), redisHub(t, r, keeping)
-	l := lose(t, h, "chat")
+	l := hubtest.ListenForLosses(t, h, "chat")
 	const messages, cuts = 600, 5
 	for i := range messages {
 		if i%(messages/cuts) == messages/cuts/2 {
 			killPubSub(t, r)
 		}
-		publishAt(t, publisher, fmt.Sprint(i), hub.PublishOptions{})
+		hubtest.Publish(t, publisher, "chat", fmt.Sprint(i))
 	}
 	l.Wait(t, messages)
-	wantContiguous(t, 0, l.Messages())
+	hubtest.WantOneByOne(t, 0, l.Messages())
 	// They are counted after they were delivered.
-	hubtest.Eventually(t, 15*time.Second, func() bool { return h.Stats().Repaired > 0 }, "repairs are counted")
-	if l.losses() != 0 {
-		t.Errorf("%+v, %d losses: want none", h.Stats(), l.losses())
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return h.Stats().Repaired > 0 }, "repairs are counted")
+	if l.Losses() != 0 {
+		t.Errorf("%+v, %d losses: want none", h.Stats(), l.Losses())
 	}
 }
 
@@ -90,7 +58,7 @@ func TestRepairAfterRestartWithData(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t, "--appendonly", "yes", "--appendfsync", "always")
 	publisher, h := redisHub(t, r, keeping), redisHub(t, r, keeping)
-	l := lose(t, h, "chat")
+	l := hubtest.ListenForLosses(t, h, "chat")
 	var acknowledged []string
 	for i := range 300 {
 		if i%100 == 50 {
@@ -98,14 +66,14 @@ func TestRepairAfterRestartWithData(t *testing.T) {
 			r.Start()
 		}
 		data := fmt.Sprint(i)
-		hubtest.Eventually(t, 15*time.Second, func() bool {
+		hubtest.Eventually(t, hubtest.Patience, func() bool {
 			_, err := publisher.Publish(context.Background(), "chat", &hub.Message{Data: []byte(data)}, hub.PublishOptions{IdempotencyKey: data})
 			return err == nil
 		}, "publish "+data)
 		acknowledged = append(acknowledged, data)
 	}
-	wantData(t, l.Recorder, acknowledged...)
-	wantContiguous(t, 0, l.Messages())
+	l.Want(t, acknowledged...)
+	hubtest.WantOneByOne(t, 0, l.Messages())
 }
 
 // Redis comes back without its data: the numbering begins again under a new
@@ -114,28 +82,28 @@ func TestLossAfterRestartWithoutData(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	h := redisHub(t, r, keeping)
-	l := lose(t, h, "chat")
-	before := publishAt(t, h, "before", hub.PublishOptions{}).Position
-	wantData(t, l.Recorder, "before")
+	l := hubtest.ListenForLosses(t, h, "chat")
+	before := hubtest.Publish(t, h, "chat", "before")
+	l.Want(t, "before")
 	r.Stop()
 	r.Start()
-	hubtest.Eventually(t, 15*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told of the loss")
-	after := publishAt(t, h, "after", hub.PublishOptions{}).Position
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return l.Losses() == 1 }, "the subscriber is told of the loss")
+	after := hubtest.Publish(t, h, "chat", "after")
 	if after.Epoch == before.Epoch || after.Offset != 1 {
 		t.Errorf("after the loss the position is %+v, before it was %+v: want another epoch", after, before)
 	}
-	wantData(t, l.Recorder, "before", "after")
-	if sub := subscribeFrom(t, h, hubtest.NewRecorder("late"), before); sub.Recovered {
+	l.Want(t, "before", "after")
+	if sub := hubtest.Recover(t, h, "chat", hubtest.NewRecorder("late"), before); sub.Recovered {
 		t.Error("recovered from an epoch that is lost")
 	}
 }
 
 // leaver is a loser that leaves the channel when it hears of a loss, as a session
 // does.
-type leaver struct{ *loser }
+type leaver struct{ *hubtest.Loser }
 
 func (l leaver) Lose(s *hub.Subscription) {
-	l.loser.Lose(s)
+	l.Loser.Lose(s)
 	s.Cancel()
 }
 
@@ -146,35 +114,24 @@ func TestLossBeforeStart(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	h := redisHub(t, r, keeping)
-	others := lose(t, h, "chat")
-	stays := &loser{Recorder: hubtest.NewRecorder("stays")}
-	leaves := leaver{&loser{Recorder: hubtest.NewRecorder("leaves")}}
-	staying, leaving := held(t, h, stays), held(t, h, leaves)
-	publishAt(t, h, "before", hub.PublishOptions{})
-	wantData(t, others.Recorder, "before")
+	others := hubtest.ListenForLosses(t, h, "chat")
+	stays := hubtest.NewLoser("stays")
+	leaves := leaver{hubtest.NewLoser("leaves")}
+	staying, leaving := hubtest.Subscribe(t, h, "chat", stays, lines), hubtest.Subscribe(t, h, "chat", leaves, lines)
+	hubtest.Publish(t, h, "chat", "before")
+	others.Want(t, "before")
 	r.Stop()
 	r.Start()
-	hubtest.Eventually(t, 15*time.Second, func() bool { return others.losses() == 1 }, "the others are told of the loss")
-	publishAt(t, h, "after", hub.PublishOptions{})
-	wantData(t, others.Recorder, "before", "after")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return others.Losses() == 1 }, "the others are told of the loss")
+	hubtest.Publish(t, h, "chat", "after")
+	others.Want(t, "before", "after")
 	staying.Start()
 	leaving.Start()
-	wantData(t, stays.Recorder, "before", "after")
-	wantData(t, leaves.Recorder, "before")
-	if stays.losses() != 1 || leaves.losses() != 1 {
-		t.Errorf("told of %d and %d losses, want 1 each", stays.losses(), leaves.losses())
+	stays.Want(t, "before", "after")
+	leaves.Want(t, "before")
+	if stays.Losses() != 1 || leaves.Losses() != 1 {
+		t.Errorf("told of %d and %d losses, want 1 each", stays.Losses(), leaves.Losses())
 	}
-}
-
-// held is a subscription to chat that has not started.
-func held(t *testing.T, h *hub.Hub, s hub.Subscriber) *hub.Subscription {
-	t.Helper()
-	sub, err := h.Subscribe(t.Context(), "chat", s, lines, hub.SubscribeOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(sub.Cancel)
-	return sub
 }
 
 // Somebody else writes to the stream: the numbering begins again instead of
@@ -183,8 +140,8 @@ func TestDamagedStream(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	h := redisHub(t, r, keeping)
-	l := lose(t, h, "chat")
-	before := publishAt(t, h, "1", hub.PublishOptions{}).Position
+	l := hubtest.ListenForLosses(t, h, "chat")
+	before := hubtest.Publish(t, h, "chat", "1")
 	o, _ := redis.ParseURL(r.URL())
 	c := redis.NewClient(o)
 	defer c.Close()
@@ -192,11 +149,11 @@ func TestDamagedStream(t *testing.T) {
 	if err := c.XAdd(t.Context(), add).Err(); err != nil {
 		t.Fatal(err)
 	}
-	after := publishAt(t, h, "2", hub.PublishOptions{}).Position
+	after := hubtest.Publish(t, h, "chat", "2")
 	if after.Epoch == before.Epoch || after.Offset != 1 {
 		t.Errorf("after the damage the position is %+v, want 1 in another epoch than %q", after, before.Epoch)
 	}
-	hubtest.Eventually(t, 15*time.Second, func() bool { return l.losses() == 1 }, "the subscriber is told")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return l.Losses() == 1 }, "the subscriber is told")
 }
 
 func TestManyChannelsRepaired(t *testing.T) {
@@ -206,7 +163,7 @@ func TestManyChannelsRepaired(t *testing.T) {
 	publisher, h := redisHub(t, r, keeping), redisHub(t, r, keeping)
 	recorders := make([]*hubtest.Recorder, channels)
 	for i := range recorders {
-		recorders[i] = listen(t, h, fmt.Sprint("c", i), "r")
+		recorders[i] = hubtest.Listen(t, h, fmt.Sprint("c", i), "r")
 	}
 	killPubSub(t, r)
 	for i := range recorders {
@@ -214,7 +171,7 @@ func TestManyChannelsRepaired(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	hubtest.Eventually(t, 15*time.Second, func() bool {
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
 		for _, rec := range recorders {
 			if rec.Len() != 1 {
 				return false
@@ -229,14 +186,14 @@ func TestGapWithoutHistory(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	h := redisHub(t, r, hub.Rules{{Match: "*", ServerPublish: true}})
-	l := lose(t, h, "chat")
+	l := hubtest.ListenForLosses(t, h, "chat")
 	killPubSub(t, r)
-	hubtest.Eventually(t, 15*time.Second, func() bool {
-		publish(t, h, "chat", "again")
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
+		hubtest.Publish(t, h, "chat", "again")
 		return len(l.Data()) > 0
 	}, "messages come again")
-	if p := subscribe(t, h, "chat", hubtest.NewRecorder("late"), lines).Position; p != (hub.Position{}) || l.losses() != 0 {
-		t.Errorf("the position is %+v after %d losses, want none", p, l.losses())
+	if p := hubtest.Subscribe(t, h, "chat", hubtest.NewRecorder("late"), lines).Position; p != (hub.Position{}) || l.Losses() != 0 {
+		t.Errorf("the position is %+v after %d losses, want none", p, l.Losses())
 	}
 	if keys := redisSays(t, r, "KEYS", "*position*"); keys != "[]" {
 		t.Errorf("Redis has %s", keys)

@@ -19,14 +19,14 @@ func TestStress(t *testing.T) {
 	h, stop := hubtest.Run(t, hub.Options{})
 	deadline := time.Now().Add(2 * time.Second)
 	for i := range 400 { // some that stay, in several sections
-		listen(t, h, fmt.Sprint("chat:", i%channels), "stays")
+		hubtest.Listen(t, h, fmt.Sprint("chat:", i%channels), "stays")
 	}
 	var working sync.WaitGroup
 	for p := range publishers {
 		working.Go(func() {
 			for n := 0; time.Now().Before(deadline); n++ {
 				for c := range channels {
-					publish(t, h, fmt.Sprint("chat:", c), fmt.Sprintf("%d %d", p, n))
+					hubtest.Publish(t, h, fmt.Sprint("chat:", c), fmt.Sprintf("%d %d", p, n))
 				}
 				time.Sleep(time.Duration(rand.IntN(300)) * time.Microsecond)
 			}
@@ -41,7 +41,7 @@ func TestStress(t *testing.T) {
 	}
 	working.Wait()
 	stop()
-	publish(t, h, "chat:0", "nobody hears this")
+	hubtest.Publish(t, h, "chat:0", "nobody hears this")
 }
 
 // visitChannel subscribes, stays for a moment and leaves, perhaps while it is
@@ -69,7 +69,7 @@ func visitChannel(t *testing.T, h *hub.Hub, channel, id string) {
 	if r.Refused() > 1 {
 		t.Errorf("%s refused %d times, want at most once", id, r.Refused())
 	}
-	hubtest.Eventually(t, 15*time.Second, func() bool { return r.Evicted() == r.Refused() }, "as many evictions as refusals")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return r.Evicted() == r.Refused() }, "as many evictions as refusals")
 	if r.Len() != n {
 		t.Errorf("%s got %d messages after it had left", id, r.Len()-n)
 	}

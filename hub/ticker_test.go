@@ -29,7 +29,7 @@ func watch(t *testing.T, h *hub.Hub, id string) *clock {
 			c.times = append(c.times, time.Now())
 		}
 	}
-	subscribe(t, h, hub.DateChannel, c, lines).Start()
+	hubtest.Subscribe(t, h, hub.DateChannel, c, lines).Start()
 	return c
 }
 
@@ -114,7 +114,7 @@ func ticks(t *testing.T, seconds ...int64) (delivered []int64) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		r := listen(t, h, hub.DateChannel, "clock")
+		r := hubtest.Listen(t, h, hub.DateChannel, "clock")
 		for _, s := range seconds {
 			h.HandleMessage(hub.DateChannel, &hub.Message{Data: []byte(`"now"`), Tick: s})
 		}

@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// Patience is how long tests wait for what has to come. It bounds a test that
+// fails; how soon a thing comes on a busy machine says nothing about it.
+const Patience = time.Minute
+
 // Eventually waits until the condition holds, and fails the test when it does
 // not within the time. The last argument says what was waited for.
 func Eventually(t testing.TB, within time.Duration, condition func() bool, what string) {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"belfry/hub"
 )
@@ -114,16 +113,23 @@ func (r *Recorder) Frames() string {
 	return string(r.frames)
 }
 
-// Wait waits until at least n messages were delivered, for ten seconds at
-// most, and returns the data of all.
+// Wait waits until at least n messages were delivered, and returns the data of
+// all.
 func (r *Recorder) Wait(t testing.TB, n int) []string {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); r.Len() < n; time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: %d messages were delivered, want %d", r.id, r.Len(), n)
-		}
+	waitFor(func() bool { return r.Len() >= n })
+	if got := r.Len(); got < n {
+		t.Fatalf("%s: %d messages were delivered, want %d", r.id, got, n)
 	}
 	return r.Data()
+}
+
+// Want waits for as many messages as are named, and checks that it was those.
+func (r *Recorder) Want(t testing.TB, want ...string) {
+	t.Helper()
+	if got := r.Wait(t, len(want)); !slices.Equal(got, want) {
+		t.Errorf("%s got %.1000q, want %.1000q", r.id, got, want)
+	}
 }
 
 // Lines is an encoder that makes a frame of a message's data and a line feed.

@@ -1,0 +1,73 @@
+package hubtest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"belfry/hub"
+)
+
+// Subscribe subscribes without starting, until the test ends.
+func Subscribe(t testing.TB, h *hub.Hub, channel string, s hub.Subscriber, e hub.Encoder) *hub.Subscription {
+	t.Helper()
+	return subscribe(t, h, channel, s, e, hub.SubscribeOptions{})
+}
+
+// Recover subscribes a recorder that has everything up to a position, without
+// starting.
+func Recover(t testing.TB, h *hub.Hub, channel string, r *Recorder, p hub.Position) *hub.Subscription {
+	t.Helper()
+	return subscribe(t, h, channel, r, Lines{}, hub.SubscribeOptions{Recover: &p})
+}
+
+func subscribe(t testing.TB, h *hub.Hub, channel string, s hub.Subscriber, e hub.Encoder, o hub.SubscribeOptions) *hub.Subscription {
+	t.Helper()
+	sub, err := h.Subscribe(context.Background(), channel, s, e, o)
+	if err != nil {
+		t.Fatalf("Subscribe(%q) of %q with %+v: %v", channel, s.ID(), o, err)
+	}
+	t.Cleanup(sub.Cancel)
+	return sub
+}
+
+// Listen subscribes a new recorder and starts.
+func Listen(t testing.TB, h *hub.Hub, channel, id string) *Recorder {
+	t.Helper()
+	r := NewRecorder(id)
+	Subscribe(t, h, channel, r, Lines{}).Start()
+	return r
+}
+
+// Publish publishes data that has to be accepted.
+func Publish(t testing.TB, h *hub.Hub, channel, data string) hub.Position {
+	t.Helper()
+	return PublishWith(t, h, channel, data, hub.PublishOptions{}).Position
+}
+
+// PublishWith is Publish with options.
+func PublishWith(t testing.TB, h *hub.Hub, channel, data string, o hub.PublishOptions) hub.PublishResult {
+	t.Helper()
+	r, err := h.Publish(context.Background(), channel, &hub.Message{Data: []byte(data)}, o)
+	if err != nil {
+		t.Fatalf("Publish(%q, %.40q) = %v", channel, data, err)
+	}
+	return r
+}
+
+// PublishNumbers publishes the numbers from first to last, and returns the
+// position of the last.
+func PublishNumbers(t testing.TB, h *hub.Hub, channel string, first, last int) (p hub.Position) {
+	t.Helper()
+	for i := first; i <= last; i++ {
+		p = Publish(t, h, channel, fmt.Sprint(i))
+	}
+	return p
+}
+
+// TryPublish publishes what need not be accepted, under an idempotency key if it
+// is not empty.
+func TryPublish(h *hub.Hub, channel, data, key string) error {
+	_, err := h.Publish(context.Background(), channel, &hub.Message{Data: []byte(data)}, hub.PublishOptions{IdempotencyKey: key})
+	return err
+}
