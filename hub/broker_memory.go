@@ -99,10 +99,10 @@ func (c *memoryChannel) accept(m *Message, h History, now time.Time) {
 		return
 	}
 	if c.position.Epoch == "" {
-		c.position.Epoch = newEpoch()
+		c.position.Epoch = NewEpoch()
 	}
 	c.position.Offset++
-	m.Epoch, m.Offset, m.accepted = c.position.Epoch, c.position.Offset, now
+	m.Epoch, m.Offset, m.Accepted = c.position.Epoch, c.position.Offset, now
 	c.history, c.used = h, now
 	c.messages = append(c.messages, m)
 	c.trim(now)
@@ -112,7 +112,7 @@ func (c *memoryChannel) accept(m *Message, h History, now time.Time) {
 func (c *memoryChannel) trim(now time.Time) {
 	drop := max(0, len(c.messages)-c.history.Size)
 	oldest := now.Add(-c.history.TTL)
-	for drop < len(c.messages) && c.messages[drop].accepted.Before(oldest) {
+	for drop < len(c.messages) && c.messages[drop].Accepted.Before(oldest) {
 		drop++
 	}
 	clear(c.messages[:drop])
@@ -144,7 +144,7 @@ func (b *MemoryBroker) History(_ context.Context, channel string, o HistoryOptio
 func (c *memoryChannel) begin() Position {
 	c.used = time.Now()
 	if c.position.Epoch == "" {
-		c.position.Epoch = newEpoch()
+		c.position.Epoch = NewEpoch()
 	}
 	return c.position
 }

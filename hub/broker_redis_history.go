@@ -48,7 +48,7 @@ func (b *RedisBroker) Positions(ctx context.Context, channels []string, seen []P
 
 func (b *RedisBroker) askPosition(ctx context.Context, p redis.Pipeliner, channel string, seen Position) *redis.Cmd {
 	keys := []string{b.positionKey(channel), b.streamKey(channel)}
-	return p.EvalSha(ctx, positionScript.Hash(), keys, metaTTL.Milliseconds(), newEpoch(), seen.Epoch, seen.Offset)
+	return p.EvalSha(ctx, positionScript.Hash(), keys, metaTTL.Milliseconds(), NewEpoch(), seen.Epoch, seen.Offset)
 }
 
 // scripted runs commands that use a script, in one round trip, and once more
@@ -168,12 +168,12 @@ func (b *RedisBroker) parseEntries(channel string, entries []redis.XMessage, now
 			b.logger.Warn("skipped what is no message of ours", "channel", channel, "err", err)
 			continue
 		}
-		m.accepted = read.Add(at.Sub(now))
+		m.Accepted = read.Add(at.Sub(now))
 		if m.Offset <= p.Offset {
 			messages = append(messages, m)
 		}
 	}
-	return o.fresh(messages)
+	return o.Fresh(messages)
 }
 
 // parseEntry returns the message of an entry, and when Redis took it.

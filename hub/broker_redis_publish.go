@@ -61,7 +61,7 @@ func (b *RedisBroker) scriptArgs(channel string, m *Message, o PublishOptions) [
 	return []any{
 		"evalsha", publishHash, 3, once, stream, b.positionKey(channel),
 		ttl.Milliseconds(), topic, appendEnvelope(make([]byte, 0, len(m.Data)+64), m),
-		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), newEpoch(),
+		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), NewEpoch(),
 		o.Seen.Epoch, o.Seen.Offset,
 	}
 }

@@ -217,7 +217,7 @@ func parsePublished(payload []byte) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.Epoch, m.accepted = string(epoch), time.Now()
+	m.Epoch, m.Accepted = string(epoch), time.Now()
 	if m.Offset, err = strconv.ParseUint(string(offset), 10, 64); err != nil {
 		return nil, fmt.Errorf("%w: offset: %w", errEnvelope, err)
 	}

@@ -26,15 +26,16 @@ func selectHistory(all []*Message, o HistoryOptions) []*Message {
 	return picked
 }
 
-// fresh drops from what was read the messages that are too old, all of them at
-// one end, so that there is never a hole.
-func (o HistoryOptions) fresh(read []*Message) []*Message {
+// Fresh drops from what a broker has read, in the order that was asked for, the
+// messages that are too old by their Accepted: all of them at one end, so that
+// there is never a hole.
+func (o HistoryOptions) Fresh(read []*Message) []*Message {
 	switch {
 	case o.TTL == 0:
 		return read
 	case o.Reverse:
 		oldest := time.Now().Add(-o.TTL)
-		old := slices.IndexFunc(read, func(m *Message) bool { return m.accepted.Before(oldest) })
+		old := slices.IndexFunc(read, func(m *Message) bool { return m.Accepted.Before(oldest) })
 		if old >= 0 {
 			read = read[:old]
 		}
@@ -45,7 +46,7 @@ func (o HistoryOptions) fresh(read []*Message) []*Message {
 
 // newerThan drops messages that the broker took before a time.
 func newerThan(all []*Message, t time.Time) []*Message {
-	i := slices.IndexFunc(all, func(m *Message) bool { return m.accepted.IsZero() || !m.accepted.Before(t) })
+	i := slices.IndexFunc(all, func(m *Message) bool { return m.Accepted.IsZero() || !m.Accepted.Before(t) })
 	if i < 0 {
 		return nil
 	}

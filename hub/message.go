@@ -39,10 +39,11 @@ type Message struct {
 	Offset uint64
 	// Epoch is the run of numbering that the Offset belongs to.
 	Epoch string
+	// Accepted is when the broker took the message, as near as this node knows,
+	// by a clock that nobody sets. The broker sets it on messages that have an
+	// offset. Zero: just now.
+	Accepted time.Time
 
-	// accepted is when the broker took the message, as near as this node knows,
-	// by a clock that nobody sets. Zero: just now.
-	accepted time.Time
 	// loss makes this a mark in a channel's queue, and no message: what was
 	// here cannot be had.
 	loss bool

@@ -12,6 +12,6 @@ type Position struct {
 	Offset uint64 // of the newest message, zero before the first
 }
 
-// newEpoch names a new run of numbering, by 40 bits that come for each publish and
-// so have to be cheap. Nobody gains anything by guessing them.
-func newEpoch() string { return strconv.FormatUint(1<<40|rand.Uint64N(1<<40), 32)[1:] }
+// NewEpoch names a new run of numbering, for brokers. It is 40 bits, which come for
+// each publish and so have to be cheap; nobody gains anything by guessing them.
+func NewEpoch() string { return strconv.FormatUint(1<<40|rand.Uint64N(1<<40), 32)[1:] }
