@@ -59,7 +59,7 @@ func (s *members) join(channel string, c ClientInfo) <-chan error {
 		s.all[key] = m
 	}
 	m.refs++
-	if m.refs > 1 && m.info.equal(c) && m.told && !m.queued {
+	if m.refs > 1 && equal(m.info, c) && m.told && !m.queued {
 		return nil
 	}
 	m.info = c

@@ -178,6 +178,6 @@ func comingHead(k Kind) []byte {
 	return appendEnvelope(nil, &Message{Kind: k, Time: time.Now().UnixMilli()})
 }
 
-func (c ClientInfo) equal(o ClientInfo) bool {
+func equal(c, o ClientInfo) bool {
 	return c.User == o.User && c.Client == o.Client && string(c.ConnInfo) == string(o.ConnInfo) && string(c.ChanInfo) == string(o.ChanInfo)
 }

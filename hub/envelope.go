@@ -76,7 +76,7 @@ func parseEnvelope(b []byte) (*Message, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := m.setField(tag, value); err != nil {
+		if err := setField(m, tag, value); err != nil {
 			return nil, err
 		}
 		b = rest
@@ -93,7 +93,7 @@ func cutField(b []byte) (tag byte, value, rest []byte, err error) {
 	return b[0], value[:n:n], value[n:], nil
 }
 
-func (m *Message) setField(tag byte, value []byte) error {
+func setField(m *Message, tag byte, value []byte) error {
 	switch tag {
 	case tagData:
 		m.Data = value
@@ -102,13 +102,13 @@ func (m *Message) setField(tag byte, value []byte) error {
 			return fmt.Errorf("%w: tags: %w", errEnvelope, err)
 		}
 	case tagUser:
-		m.info().User = string(value)
+		infoOf(m).User = string(value)
 	case tagClient:
-		m.info().Client = string(value)
+		infoOf(m).Client = string(value)
 	case tagConn:
-		m.info().ConnInfo = value
+		infoOf(m).ConnInfo = value
 	case tagChan:
-		m.info().ChanInfo = value
+		infoOf(m).ChanInfo = value
 	case tagKind:
 		m.Kind = Kind(number(value))
 	case tagTime:
@@ -121,7 +121,8 @@ func (m *Message) setField(tag byte, value []byte) error {
 	return nil
 }
 
-func (m *Message) info() *ClientInfo {
+// infoOf returns the info of a message that gets one.
+func infoOf(m *Message) *ClientInfo {
 	if m.Info == nil {
 		m.Info = &ClientInfo{}
 	}
