@@ -11,17 +11,6 @@ import (
 	"belfry/hub/hubtest"
 )
 
-// sink is a subscriber that counts and keeps nothing.
-type sink struct{ delivered *atomic.Int64 }
-
-func (sink) ID() string  { return "sink" }
-func (sink) Evict(error) {}
-
-func (s sink) Deliver(_ *hub.Subscription, d hub.Delivery) error {
-	s.delivered.Add(int64(len(d.Messages)))
-	return nil
-}
-
 // BenchmarkFanOut is one message of 128 bytes to all subscribers of a channel,
 // delivered to the last of them.
 func BenchmarkFanOut(b *testing.B) {
@@ -30,7 +19,7 @@ func BenchmarkFanOut(b *testing.B) {
 			h := hub.New(hub.Options{})
 			var delivered atomic.Int64
 			for range subscribers {
-				hubtest.Subscribe(b, h, "chat", sink{&delivered}, lines).Start()
+				hubtest.Subscribe(b, h, "chat", hubtest.Counter{Delivered: &delivered}, lines).Start()
 			}
 			m := &hub.Message{Data: []byte(strings.Repeat("d", 128)), Time: 1}
 			b.ReportAllocs()
@@ -53,7 +42,7 @@ func BenchmarkFanOut(b *testing.B) {
 func BenchmarkPublish(b *testing.B) {
 	h := hub.New(hub.Options{})
 	var delivered atomic.Int64
-	hubtest.Subscribe(b, h, "chat", sink{&delivered}, hubtest.Lines{}).Start()
+	hubtest.Subscribe(b, h, "chat", hubtest.Counter{Delivered: &delivered}, hubtest.Lines{}).Start()
 	m := &hub.Message{Data: []byte(strings.Repeat("d", 128)), Time: 1}
 	b.ReportAllocs()
 	n := int64(0)

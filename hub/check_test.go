@@ -13,6 +13,9 @@ import (
 	"belfry/hub/hubtest"
 )
 
+// keeping are rules with a history that holds a whole test.
+var keeping = hub.Rules{{Match: "*", ServerPublish: true, History: hub.History{Size: 10_000, TTL: time.Minute}}}
+
 // deaf is a broker that keeps messages and brings none, while told to, counts how
 // often it is asked for positions, and cannot tell that of the channel untold.
 type deaf struct {
@@ -135,49 +138,6 @@ func TestCheckOfQuietChannel(t *testing.T) {
 		}
 		stop()
 	})
-}
-
-// On Redis a message is written that no Pub/Sub brings.
-func TestCheckOnRedis(t *testing.T) {
-	t.Parallel()
-	r := hubtest.Redis(t)
-	b, err := hub.NewRedisBroker(hub.RedisOptions{URL: r.URL()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := hub.New(hub.Options{Broker: b, Rules: keeping})
-	h.CheckEvery(50 * time.Millisecond)
-	runHub(t, h)
-	waitReady(t, h, hubtest.Patience)
-	l := hubtest.ListenForLosses(t, h, "chat")
-	hubtest.Publish(t, h, "chat", "1")
-	l.Want(t, "1")
-	silently := b.PublishArgs("chat", &hub.Message{Data: []byte("2"), Time: time.Now().UnixMilli()}, hub.PublishOptions{History: keeping[0].History})
-	silently[7] = "elsewhere" // the Pub/Sub channel
-	silently = append([]any{"EVAL", hub.PublishSource}, silently[2:]...)
-	redisSays(t, r, silently...)
-	l.Want(t, "1", "2")
-	hubtest.Publish(t, h, "chat", "3")
-	l.Want(t, "1", "2", "3")
-	hubtest.WantOneByOne(t, 0, l.Messages())
-	if s := h.Stats(); s.Repaired != 1 || l.Losses() != 0 {
-		t.Errorf("%+v, %d losses: want one repair and no loss", s, l.Losses())
-	}
-}
-
-// A position that is in use is kept, though nothing is published.
-func TestPositionAskedForIsKept(t *testing.T) {
-	t.Parallel()
-	r := hubtest.Redis(t)
-	h := redisHub(t, r, keeping)
-	before := hubtest.Publish(t, h, "chat", "1")
-	redisSays(t, r, "PEXPIRE", "belfry:{chat}:position", 60_000)
-	if got := hubtest.Subscribe(t, h, "chat", hubtest.NewRecorder("r"), lines).Position; got != before {
-		t.Errorf("the position is %+v, want %+v", got, before)
-	}
-	if got := redisSays(t, r, "TTL", "belfry:{chat}:position"); got != fmt.Sprint(7*24*60*60) {
-		t.Errorf("the position is kept for %s s, want a week", got)
-	}
 }
 
 // runHub runs a hub that was made by hand, until the test ends.

@@ -61,21 +61,6 @@ func (c *clock) wantGoing(t *testing.T, steps int) {
 	}
 }
 
-// wantForward checks, on a machine that may be busy, that the date did not stop
-// and struck no second twice.
-func (c *clock) wantForward(t *testing.T) {
-	t.Helper()
-	ticks := c.Messages()
-	for i := 1; i < len(ticks); i++ {
-		if d := ticks[i].Tick - ticks[i-1].Tick; d < 1 || d > 3 {
-			t.Errorf("%s: %s follows %s", c.ID(), ticks[i].Data, ticks[i-1].Data)
-		}
-	}
-	if n := len(ticks); n == 0 || time.Now().Unix()-ticks[n-1].Tick > 3 {
-		t.Errorf("%s: the date stopped at %q", c.ID(), c.Data())
-	}
-}
-
 // shows checks what the last tick says, compared with the true time.
 func (c *clock) shows(t *testing.T, off time.Duration) {
 	t.Helper()

@@ -10,13 +10,14 @@ import (
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
+	"belfry/hub/redisbroker"
 	"belfry/web"
 )
 
 // newRedisServer has a history on every channel, in Redis.
 func newRedisServer(t *testing.T, r *hubtest.RedisServer) *testServer {
 	t.Helper()
-	b, err := hub.NewRedisBroker(hub.RedisOptions{URL: r.URL()})
+	b, err := redisbroker.New(redisbroker.Options{URL: r.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}

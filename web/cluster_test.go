@@ -11,6 +11,7 @@ import (
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
+	"belfry/hub/redisbroker"
 	"belfry/web"
 )
 
@@ -70,7 +71,7 @@ func redisBrokers(t *testing.T, n int) []hub.Broker {
 	url := hubtest.Redis(t).URL()
 	brokers := make([]hub.Broker, n)
 	for i := range brokers {
-		b, err := hub.NewRedisBroker(hub.RedisOptions{URL: url})
+		b, err := redisbroker.New(redisbroker.Options{URL: url})
 		if err != nil {
 			t.Fatal(err)
 		}

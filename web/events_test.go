@@ -19,6 +19,7 @@ import (
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
+	"belfry/hub/redisbroker"
 	"belfry/web"
 )
 
@@ -628,7 +629,7 @@ func TestEventsPresence(t *testing.T) {
 // is told to try again, in a way that EventSource does not take for the end.
 func TestEventsBrokerAway(t *testing.T) {
 	redis := hubtest.Redis(t)
-	b, err := hub.NewRedisBroker(hub.RedisOptions{URL: redis.URL()})
+	b, err := redisbroker.New(redisbroker.Options{URL: redis.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
+	"belfry/hub/redisbroker"
 	"belfry/web"
 )
 
@@ -48,7 +49,7 @@ func TestViaAnyNodeRedis(t *testing.T) {
 	for _, via := range vias {
 		t.Run(via, func(t *testing.T) {
 			testAnyNode(t, via, func() hub.Broker {
-				b, err := hub.NewRedisBroker(hub.RedisOptions{URL: redis.URL()})
+				b, err := redisbroker.New(redisbroker.Options{URL: redis.URL()})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -16,6 +16,7 @@ import (
 
 	"belfry/configs"
 	"belfry/hub"
+	"belfry/hub/redisbroker"
 	"belfry/policy"
 	"belfry/web"
 )
@@ -120,7 +121,7 @@ func newBroker(config configs.Config, logger *slog.Logger) (hub.Broker, error) {
 	if config.Redis.URL == "" {
 		return hub.NewMemoryBroker(), nil
 	}
-	return hub.NewRedisBroker(hub.RedisOptions{
+	return redisbroker.New(redisbroker.Options{
 		URL: config.Redis.URL.Reveal(), PresenceTTL: time.Duration(config.Presence.TTL), Logger: logger,
 	})
 }

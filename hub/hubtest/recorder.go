@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"belfry/hub"
@@ -98,9 +99,11 @@ func (r *Recorder) Messages() []*hub.Message {
 }
 
 // Data returns the data of what was delivered, in order.
-func (r *Recorder) Data() []string {
-	var data []string
-	for _, m := range r.Messages() {
+func (r *Recorder) Data() []string { return Data(r.Messages()) }
+
+// Data returns the data of messages.
+func Data(messages []*hub.Message) (data []string) {
+	for _, m := range messages {
 		data = append(data, string(m.Data))
 	}
 	return data
@@ -140,3 +143,18 @@ type Lines struct{ Name string }
 func (Lines) AppendFrame(dst []byte, _ string, m *hub.Message) []byte {
 	return append(append(dst, m.Data...), '\n')
 }
+
+// Counter is a subscriber that counts messages and keeps nothing.
+type Counter struct{ Delivered *atomic.Int64 }
+
+// ID implements [hub.Subscriber].
+func (Counter) ID() string { return "counter" }
+
+// Deliver implements [hub.Subscriber].
+func (c Counter) Deliver(_ *hub.Subscription, d hub.Delivery) error {
+	c.Delivered.Add(int64(len(d.Messages)))
+	return nil
+}
+
+// Evict implements [hub.Subscriber].
+func (Counter) Evict(error) {}

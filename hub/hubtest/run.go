@@ -12,6 +12,12 @@ import (
 func Run(t testing.TB, o hub.Options) (h *hub.Hub, stop func()) {
 	t.Helper()
 	h = hub.New(o)
+	return h, RunHub(t, h)
+}
+
+// RunHub is Run for a hub that was made, and perhaps prepared, before.
+func RunHub(t testing.TB, h *hub.Hub) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx); close(done) }()
@@ -22,5 +28,5 @@ func Run(t testing.TB, o hub.Options) (h *hub.Hub, stop func()) {
 		}
 	}
 	t.Cleanup(stop)
-	return h, stop
+	return stop
 }

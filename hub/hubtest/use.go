@@ -71,3 +71,23 @@ func TryPublish(h *hub.Hub, channel, data, key string) error {
 	_, err := h.Publish(context.Background(), channel, &hub.Message{Data: []byte(data)}, hub.PublishOptions{IdempotencyKey: key})
 	return err
 }
+
+// WantInTurn checks that messages are the numbers of publishers that each publish
+// so many, publisher p those from p*each on: all of them, and those of each
+// publisher in order.
+func WantInTurn(t testing.TB, got []string, publishers, each int) {
+	t.Helper()
+	next := make([]int, publishers)
+	for i, data := range got {
+		var n int
+		fmt.Sscan(data, &n)
+		p := n / each
+		if n != p*each+next[p] {
+			t.Fatalf("message %d is number %d of publisher %d, want number %d", i, n%each, p, next[p])
+		}
+		next[p]++
+	}
+	if len(got) != publishers*each {
+		t.Fatalf("%d messages came, want %d", len(got), publishers*each)
+	}
+}

@@ -1,0 +1,94 @@
+// Package brokertest holds brokers against what package hub promises, as
+// testing/slogtest does with handlers of logs. Whoever writes a broker calls
+// [Run] from a test:
+//
+//	func TestBroker(t *testing.T) {
+//		brokertest.Run(t, brokertest.Setup{Place: func(t *testing.T) func(*testing.T) hub.Options {
+//			url := startServer(t)
+//			return func(t *testing.T) hub.Options { return hub.Options{Broker: mybroker.New(url)} }
+//		}})
+//	}
+//
+// The checks see a broker through hubs, as its users do: several nodes publish,
+// subscribe, recover, come, go and call one another, and what each of them hears
+// is compared with what was done. What a broker does when the system behind it is
+// away, or damaged, is for its own tests.
+package brokertest
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"belfry/hub"
+	"belfry/hub/hubtest"
+)
+
+// Setup says which broker is tested.
+type Setup struct {
+	// Place makes a place where nodes meet, and of which no other check knows: a
+	// server of its own, for example. It returns what makes the parts of one more
+	// node in that place. Rules and Logger are set by the check.
+	Place func(t *testing.T) (node func(t *testing.T) hub.Options)
+	// Alone says that a place has one node at most, as with the memory broker.
+	// That one stands for all then.
+	Alone bool
+}
+
+// check is one thing that a broker has to do. Checks of one group may share the
+// name of a part of [hub.Broker].
+type check struct {
+	name string
+	run  func(*testing.T, Setup)
+}
+
+// Run runs the checks, each as a parallel subtest in a place of its own. It takes
+// some seconds and a place for each of some forty checks.
+func Run(t *testing.T, s Setup) {
+	for group, checks := range map[string][]check{
+		"messages": messageChecks, "history": historyChecks, "presence": presenceChecks, "calls": callChecks,
+	} {
+		t.Run(group, func(t *testing.T) {
+			for _, c := range checks {
+				t.Run(c.name, func(t *testing.T) {
+					t.Parallel()
+					c.run(t, s)
+				})
+			}
+		})
+	}
+}
+
+// nodes makes n hubs in one place and waits until they are ready. Where there is
+// one node it is returned n times. Nil rules are the default ones.
+func (s Setup) nodes(t *testing.T, n int, rules hub.Rules) []*hub.Hub {
+	t.Helper()
+	if s.Alone {
+		return slices.Repeat(s.distinct(t, 1, rules, nil), n)
+	}
+	return s.distinct(t, n, rules, nil)
+}
+
+// distinct makes n hubs, or the one that there can be, and prepares each before it
+// runs.
+func (s Setup) distinct(t *testing.T, n int, rules hub.Rules, prepare func(i int, h *hub.Hub)) (hubs []*hub.Hub) {
+	t.Helper()
+	node := s.Place(t)
+	if s.Alone {
+		n = 1
+	}
+	for i := range n {
+		o := node(t)
+		o.Rules = rules
+		h := hub.New(o)
+		if prepare != nil {
+			prepare(i, h)
+		}
+		hubtest.RunHub(t, h)
+		hubs = append(hubs, h)
+	}
+	for _, h := range hubs {
+		hubtest.Eventually(t, hubtest.Patience, func() bool { return h.Ready(context.Background()) == nil }, "the node is ready")
+	}
+	return hubs
+}

@@ -1,0 +1,213 @@
+package brokertest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"belfry/hub"
+	"belfry/hub/hubtest"
+)
+
+var presenceChecks = []check{
+	{"coming and going", checkPresence},
+	{"fields", checkPresenceFields},
+	{"again", checkPresenceAgain},
+	{"other user", checkPresenceOtherUser},
+	{"off", checkPresenceOff},
+	{"evicted", checkPresenceEvicted},
+	{"at once", checkPresenceAtOnce},
+	{"names", checkPresenceNames},
+}
+
+func checkPresence(t *testing.T, s Setup) {
+	hubs := s.nodes(t, 2, nil)
+	anna, heardByAnna := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("anna-1"))
+	ben, heardByBen := hubtest.Enter(t, hubs[1], "chat", hubtest.Client("ben"))
+	_, _ = hubtest.Enter(t, hubs[1], "chat", hubtest.Client("anna-2"))
+	heardByAnna.WantJoinsAndLeaves(t, "+ben", "+anna-2")
+	heardByBen.WantJoinsAndLeaves(t, "+anna-2")
+	for _, h := range hubs {
+		hubtest.WantPresent(t, h, "chat", "anna-1 anna-2 ben", 2)
+		hubtest.WantPresent(t, h, "chat:2", "", 0)
+	}
+	anna.Cancel()
+	heardByBen.WantJoinsAndLeaves(t, "+anna-2", "-anna-1")
+	hubtest.WantPresent(t, hubs[1], "chat", "anna-2 ben", 2)
+	ben.Cancel()
+	hubtest.WantPresent(t, hubs[0], "chat", "anna-2", 1)
+	heardByAnna.WantJoinsAndLeaves(t, "+ben", "+anna-2")
+}
+
+// What is known of a client arrives whole, in the message and in the presence.
+func checkPresenceFields(t *testing.T, s Setup) {
+	hubs := s.nodes(t, 2, nil)
+	_, r := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("watcher"))
+	for i, c := range []hub.ClientInfo{
+		{User: "42 43", Client: "a b", ConnInfo: []byte(`{"a":1}`), ChanInfo: []byte(`[2]`)},
+		{Client: "anonymous"},
+		{User: "7 \x00\n1 x", Client: "c\x00\n%s{}", ConnInfo: []byte(`"` + strings.Repeat("x", 1<<16) + `"`)},
+		{User: "ünï 鐘", Client: "鐘"},
+	} {
+		before := time.Now().UnixMilli()
+		sub, _ := hubtest.Enter(t, hubs[1], "chat", c)
+		clients, err := hubs[0].Presence(t.Context(), "chat")
+		at := slices.IndexFunc(clients, func(p hub.ClientInfo) bool { return p.Client == c.Client })
+		if err != nil || at < 0 {
+			t.Fatalf("%q is not on the channel: %v, %v", c.Client, clients, err)
+		}
+		if diff := gocmp.Diff(c, clients[at]); diff != "" {
+			t.Errorf("%q: -joined +present:\n%.500s", c.Client, diff)
+		}
+		sub.Cancel()
+		r.Wait(t, 2*i+2)
+		for _, m := range r.Messages()[2*i:] {
+			if diff := gocmp.Diff(&c, m.Info); diff != "" || m.Exclude != c.Client || len(m.Data) > 0 || m.Offset != 0 ||
+				m.Time < before || m.Time > time.Now().UnixMilli() {
+				t.Errorf("%q: message %+v, -joined +told:\n%.500s", c.Client, m, diff)
+			}
+		}
+	}
+	hubtest.WantPresent(t, hubs[1], "chat", "watcher", 1)
+}
+
+// A client that subscribes again while its old subscription is still there stays
+// until both are gone; one that comes back has joined again.
+func checkPresenceAgain(t *testing.T, s Setup) {
+	hubs := s.nodes(t, 2, nil)
+	_, r := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("watcher"))
+	old, _ := hubtest.Enter(t, hubs[1], "chat", hubtest.Client("anna"))
+	newer := hubtest.Client("anna")
+	newer.ChanInfo = []byte(`"newer"`)
+	again, _ := hubtest.Enter(t, hubs[1], "chat", newer)
+	old.Cancel()
+	old.Cancel()
+	hubtest.WantPresent(t, hubs[0], "chat", "anna watcher", 2)
+	clients, err := hubs[0].Presence(t.Context(), "chat")
+	slices.SortFunc(clients, func(a, b hub.ClientInfo) int { return cmp.Compare(a.Client, b.Client) })
+	if err != nil || string(clients[0].ChanInfo) != `"newer"` {
+		t.Errorf("the presence is %v, %v; want what the newer subscription said", clients, err)
+	}
+	again.Cancel()
+	r.WantJoinsAndLeaves(t, "+anna", "-anna")
+	want := []string{"+anna", "-anna"}
+	for range 20 {
+		sub, _ := hubtest.Enter(t, hubs[1], "chat", hubtest.Client("anna"))
+		sub.Cancel()
+		want = append(want, "+anna", "-anna")
+	}
+	hubtest.Enter(t, hubs[1], "chat", hubtest.Client("anna"))
+	r.WantJoinsAndLeaves(t, append(want, "+anna")...)
+	hubtest.WantPresent(t, hubs[0], "chat", "anna watcher", 2)
+}
+
+// A client that comes back as another user is counted as that one.
+func checkPresenceOtherUser(t *testing.T, s Setup) {
+	hubs := s.nodes(t, 2, nil)
+	first, _ := hubtest.Enter(t, hubs[0], "chat", hub.ClientInfo{User: "anna", Client: "a"})
+	second, _ := hubtest.Enter(t, hubs[0], "chat", hub.ClientInfo{User: "ben", Client: "a"})
+	hubtest.Enter(t, hubs[1], "chat", hub.ClientInfo{User: "ben", Client: "b"})
+	hubtest.WantPresent(t, hubs[1], "chat", "a b", 1)
+	first.Cancel()
+	hubtest.WantPresent(t, hubs[1], "chat", "a b", 1)
+	second.Cancel()
+	hubtest.WantPresent(t, hubs[1], "chat", "b", 1)
+}
+
+// Channels whose rules have no presence, and subscribers that say nothing of
+// themselves, are unknown.
+func checkPresenceOff(t *testing.T, s Setup) {
+	hubs := s.nodes(t, 2, nil)
+	_, r := hubtest.Enter(t, hubs[0], "news", hubtest.Client("anna"))
+	hubtest.Enter(t, hubs[1], "news", hubtest.Client("ben"))
+	_, known := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("anna"))
+	unnamed := hubtest.Listen(t, hubs[1], "chat", "unnamed")
+	hubtest.Publish(t, hubs[1], "news", "1")
+	hubtest.Publish(t, hubs[1], "chat", "1")
+	r.Want(t, "1")
+	known.Want(t, "1")
+	hubtest.WantPresent(t, hubs[1], "news", "", 0)
+	hubtest.WantPresent(t, hubs[1], "chat", "anna", 1)
+	unnamed.Want(t, "1")
+}
+
+// A client that is evicted leaves.
+func checkPresenceEvicted(t *testing.T, s Setup) {
+	hubs := s.nodes(t, 2, nil)
+	_, r := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("watcher"))
+	slow := hubtest.NewRecorder("slow")
+	var sub *hub.Subscription
+	evicted := make(chan struct{})
+	slow.OnEvict = func() { close(evicted) }
+	c := hubtest.Client("slow")
+	sub, err := hubs[1].Subscribe(t.Context(), "chat", slow, hubtest.Lines{}, hub.SubscribeOptions{Client: &c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow.Refuse(true)
+	sub.Start()
+	hubtest.Publish(t, hubs[0], "chat", "1")
+	<-evicted
+	sub.Cancel()
+	r.WantJoinsAndLeaves(t, "+slow", "-slow")
+	hubtest.WantPresent(t, hubs[0], "chat", "watcher", 1)
+}
+
+// Many come and go at once; at the end those are there who stayed, and everybody
+// who was heard of came before they went.
+func checkPresenceAtOnce(t *testing.T, s Setup) {
+	const clients = 200
+	hubs := s.nodes(t, 2, nil)
+	_, r := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("0"))
+	var coming sync.WaitGroup
+	for i := range clients {
+		coming.Go(func() {
+			for range 3 {
+				sub, _ := hubtest.Enter(t, hubs[i%2], "chat", hubtest.Client(fmt.Sprint("c", i)))
+				sub.Cancel()
+			}
+			if i%2 == 0 {
+				hubtest.Enter(t, hubs[i%2], "chat", hubtest.Client(fmt.Sprint("c", i)))
+			}
+		})
+	}
+	coming.Wait()
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return len(r.JoinsAndLeaves()) == 7*clients-clients/2 }, "all comings are heard of")
+	here := make(map[string]int)
+	for _, coming := range r.JoinsAndLeaves() {
+		here[coming[1:]] += map[byte]int{'+': 1, '-': -1}[coming[0]]
+		if n := here[coming[1:]]; n != 0 && n != 1 {
+			t.Fatalf("%s was heard out of order", coming)
+		}
+	}
+	for i := range clients {
+		if want := 1 - i%2; here[fmt.Sprint("c", i)] != want {
+			t.Errorf("client %d is there %d times by what was heard, want %d", i, here[fmt.Sprint("c", i)], want)
+		}
+	}
+	stats, err := hubs[0].PresenceStats(t.Context(), "chat")
+	if want := 1 + clients/2; err != nil || stats.Clients != want || stats.Users != want {
+		t.Errorf("stats are %+v, %v; want %d each", stats, err, want)
+	}
+}
+
+// Names that look like parts of keys are different channels.
+func checkPresenceNames(t *testing.T, s Setup) {
+	hubs := s.nodes(t, 2, nil)
+	names := []string{"chat", "chat}:members:x", "chat{", "chat}", "chat:nodes", "chat*", "chat:鐘"}
+	for i, name := range names {
+		hubtest.Enter(t, hubs[i%2], name, hubtest.Client(fmt.Sprint("c", i)))
+	}
+	for i, name := range names {
+		hubtest.WantPresent(t, hubs[(i+1)%2], name, fmt.Sprint("c", i), 1)
+	}
+	if _, err := hubs[0].Presence(t.Context(), ""); err == nil {
+		t.Error("a channel without a name has a presence")
+	}
+}

@@ -1,0 +1,38 @@
+package redisbroker
+
+import (
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"belfry/hub"
+)
+
+// Limits of the broker's publishes.
+const (
+	PublishLanes  = publishLanes
+	PublishPlaces = publishPlaces
+	PublishBatch  = publishBatch
+)
+
+// AddHook has a hook see what the broker asks of Redis.
+func (b *Broker) AddHook(h redis.Hook) { b.client.AddHook(h) }
+
+// PublishArgs is the command that publishes a message by the script.
+func (b *Broker) PublishArgs(channel string, m *hub.Message, o hub.PublishOptions) []any {
+	return b.scriptArgs(channel, m, o)
+}
+
+// Queued is how many publishes wait for the next batch of a channel's lane.
+func (b *Broker) Queued(channel string) int {
+	l := b.lanes.of(channel)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue)
+}
+
+// PublishSource is the script.
+var PublishSource = publishSource
+
+// SetPublishWait gives publishers more time. It is called before the first.
+func (b *Broker) SetPublishWait(d time.Duration) { b.publishWait = d }

@@ -1,0 +1,205 @@
+package redisbroker
+
+import (
+	"context"
+	_ "embed" // for the script
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"belfry/hub"
+)
+
+// metaTTL is how long Redis remembers a channel's position after its last
+// publish, at least. Half of it after somebody last asked for it.
+const metaTTL = 7 * 24 * time.Hour
+
+//go:embed position.lua
+var positionSource string
+
+var positionScript = redis.NewScript(positionSource)
+
+func (b *Broker) streamKey(channel string) string   { return b.topic(channel) + ":stream" }
+func (b *Broker) positionKey(channel string) string { return b.topic(channel) + ":position" }
+
+// Positions implements [hub.Broker], in one round trip.
+func (b *Broker) Positions(ctx context.Context, channels []string, seen []hub.Position) ([]hub.Position, error) {
+	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	defer cancel()
+	replies := make([]*redis.Cmd, len(channels))
+	// The error is also that of the first reply that has one.
+	_ = b.scripted(ctx, positionScript, func(p redis.Pipeliner) {
+		for i, channel := range channels {
+			replies[i] = b.askPosition(ctx, p, channel, seen[i])
+		}
+	})
+	positions := make([]hub.Position, len(channels))
+	var fault error
+	for i, reply := range replies {
+		var err error
+		if positions[i], _, err = parsePosition(reply); err != nil {
+			fault = unavailable("read position of "+channels[i], err)
+		}
+	}
+	return positions, fault
+}
+
+func (b *Broker) askPosition(ctx context.Context, p redis.Pipeliner, channel string, seen hub.Position) *redis.Cmd {
+	keys := []string{b.positionKey(channel), b.streamKey(channel)}
+	return p.EvalSha(ctx, positionScript.Hash(), keys, metaTTL.Milliseconds(), hub.NewEpoch(), seen.Epoch, seen.Offset)
+}
+
+// scripted runs commands that use a script, in one round trip, and once more
+// after loading the script when Redis does not know it, as after a restart.
+func (b *Broker) scripted(ctx context.Context, script *redis.Script, commands func(redis.Pipeliner)) error {
+	for try := 0; ; try++ {
+		_, err := b.client.Pipelined(ctx, func(p redis.Pipeliner) error { commands(p); return nil })
+		if err == nil || try > 0 || !strings.HasPrefix(err.Error(), "NOSCRIPT") {
+			return err
+		}
+		if err := script.Load(ctx, b.client).Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// parsePosition reads a reply of offset, epoch and Redis's time.
+func parsePosition(reply *redis.Cmd) (p hub.Position, now time.Time, err error) {
+	parts, err := reply.StringSlice()
+	if err != nil {
+		return hub.Position{}, time.Time{}, err
+	}
+	if len(parts) != 3 {
+		return hub.Position{}, time.Time{}, fmt.Errorf("position script: %d values came, 3 are expected", len(parts))
+	}
+	offset, err := strconv.ParseUint(parts[0], 10, 64)
+	if err != nil {
+		return hub.Position{}, time.Time{}, fmt.Errorf("position script: offset: %w", err)
+	}
+	now, err = parseTime(parts[2])
+	return hub.Position{Epoch: parts[1], Offset: offset}, now, err
+}
+
+// parseTime reads a time of Redis's clock: seconds, a point, and microseconds
+// without zeros before them.
+func parseTime(text string) (time.Time, error) {
+	s, us, _ := strings.Cut(text, ".")
+	seconds, err := strconv.ParseInt(s, 10, 64)
+	microseconds, fault := strconv.ParseInt(us, 10, 64)
+	if err != nil || fault != nil {
+		return time.Time{}, fmt.Errorf("time %q of Redis: seconds, a point and microseconds are expected", text)
+	}
+	return time.Unix(seconds, microseconds*1000), nil
+}
+
+// History implements [hub.Broker]. The position is read before the messages and
+// once more behind them, in one round trip: when the numbering began again in
+// between, nobody knows to which epoch they belong. A transaction would not do,
+// because Redis refuses to queue anything when it is out of memory.
+func (b *Broker) History(ctx context.Context, channel string, o hub.HistoryOptions) (hub.HistoryResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	defer cancel()
+	var before, after *redis.Cmd
+	var entries *redis.XMessageSliceCmd
+	err := b.scripted(ctx, positionScript, func(p redis.Pipeliner) {
+		before = b.askPosition(ctx, p, channel, hub.Position{})
+		if o.Limit != 0 {
+			entries = b.askEntries(ctx, p, channel, o)
+		}
+		after = b.askPosition(ctx, p, channel, hub.Position{})
+	})
+	if err != nil && !b.isForeign(channel, err) {
+		return hub.HistoryResult{}, unavailable("read history of "+channel, err)
+	}
+	p, now, err := parsePosition(before)
+	if err != nil {
+		return hub.HistoryResult{}, unavailable("read history of "+channel, err)
+	}
+	if last, _, err := parsePosition(after); err != nil || last.Epoch != p.Epoch {
+		return hub.HistoryResult{Position: last}, unavailable("read history of "+channel, err)
+	}
+	r := hub.HistoryResult{Position: p}
+	if entries != nil {
+		r.Messages = b.parseEntries(channel, entries.Val(), now, p, o)
+	}
+	return r, nil
+}
+
+// isForeign reports whether a channel's stream is no stream: somebody else wrote
+// to its key. The next publish mends that; until then there are no messages.
+func (b *Broker) isForeign(channel string, err error) bool {
+	if !strings.HasPrefix(err.Error(), "WRONGTYPE") {
+		return false
+	}
+	b.logger.Warn("the history is no stream", "channel", channel, "err", err)
+	return true
+}
+
+// askEntries asks for the entries of a stream. The offset is the first part of
+// their IDs, and the second is 0.
+func (b *Broker) askEntries(ctx context.Context, p redis.Pipeliner, channel string, o hub.HistoryOptions) *redis.XMessageSliceCmd {
+	key, first, last := b.streamKey(channel), "-", "+"
+	switch {
+	case o.Since != nil && o.Reverse:
+		last = strconv.FormatUint(max(o.Since.Offset, 1)-1, 10)
+	case o.Since != nil:
+		first = "(" + strconv.FormatUint(o.Since.Offset, 10) + "-0"
+	}
+	limit := int64(o.Limit)
+	if limit < 0 {
+		limit = math.MaxInt64
+	}
+	if o.Reverse {
+		return p.XRevRangeN(ctx, key, last, first, limit)
+	}
+	return p.XRangeN(ctx, key, first, last, limit)
+}
+
+// parseEntries reads the entries of a stream. What is newer than the position
+// was published meanwhile and is left for the next time; what is older than the
+// history's age is left out.
+func (b *Broker) parseEntries(channel string, entries []redis.XMessage, now time.Time, p hub.Position, o hub.HistoryOptions) (messages []*hub.Message) {
+	read := time.Now()
+	for _, e := range entries {
+		m, at, err := parseEntry(e, p.Epoch)
+		if err != nil {
+			b.logger.Warn("skipped what is no message of ours", "channel", channel, "err", err)
+			continue
+		}
+		m.Accepted = read.Add(at.Sub(now))
+		if m.Offset <= p.Offset {
+			messages = append(messages, m)
+		}
+	}
+	return o.Fresh(messages)
+}
+
+// parseEntry returns the message of an entry, and when Redis took it.
+func parseEntry(e redis.XMessage, epoch string) (m *hub.Message, at time.Time, err error) {
+	envelope, _ := e.Values["m"].(string)
+	if m, err = parseEnvelope([]byte(envelope)); err != nil {
+		return nil, time.Time{}, err
+	}
+	offset, ours := strings.CutSuffix(e.ID, "-0")
+	if !ours {
+		return nil, time.Time{}, fmt.Errorf("%w: entry %s: an ID of an offset and -0 is expected", errEnvelope, e.ID)
+	}
+	m.Epoch = epoch
+	if m.Offset, err = strconv.ParseUint(offset, 10, 64); err != nil {
+		return nil, time.Time{}, err
+	}
+	took, _ := e.Values["t"].(string)
+	at, err = parseTime(took)
+	return m, at, err
+}
+
+// RemoveHistory implements [hub.Broker].
+func (b *Broker) RemoveHistory(ctx context.Context, channel string) error {
+	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	defer cancel()
+	return unavailable("remove history of "+channel, b.client.Del(ctx, b.streamKey(channel)).Err())
+}

@@ -1,0 +1,312 @@
+package redisbroker
+
+import (
+	"context"
+	_ "embed" // for the scripts
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"belfry/hub"
+)
+
+const (
+	// memberBatch is how many changes of members share a round trip. Redis
+	// answers nobody else during one change, and the batch takes it 5 to 10 ms.
+	memberBatch = 500
+	// calm is how long a node must have been in touch with Redis before it ends
+	// the leases of others. When Redis was away the others could not renew them,
+	// and have this time to come back.
+	calm = 2 * time.Second
+	// farewell bounds what a node does about its presence when it stops.
+	farewell = time.Second
+)
+
+var (
+	//go:embed member.lua
+	memberSource string
+	//go:embed lease.lua
+	leaseSource string
+
+	memberScript = redis.NewScript(memberSource)
+	leaseScript  = redis.NewScript(leaseSource)
+)
+
+// errLeaseGone is what a batch meets whose lease Redis does not know.
+var errLeaseGone = errors.New("the lease of this node is gone")
+
+// leaseLength and renewEvery leave an eighth of the time to live for others to
+// take the members out: they look as often as they renew.
+func (p *presence) leaseLength() time.Duration { return p.ttl * 3 / 4 }
+func (p *presence) renewEvery() time.Duration  { return p.ttl / 8 }
+
+// keeper brings the presence of this node's clients to Redis. It belongs to one
+// goroutine.
+type keeper struct {
+	*Broker
+	lease  string    // empty: none yet
+	leases int       // taken so far
+	due    bool      // the lease is to be renewed
+	since  time.Time // when being in touch with Redis began; zero: not in touch
+}
+
+// keepPresence works until the context ends, and then for at most the time of
+// farewell.
+func (b *Broker) keepPresence(ctx context.Context) {
+	k := &keeper{Broker: b, due: true}
+	tick := time.NewTicker(b.presence.renewEvery())
+	defer tick.Stop()
+	b.presence.members.ring()
+	for {
+		select {
+		case <-ctx.Done():
+			k.retire()
+			return
+		case <-tick.C:
+			k.due = true
+			b.presence.members.retry()
+		case <-b.presence.members.wake:
+		}
+		if err := k.work(ctx); err != nil && ctx.Err() == nil {
+			b.logger.Debug("presence waits for Redis", "err", err)
+			k.since = time.Time{}
+			pause(ctx, retryEvery)
+			b.presence.members.ring()
+		}
+	}
+}
+
+// work brings Redis up to date. After an error it has to be called again.
+func (k *keeper) work(ctx context.Context) error {
+	doubted := k.presence.members.takeDoubt()
+	if doubted || k.due {
+		k.due = true
+		if err := k.renew(ctx, doubted); err != nil {
+			if doubted {
+				k.presence.members.doubt()
+			}
+			return err
+		}
+		k.due = false
+	}
+	err := k.send(ctx)
+	if errors.Is(err, errLeaseGone) {
+		k.due = true
+		k.presence.members.ring()
+		return nil
+	}
+	return err
+}
+
+// renew makes the lease longer. When it is gone, because Redis has lost its data
+// or the node was away for longer than its lease, a new one is taken, and all
+// members are added again: without a word in the first case, and in the second
+// after those under the old lease were all taken out.
+func (k *keeper) renew(ctx context.Context, doubted bool) error {
+	next := fmt.Sprintf("%s.%d", k.handler.Node(), k.leases+1)
+	r, err := k.askLease(ctx, next)
+	if err != nil {
+		return err
+	}
+	if k.since.IsZero() {
+		k.since = time.Now()
+	}
+	k.passOn(r.dead)
+	switch {
+	case r.kept && doubted:
+		return k.compare(ctx)
+	case r.kept:
+		return nil
+	case r.ended:
+		k.logger.Warn("this node was away for so long that its clients were taken for gone; they join again", "node", k.handler.Node())
+		if err := k.reap(ctx, k.lease); err != nil {
+			return err
+		}
+		k.presence.members.reaped()
+	default:
+		k.presence.members.lose()
+	}
+	k.lease, k.leases = next, k.leases+1
+	return nil
+}
+
+// leaseReply is what became of a lease.
+type leaseReply struct {
+	kept, ended bool
+	dead        []string
+}
+
+func (k *keeper) askLease(ctx context.Context, next string) (leaseReply, error) {
+	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	defer cancel()
+	end := 0
+	if !k.since.IsZero() && time.Since(k.since) >= calm {
+		end = 1
+	}
+	keys := []string{k.leasesKey(), k.deadKey(), k.endedKey()}
+	values, err := leaseScript.Run(ctx, k.client, keys, k.lease, next, k.presence.leaseLength().Milliseconds(), end).Slice()
+	if err != nil {
+		return leaseReply{}, err
+	}
+	return parseLease(values)
+}
+
+func parseLease(values []any) (r leaseReply, err error) {
+	if len(values) < 2 {
+		return r, fmt.Errorf("lease script: %d values came, at least 2 are expected", len(values))
+	}
+	r.kept, r.ended = values[0] == int64(1), values[1] == int64(1)
+	for _, v := range values[2:] {
+		r.dead = append(r.dead, fmt.Sprint(v))
+	}
+	return r, nil
+}
+
+// compare finds what Redis has of this node and should not have, as after a
+// restart with older data, and has all members added that are missing.
+func (k *keeper) compare(ctx context.Context) error {
+	names, err := k.client.SMembers(ctx, k.channelsKey(k.lease)).Result()
+	if err != nil {
+		return err
+	}
+	for len(names) > 0 {
+		n := min(len(names), memberBatch)
+		if err := k.compareSome(ctx, names[:n]); err != nil {
+			return err
+		}
+		names = names[n:]
+	}
+	k.presence.members.lose()
+	return nil
+}
+
+func (k *keeper) compareSome(ctx context.Context, channels []string) error {
+	replies := make([]*redis.StringSliceCmd, len(channels))
+	_, err := k.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, channel := range channels {
+			replies[i] = p.HKeys(ctx, k.membersKey(channel, k.lease))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, reply := range replies {
+		for _, client := range reply.Val() {
+			k.presence.members.stray(channels[i], client)
+		}
+	}
+	return nil
+}
+
+// send tells Redis what changed, until nothing is left.
+func (k *keeper) send(ctx context.Context) error {
+	for {
+		changes := k.presence.members.take(memberBatch)
+		if len(changes) == 0 {
+			return nil
+		}
+		if err := k.sendBatch(ctx, changes); err != nil {
+			return err
+		}
+	}
+}
+
+// sendBatch returns the first error that is a reason to stop, after it has settled
+// each change.
+func (k *keeper) sendBatch(ctx context.Context, changes []change) (first error) {
+	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	defer cancel()
+	replies := make([]*redis.Cmd, len(changes))
+	err := k.scripted(ctx, memberScript, func(p redis.Pipeliner) {
+		for i, c := range changes {
+			replies[i] = k.tell(ctx, p, c)
+		}
+	})
+	if isReply(err) {
+		k.logger.Warn("Redis refused what changed in the presence, trying again", "err", err, "every", k.presence.renewEvery())
+	}
+	for i, c := range changes {
+		if e := k.settle(c, replies[i], err); first == nil {
+			first = e
+		}
+	}
+	return first
+}
+
+// settle notes what came of a change, err being what came of the batch. One that
+// met no lease is tried again with the next, and those who wait for it do not hear
+// of that.
+func (k *keeper) settle(c change, reply *redis.Cmd, err error) error {
+	n, failed := reply.Int()
+	switch {
+	case failed == nil && n == 1:
+		k.presence.members.done(c)
+	case failed == nil:
+		k.presence.members.undone(c, nil)
+		return errLeaseGone
+	case isReply(failed) && isReply(err):
+		k.presence.members.refuse(c, failed)
+	default:
+		k.presence.members.undone(c, failed)
+		return failed
+	}
+	return nil
+}
+
+// isReply reports whether an error is what Redis has answered, and not that it did
+// not.
+func isReply(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply)
+}
+
+func (k *keeper) tell(ctx context.Context, p redis.Pipeliner, c change) *redis.Cmd {
+	var leave, forced, joined, join []byte
+	if c.leave {
+		leave = comingHead(hub.KindLeave)
+	}
+	if c.force {
+		forced = appendMember(nil, c.info)
+	}
+	if c.join {
+		joined = appendMember(nil, c.info)
+	}
+	if !c.quiet {
+		join = comingHead(hub.KindJoin)
+	}
+	keys := []string{k.leasesKey(), k.channelsKey(k.lease), k.membersKey(c.channel, k.lease), k.usersKey(c.channel, k.lease)}
+	return p.EvalSha(ctx, memberScript.Hash(), keys,
+		k.lease, c.channel, k.topic(c.channel), c.client, leave, forced, joined, join)
+}
+
+// retire tells Redis what is left to tell, and ends the lease. Members that are
+// still there, because their sessions were cut off, are taken out.
+func (k *keeper) retire() {
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	if k.lease == "" {
+		return
+	}
+	err := k.send(ctx)
+	if err == nil {
+		err = k.endLease(ctx)
+	}
+	if err != nil {
+		k.logger.Warn("other nodes will take the clients of this one out of the presence", "after", k.presence.ttl, "err", err)
+	}
+}
+
+func (k *keeper) endLease(ctx context.Context) error {
+	_, err := k.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.ZRem(ctx, k.leasesKey(), k.lease)
+		p.SAdd(ctx, k.deadKey(), k.lease)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return k.reap(ctx, k.lease)
+}

@@ -1,0 +1,160 @@
+package redisbroker_test
+
+import (
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"belfry/hub"
+	"belfry/hub/hubtest"
+)
+
+// link is a way to a Redis whose answers can be made to stand still after some
+// more bytes.
+type link struct {
+	listener net.Listener
+	redis    string
+	open     sync.WaitGroup
+	closed   chan struct{}
+
+	mu    sync.Mutex // guards what follows
+	left  int        // bytes until the answers stand still, negative: never
+	still time.Duration
+	conns int // opened so far
+}
+
+func newLink(t *testing.T, r *hubtest.RedisServer) *link {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &link{listener: l, redis: r.Addr(), left: -1, closed: make(chan struct{})}
+	k.open.Go(k.accept)
+	t.Cleanup(func() { close(k.closed); _ = l.Close(); k.open.Wait() })
+	return k
+}
+
+func (k *link) URL() string { return "redis://" + k.listener.Addr().String() }
+
+func (k *link) accept() {
+	for {
+		client, err := k.listener.Accept()
+		if err != nil {
+			return
+		}
+		k.mu.Lock()
+		k.conns++
+		k.mu.Unlock()
+		k.open.Go(func() { k.carry(client) })
+	}
+}
+
+func (k *link) carry(client net.Conn) {
+	defer client.Close()
+	server, err := net.Dial("tcp", k.redis)
+	if err != nil {
+		return
+	}
+	k.open.Go(func() { _, _ = io.Copy(server, client); _ = server.Close() })
+	buf := make([]byte, 1000)
+	for {
+		n, err := server.Read(buf)
+		if err != nil {
+			return
+		}
+		select {
+		case <-time.After(k.delay(n)):
+		case <-k.closed:
+		}
+		if _, err := client.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func (k *link) delay(n int) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.left < 0 {
+		return 0
+	}
+	if k.left -= n; k.left < 0 {
+		return k.still
+	}
+	return 0
+}
+
+// standStill makes the answers wait once, after about so many bytes.
+func (k *link) standStill(after int, d time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.left, k.still = after, d
+}
+
+func (k *link) opened() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.conns
+}
+
+// A message that comes in two parts, a while apart, is nothing to give up a
+// connection for, and nothing is lost.
+func TestRedisMessageComesInParts(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	k := newLink(t, r)
+	near, _ := redisNodes(t, r, 1)
+	_, rec := farNode(t, k)
+	hubtest.Publish(t, near[0], "chat", "first")
+	rec.Want(t, "first")
+	before := k.opened()
+	k.standStill(30_000, 1700*time.Millisecond)
+	big := strings.Repeat("+", 60_000)
+	hubtest.Publish(t, near[0], "chat", big)
+	hubtest.Publish(t, near[0], "chat", "last")
+	rec.Want(t, "first", big, "last")
+	if n := k.opened() - before; n != 0 {
+		t.Errorf("%d connections more were opened", n)
+	}
+}
+
+// farNode runs a hub behind a link, with one subscriber.
+func farNode(t *testing.T, k *link) (*hub.Hub, *hubtest.Recorder) {
+	h, _ := redisNode(t, k.URL())
+	waitReady(t, h, hubtest.Patience)
+	return h, hubtest.Listen(t, h, "chat", "far")
+}
+
+// A connection on which nothing moves any more, though it is open, is given up.
+func TestRedisConnectionStandsStill(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	k := newLink(t, r)
+	near, _ := redisNodes(t, r, 1)
+	_, rec := farNode(t, k)
+	hubtest.Publish(t, near[0], "chat", "first")
+	rec.Want(t, "first")
+	k.standStill(0, time.Minute)
+	hubtest.Publish(t, near[0], "chat", "lost")
+	wantAlive(t, near[0], "chat", rec, hubtest.Patience)
+	if data := rec.Data(); data[1] != "alive" {
+		t.Errorf("the connection that stood still brought %q", data)
+	}
+}
+
+// A connection on which nothing is said is kept.
+func TestRedisQuietConnectionIsKept(t *testing.T) {
+	t.Parallel()
+	k := newLink(t, hubtest.Redis(t))
+	h, rec := farNode(t, k)
+	before := k.opened()
+	time.Sleep(4 * time.Second) // longer than a silence without pings may be
+	hubtest.Publish(t, h, "chat", "1")
+	rec.Want(t, "1")
+	if n := k.opened() - before; n != 0 {
+		t.Errorf("%d connections were opened while nothing happened", n)
+	}
+}

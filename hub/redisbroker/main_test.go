@@ -1,0 +1,9 @@
+package redisbroker_test
+
+import (
+	"testing"
+
+	"belfry/hub/hubtest"
+)
+
+func TestMain(m *testing.M) { hubtest.Main(m) }

@@ -1,0 +1,48 @@
+package redisbroker_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"belfry/hub"
+	"belfry/hub/hubtest"
+	"belfry/hub/redisbroker"
+)
+
+// A message is written that no Pub/Sub brings: the node finds it when it looks.
+func TestPositionShowsQuietGap(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	h, b := brokerHub(t, r.URL(), keeping)
+	l := hubtest.ListenForLosses(t, h, "chat")
+	hubtest.Publish(t, h, "chat", "1")
+	l.Want(t, "1")
+	silently := b.PublishArgs("chat", &hub.Message{Data: []byte("2"), Time: time.Now().UnixMilli()}, hub.PublishOptions{History: keeping[0].History})
+	silently[7] = "elsewhere" // the Pub/Sub channel
+	silently = append([]any{"EVAL", redisbroker.PublishSource}, silently[2:]...)
+	redisSays(t, r, silently...)
+	h.HandleGap([]string{"chat"})
+	l.Want(t, "1", "2")
+	hubtest.Publish(t, h, "chat", "3")
+	l.Want(t, "1", "2", "3")
+	hubtest.WantOneByOne(t, 0, l.Messages())
+	if s := h.Stats(); s.Repaired != 1 || l.Losses() != 0 {
+		t.Errorf("%+v, %d losses: want one repair and no loss", s, l.Losses())
+	}
+}
+
+// A position that is in use is kept, though nothing is published.
+func TestPositionAskedForIsKept(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	h := redisHub(t, r, keeping)
+	before := hubtest.Publish(t, h, "chat", "1")
+	redisSays(t, r, "PEXPIRE", "belfry:{chat}:position", 60_000)
+	if got := hubtest.Subscribe(t, h, "chat", hubtest.NewRecorder("r"), lines).Position; got != before {
+		t.Errorf("the position is %+v, want %+v", got, before)
+	}
+	if got := redisSays(t, r, "TTL", "belfry:{chat}:position"); got != fmt.Sprint(7*24*60*60) {
+		t.Errorf("the position is kept for %s s, want a week", got)
+	}
+}

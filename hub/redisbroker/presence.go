@@ -1,0 +1,185 @@
+package redisbroker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"belfry/hub"
+)
+
+// DefaultPresenceTTL is when the clients of a node that died without a word are
+// forgotten at the latest.
+const DefaultPresenceTTL = time.Minute
+
+// presence is that of one node's clients.
+//
+// A node has a lease, which it renews, and its clients are kept in Redis under
+// that lease: a hash of them for each channel, a hash that counts them by user,
+// and a set of the channels there are. When the lease is over, any other node ends
+// it, from which moment nobody counts the clients any more, and takes them out. An
+// ended lease never comes back; the node takes a new one.
+type presence struct {
+	ttl     time.Duration
+	members members
+	dead    chan []string // leases whose members are to be taken out
+}
+
+func newPresence(ttl time.Duration) presence {
+	if ttl == 0 {
+		ttl = DefaultPresenceTTL
+	}
+	return presence{ttl: max(ttl, time.Second), members: newMembers(), dead: make(chan []string, 1)}
+}
+
+// Join implements [hub.PresenceStore]. Many joins at once share a round trip.
+func (b *Broker) Join(ctx context.Context, channel string, c hub.ClientInfo) error {
+	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	defer cancel()
+	done := b.presence.members.join(channel, c)
+	if done == nil {
+		return nil
+	}
+	if !b.wanted.connected() {
+		return fmt.Errorf("%w: join: no Pub/Sub connection to Redis", hub.ErrUnavailable)
+	}
+	select {
+	case err := <-done:
+		return unavailable("join", err)
+	case <-ctx.Done():
+		return unavailable("join", ctx.Err())
+	}
+}
+
+// Leave implements [hub.PresenceStore].
+func (b *Broker) Leave(channel, client string) { b.presence.members.leave(channel, client) }
+
+// Presence implements [hub.PresenceStore], in two round trips.
+func (b *Broker) Presence(ctx context.Context, channel string) ([]hub.ClientInfo, error) {
+	hashes, err := b.underLeases(ctx, "read presence of "+channel, func(lease string) string { return b.membersKey(channel, lease) })
+	if err != nil {
+		return nil, err
+	}
+	clients := make(map[string]hub.ClientInfo)
+	for _, hash := range hashes {
+		for client, value := range hash {
+			info, err := parseMember(client, value)
+			if err != nil {
+				b.logger.Warn("skipped what is no member of ours", "channel", channel, "err", err)
+				continue
+			}
+			clients[client] = info
+		}
+	}
+	return slices.Collect(maps.Values(clients)), nil
+}
+
+// PresenceStats implements [hub.PresenceStore], in two round trips. It reads a number
+// for each user and node.
+func (b *Broker) PresenceStats(ctx context.Context, channel string) (hub.PresenceStats, error) {
+	hashes, err := b.underLeases(ctx, "count presence of "+channel, func(lease string) string { return b.usersKey(channel, lease) })
+	if err != nil {
+		return hub.PresenceStats{}, err
+	}
+	stats, users := hub.PresenceStats{}, make(map[string]struct{})
+	for _, hash := range hashes {
+		for user, text := range hash {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 {
+				b.logger.Warn("skipped what is no number of clients", "channel", channel, "err", err)
+				continue
+			}
+			stats.Clients += n
+			users[user] = struct{}{}
+		}
+	}
+	stats.Users = len(users)
+	return stats, nil
+}
+
+// underLeases reads a hash of each lease.
+func (b *Broker) underLeases(ctx context.Context, operation string, key func(lease string) string) ([]map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	defer cancel()
+	leases, err := b.client.ZRange(ctx, b.leasesKey(), 0, -1).Result()
+	if err != nil {
+		return nil, unavailable(operation, err)
+	}
+	replies := make([]*redis.MapStringStringCmd, len(leases))
+	_, err = b.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, lease := range leases {
+			replies[i] = p.HGetAll(ctx, key(lease))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, unavailable(operation, err)
+	}
+	hashes := make([]map[string]string, len(leases))
+	for i, reply := range replies {
+		hashes[i] = reply.Val()
+	}
+	return hashes, nil
+}
+
+// The leases are in three sets: those in force by their ends, those whose members
+// have still to be taken out, and those that others have ended.
+func (b *Broker) leasesKey() string { return b.prefix + "leases" }
+func (b *Broker) deadKey() string   { return b.prefix + "leases:dead" }
+func (b *Broker) endedKey() string  { return b.prefix + "leases:ended" }
+
+// channelsKey holds the names of the channels on which a lease has members.
+func (b *Broker) channelsKey(lease string) string { return b.prefix + "lease:" + lease }
+
+// membersKey holds the members of a channel under a lease, by client.
+func (b *Broker) membersKey(channel, lease string) string {
+	return b.topic(channel) + ":members:" + lease
+}
+
+// usersKey holds how many they are, by user.
+func (b *Broker) usersKey(channel, lease string) string {
+	return b.topic(channel) + ":users:" + lease
+}
+
+// appendMember appends a member as it is kept in Redis; see member.lua.
+func appendMember(dst []byte, c hub.ClientInfo) []byte {
+	dst = strconv.AppendInt(dst, int64(len(c.User)), 10)
+	dst = append(append(dst, ' '), c.User...)
+	return appendEnvelope(dst, &hub.Message{Info: &c, Exclude: c.Client})
+}
+
+var errMember = errors.New("bad member of a channel's presence")
+
+// parseMember reads what appendMember has made of a client.
+func parseMember(client, value string) (hub.ClientInfo, error) {
+	digits, rest, ok := strings.Cut(value, " ")
+	n, err := strconv.ParseUint(digits, 10, 31)
+	if !ok || err != nil || int(n) > len(rest) {
+		return hub.ClientInfo{}, fmt.Errorf("%w %q: the length of its user is expected first", errMember, client)
+	}
+	m, err := parseEnvelope([]byte(rest[n:]))
+	if err != nil {
+		return hub.ClientInfo{}, fmt.Errorf("%w %q: %w", errMember, client, err)
+	}
+	if m.Info == nil || m.Info.Client != client || m.Info.User != rest[:n] {
+		return hub.ClientInfo{}, fmt.Errorf("%w %q: it is somebody else", errMember, client)
+	}
+	return *m.Info, nil
+}
+
+// comingHead is the part of the envelope of a join or a leave that is not about the
+// member.
+func comingHead(k hub.Kind) []byte {
+	return appendEnvelope(nil, &hub.Message{Kind: k, Time: time.Now().UnixMilli()})
+}
+
+func equal(c, o hub.ClientInfo) bool {
+	return c.User == o.User && c.Client == o.Client && string(c.ConnInfo) == string(o.ConnInfo) && string(c.ChanInfo) == string(o.ChanInfo)
+}

@@ -1,0 +1,89 @@
+package redisbroker
+
+import (
+	"context"
+	_ "embed" // for the script
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"belfry/hub"
+)
+
+//go:embed publish.lua
+var publishSource string
+
+var publishHash = redis.NewScript(publishSource).Hash()
+
+// Publish implements [hub.Broker]. Publishes that are in flight at the same time
+// share round trips. A message whose context ended while it waited for its turn
+// is not sent.
+func (b *Broker) Publish(ctx context.Context, channel string, m *hub.Message, o hub.PublishOptions) (hub.PublishResult, error) {
+	c := b.newPublishing(ctx, channel, m, o)
+	if err := b.lanes.of(channel).publish(ctx, c); err != nil {
+		return hub.PublishResult{}, unavailable("publish", err)
+	}
+	r, err := parsePublishReply(c.command)
+	return r, unavailable("publish", err)
+}
+
+// publishing is one publish on its way to Redis.
+type publishing struct {
+	command  *redis.Cmd
+	size     int           // bytes of the message
+	deadline time.Time     // when its publisher goes away
+	answered chan struct{} // closed when command has its reply or its error
+}
+
+// newPublishing makes the command that publishes a message: the script, or
+// PUBLISH where there is neither a position nor a key to keep.
+func (b *Broker) newPublishing(ctx context.Context, channel string, m *hub.Message, o hub.PublishOptions) *publishing {
+	var args []any
+	if o.IdempotencyKey == "" && o.History.Size == 0 {
+		args = []any{"publish", b.topic(channel), appendEnvelope([]byte("0 \n"), m)}
+	} else {
+		args = b.scriptArgs(channel, m, o)
+	}
+	return &publishing{
+		command: redis.NewCmd(ctx, args...), size: len(m.Data),
+		deadline: time.Now().Add(b.publishWait), answered: make(chan struct{}),
+	}
+}
+
+// scriptArgs is the command that runs the script.
+func (b *Broker) scriptArgs(channel string, m *hub.Message, o hub.PublishOptions) []any {
+	topic, stream := b.topic(channel), b.streamKey(channel)
+	once, ttl := stream, time.Duration(0)
+	if o.IdempotencyKey != "" {
+		once, ttl = b.idempotencyKey(channel, o.IdempotencyKey), o.IdempotencyTTL
+	}
+	history := o.History.TTL
+	return []any{
+		"evalsha", publishHash, 3, once, stream, b.positionKey(channel),
+		ttl.Milliseconds(), topic, appendEnvelope(make([]byte, 0, len(m.Data)+64), m),
+		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), hub.NewEpoch(),
+		o.Seen.Epoch, o.Seen.Offset,
+	}
+}
+
+// parsePublishReply reads what the script returns, or PUBLISH: how many nodes
+// there are.
+func parsePublishReply(reply *redis.Cmd) (r hub.PublishResult, err error) {
+	if reply.Err() != nil {
+		return r, reply.Err()
+	}
+	parts, scripted := reply.Val().([]any)
+	if _, plain := reply.Val().(int64); plain {
+		return r, nil
+	}
+	if !scripted || len(parts) != 3 {
+		return r, fmt.Errorf("the script returned %v, three values are expected", reply.Val())
+	}
+	offset, _ := parts[1].(string)
+	r.Duplicate = parts[0] == int64(0)
+	r.Position.Epoch, _ = parts[2].(string)
+	r.Position.Offset, err = strconv.ParseUint(offset, 10, 64)
+	return r, err
+}

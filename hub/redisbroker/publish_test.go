@@ -1,0 +1,398 @@
+package redisbroker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"belfry/hub"
+	"belfry/hub/hubtest"
+	"belfry/hub/redisbroker"
+)
+
+// gate is a hook that notes the sizes of batches of publishes, and holds them
+// back while it is shut.
+type gate struct {
+	open sync.RWMutex // write-locked while shut
+
+	mu      sync.Mutex // guards what follows
+	sizes   []int
+	flushes bool // Redis forgets its scripts in the middle of the next batch of several
+}
+
+func (g *gate) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (g *gate) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (g *gate) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, commands []redis.Cmder) error {
+		if publishes(commands[0]) {
+			g.note(len(commands))
+			g.open.RLock()
+			defer g.open.RUnlock()
+			commands = g.flush(ctx, commands)
+		}
+		return next(ctx, commands)
+	}
+}
+
+// publishes reports whether a command is the first of a batch of publishes, and
+// no question about a position.
+func publishes(c redis.Cmder) bool {
+	return c.Name() == "publish" || c.Name() == "script" || len(c.Args()) > 10
+}
+
+func (g *gate) note(size int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.sizes = append(g.sizes, size)
+}
+
+func (g *gate) flush(ctx context.Context, commands []redis.Cmder) []redis.Cmder {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.flushes || len(commands) == 1 {
+		return commands
+	}
+	g.flushes = false
+	return slices.Insert(slices.Clone(commands), len(commands)/2, redis.Cmder(redis.NewCmd(ctx, "script", "flush")))
+}
+
+func (g *gate) batches() []int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.sizes)
+}
+
+// queueing is a hub with one publish held back by a gate, which is shut, so that
+// others queue behind it.
+type queueing struct {
+	t          *testing.T
+	hub        *hub.Hub
+	broker     *redisbroker.Broker
+	redis      *hubtest.RedisServer
+	gate       gate
+	key        string // an idempotency key
+	opened     sync.Once
+	recorder   *hubtest.Recorder // of the channel chat
+	publishing sync.WaitGroup
+
+	mu   sync.Mutex       // guards what follows
+	errs map[string]error // of the publishes that have returned, by their data
+}
+
+// newQueueing has channels of one rule, and no date ticks.
+func newQueueing(t *testing.T, history hub.History) *queueing {
+	q := &queueing{t: t, redis: hubtest.Redis(t), errs: make(map[string]error)}
+	q.hub, q.broker = brokerHub(t, q.redis.URL(), hub.Rules{{Match: "chat*", ServerPublish: true, History: history}})
+	q.broker.SetPublishWait(20 * time.Second) // for as long as the gate is shut
+	q.recorder = hubtest.Listen(t, q.hub, "chat", "recorder")
+	hubtest.Publish(t, q.hub, "chat", "first") // Redis knows the script now
+	q.broker.AddHook(&q.gate)
+	q.gate.open.Lock()
+	t.Cleanup(func() { q.opened.Do(q.gate.open.Unlock) })
+	q.publish(t.Context(), "chat", "held")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return len(q.gate.batches()) == 1 }, "one is held back")
+	return q
+}
+
+// publish publishes in the background, under a key if there is one.
+func (q *queueing) publish(ctx context.Context, channel, data string) {
+	q.publishing.Go(func() {
+		_, err := q.hub.Publish(ctx, channel, &hub.Message{Data: []byte(data)}, hub.PublishOptions{IdempotencyKey: q.key})
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.errs[data] = err
+	})
+}
+
+// queue publishes, and returns when that is queued.
+func (q *queueing) queue(ctx context.Context, channel, data string) {
+	q.t.Helper()
+	n := q.broker.Queued(channel)
+	q.publish(ctx, channel, data)
+	// Without a pause: all have to be queued before the one that is held back
+	// has waited too long.
+	for deadline := time.Now().Add(5 * time.Second); q.broker.Queued(channel) != n+1; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			q.t.Fatalf("%s is not queued", data)
+		}
+	}
+}
+
+// release opens the gate and returns the errors when all have returned.
+func (q *queueing) release() map[string]error {
+	q.opened.Do(q.gate.open.Unlock)
+	q.publishing.Wait()
+	return q.errs
+}
+
+func wantAccepted(t *testing.T, errs map[string]error) {
+	t.Helper()
+	for data, err := range errs {
+		if err != nil {
+			t.Errorf("publish %s: %v", data, err)
+		}
+	}
+}
+
+// What queues while a batch is under way reaches Redis in that order, in as few
+// batches as their bound allows.
+func TestPublishesShareRoundTrips(t *testing.T) {
+	t.Parallel()
+	for name, history := range map[string]hub.History{"script": keeping[0].History, "plain": {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			q := newQueueing(t, history)
+			want := []string{"first", "held"}
+			for i := range redisbroker.PublishBatch + 10 {
+				want = append(want, fmt.Sprint(i))
+				q.queue(t.Context(), "chat", fmt.Sprint(i))
+			}
+			wantAccepted(t, q.release())
+			q.recorder.Want(t, want...)
+			if got := q.gate.batches(); !slices.Equal(got, []int{1, redisbroker.PublishBatch, 10}) {
+				t.Errorf("batches of %d publishes, want 1, %d and 10", got, redisbroker.PublishBatch)
+			}
+		})
+	}
+}
+
+// Large messages go in batches of few.
+func TestPublishesOfManyBytes(t *testing.T) {
+	t.Parallel()
+	q := newQueueing(t, keeping[0].History)
+	for i := range 6 {
+		q.queue(t.Context(), "chat", fmt.Sprintf("%0*d", 400<<10, i))
+	}
+	wantAccepted(t, q.release())
+	if got := q.gate.batches(); !slices.Equal(got, []int{1, 3, 3}) {
+		t.Errorf("batches of %d publishes, want 1, 3 and 3", got)
+	}
+}
+
+// A publisher that goes away while it waits for its turn publishes nothing, and
+// does not wait for it.
+func TestPublishCancelledWhileQueued(t *testing.T) {
+	t.Parallel()
+	q := newQueueing(t, keeping[0].History)
+	ctx, cancel := context.WithCancel(t.Context())
+	q.queue(t.Context(), "chat", "before")
+	q.queue(ctx, "chat", "cancelled")
+	q.queue(t.Context(), "chat", "behind")
+	cancel()
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return q.broker.Queued("chat") == 2 }, "it has left the queue")
+	errs := q.release()
+	if err := errs["cancelled"]; !errors.Is(err, context.Canceled) || !errors.Is(err, hub.ErrUnavailable) {
+		t.Errorf("the publish returned %v, want an ErrUnavailable that says that it was cancelled", err)
+	}
+	q.recorder.Want(t, "first", "held", "before", "behind")
+}
+
+// A lane has room for so many, and those over it wait no longer than others.
+func TestPublishQueueIsBounded(t *testing.T) {
+	t.Parallel()
+	q := newQueueing(t, keeping[0].History)
+	q.broker.SetPublishWait(time.Second)
+	start := time.Now()
+	for i := range 2 * redisbroker.PublishPlaces {
+		q.publish(t.Context(), "chat", fmt.Sprint(i))
+	}
+	most := 0
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
+		most = max(most, q.broker.Queued("chat"))
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return len(q.errs) >= redisbroker.PublishPlaces
+	}, "those without a place are refused")
+	if d := time.Since(start); most != redisbroker.PublishPlaces-1 || d > 5*time.Second {
+		t.Errorf("%d were queued and the others refused after %s, want %d and a second", most, d, redisbroker.PublishPlaces-1)
+	}
+	refused := 0
+	for _, err := range q.release() {
+		if errors.Is(err, hub.ErrUnavailable) {
+			refused++
+		}
+	}
+	if refused < redisbroker.PublishPlaces {
+		t.Errorf("%d were refused, want %d at least", refused, redisbroker.PublishPlaces)
+	}
+}
+
+// An error of Redis is that of one publish.
+func TestPublishErrorOfOne(t *testing.T) {
+	t.Parallel()
+	q := newQueueing(t, keeping[0].History)
+	redisSays(t, q.redis, "RPUSH", "belfry:once:4:{chat}:bad", "no text")
+	q.queue(t.Context(), "chat", "before")
+	q.key = "bad"
+	q.queue(t.Context(), "chat", "bad")
+	q.key = ""
+	q.queue(t.Context(), "chat", "behind")
+	errs := q.release()
+	if err := errs["bad"]; !errors.Is(err, hub.ErrUnavailable) {
+		t.Errorf("the publish that Redis refuses returned %v, want ErrUnavailable", err)
+	}
+	delete(errs, "bad")
+	wantAccepted(t, errs)
+	q.recorder.Want(t, "first", "held", "before", "behind")
+	if got := q.gate.batches(); !slices.Equal(got, []int{1, 3}) {
+		t.Errorf("batches of %d publishes, want 1 and 3", got)
+	}
+}
+
+// Redis forgets its scripts in the middle of a batch: what comes behind is sent
+// once more, and no message comes twice or out of order.
+func TestPublishScriptFlushed(t *testing.T) {
+	t.Parallel()
+	q := newQueueing(t, keeping[0].History)
+	want := []string{"first", "held"}
+	for i := range 20 {
+		want = append(want, fmt.Sprint(i))
+		q.queue(t.Context(), "chat", fmt.Sprint(i))
+	}
+	q.gate.flushes = true
+	wantAccepted(t, q.release())
+	q.recorder.Want(t, want...)
+	hubtest.WantOneByOne(t, 0, q.recorder.Messages())
+	if got := q.gate.batches(); !slices.Equal(got, []int{1, 20, 11}) {
+		t.Errorf("batches of %d commands, want 1, 20, and 10 again behind the script", got)
+	}
+}
+
+// Redis forgets its scripts again and again: publishers do not notice.
+func TestPublishScriptFlushedUnderLoad(t *testing.T) {
+	t.Parallel()
+	const publishers, each = 32, 60
+	r := hubtest.Redis(t)
+	h := redisHub(t, r, keeping)
+	rec := hubtest.Listen(t, h, "chat", "r")
+	var publishing sync.WaitGroup
+	for p := range publishers {
+		publishing.Go(func() {
+			for i := range each {
+				if err := hubtest.TryPublish(h, "chat", fmt.Sprint(p*each+i), ""); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for n := 0; n < publishers*each; n += 100 {
+		rec.Wait(t, n)
+		redisSays(t, r, "SCRIPT", "FLUSH")
+	}
+	publishing.Wait()
+	hubtest.WantInTurn(t, rec.Wait(t, publishers*each), publishers, each)
+}
+
+// Redis is killed and started with its data while many publish: what was
+// acknowledged is there, once, and each publisher's in order.
+func TestPublishRedisRestarted(t *testing.T) {
+	t.Parallel()
+	const publishers, each = 32, 100
+	r := hubtest.Redis(t, "--appendonly", "yes", "--appendfsync", "always")
+	h := redisHub(t, r, keeping)
+	rec := hubtest.Listen(t, h, "chat", "r")
+	var publishing sync.WaitGroup
+	refused := make([]int, publishers)
+	for p := range publishers {
+		publishing.Go(func() {
+			for i := range each {
+				data := fmt.Sprint(p*each + i)
+				for try := 0; hubtest.TryPublish(h, "chat", data, data) != nil && try < 1000; try++ {
+					refused[p]++
+					time.Sleep(5 * time.Millisecond)
+				}
+			}
+		})
+	}
+	for n := 500; n < publishers*each; n += 1000 {
+		rec.Wait(t, n)
+		r.Stop()
+		r.Start()
+	}
+	publishing.Wait()
+	hubtest.WantInTurn(t, rec.Wait(t, publishers*each), publishers, each)
+	if slices.Max(refused) == 0 {
+		t.Error("nothing was refused: the restarts came too late")
+	}
+}
+
+// All who publish to a Redis that hangs hear of it in time, and it is live as
+// soon as it is back.
+func TestPublishRedisPausedUnderLoad(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	h := redisHub(t, r, keeping)
+	rec := hubtest.Listen(t, h, "chat", "r")
+	hubtest.Publish(t, h, "chat", "before")
+	r.Pause()
+	var publishing sync.WaitGroup
+	for i := range 200 {
+		publishing.Go(func() {
+			time.Sleep(time.Duration(i) * 10 * time.Millisecond)
+			start := time.Now()
+			if err := publishErr(h, ""); !errors.Is(err, hub.ErrUnavailable) || time.Since(start) > 2*time.Second {
+				t.Errorf("Publish = %v after %s, want ErrUnavailable within 2s", err, time.Since(start))
+			}
+		})
+	}
+	publishing.Wait()
+	r.Resume()
+	wantAlive(t, h, "chat", rec, hubtest.Patience)
+}
+
+// A broker works before it runs, and refuses at once when it has run; what is
+// queued at its end is refused, and what is under way is finished.
+func TestPublishBeforeAndAfterRun(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	b, err := redisbroker.New(redisbroker.Options{URL: r.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := hub.New(hub.Options{Broker: b, Rules: hub.Rules{{Match: "chat"}}}) // no date ticks
+	if err := publishErr(h, ""); err != nil {
+		t.Errorf("before Run, Publish = %v", err)
+	}
+	r.Stop()
+	if err := publishErr(h, ""); !errors.Is(err, hub.ErrUnavailable) {
+		t.Errorf("before Run and without Redis, Publish = %v, want ErrUnavailable", err)
+	}
+	r.Start()
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- h.Run(ctx) }()
+	waitReady(t, h, hubtest.Patience)
+	g := new(gate)
+	b.AddHook(g)
+	g.open.Lock()
+	held, queued := make(chan error, 1), make(chan error, 1)
+	go func() { held <- publishErr(h, "") }()
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return len(g.batches()) > 0 }, "one is under way")
+	go func() { queued <- publishErr(h, "") }()
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return b.Queued("chat") == 1 }, "another is queued")
+	stop()
+	if err := <-queued; !errors.Is(err, hub.ErrUnavailable) {
+		t.Errorf("queued when the broker stopped, Publish = %v, want ErrUnavailable", err)
+	}
+	g.open.Unlock()
+	if err := <-held; err != nil {
+		t.Errorf("under way when the broker stopped, Publish = %v", err)
+	}
+	if err := <-ran; err != nil {
+		t.Errorf("Run = %v", err)
+	}
+	start := time.Now()
+	err = publishErr(h, "")
+	if !errors.Is(err, hub.ErrUnavailable) || !strings.Contains(err.Error(), "stopped") || time.Since(start) > time.Second {
+		t.Errorf("after Run, Publish = %v after %s, want at once an ErrUnavailable that says that it has stopped", err, time.Since(start))
+	}
+}

@@ -1,0 +1,240 @@
+package redisbroker
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"belfry/hub"
+)
+
+const (
+	// retryEvery is how long a node waits between tries to reach Redis.
+	retryEvery = 250 * time.Millisecond
+	// silence is how long the Pub/Sub connection may be quiet before Redis is
+	// asked whether it is still there, and silenceLimit when it is given up.
+	// The largest message has to arrive within the limit: 1 MiB in three
+	// seconds is 3 Mbit/s.
+	silence      = time.Second
+	silenceLimit = 3 * time.Second
+	// subscribeBatch is how many channels one SUBSCRIBE names.
+	subscribeBatch = 500
+)
+
+// Run implements [hub.Broker]: it keeps one Pub/Sub connection alive, and the presence
+// of this node's clients. At the end it takes up to a second to take them back.
+// When it returns nothing is published any more.
+func (b *Broker) Run(ctx context.Context) error {
+	defer b.client.Close()
+	defer b.lanes.stop()
+	var parts sync.WaitGroup
+	parts.Go(func() { b.keepPresence(ctx) })
+	parts.Go(func() { b.reapDead(ctx) })
+	b.stayConnected(ctx)
+	parts.Wait()
+	return nil
+}
+
+// stayConnected makes one connection after the other. The first fault after a
+// start or a connection is a warning, those that follow are noise.
+func (b *Broker) stayConnected(ctx context.Context) {
+	level := slog.LevelWarn
+	for ctx.Err() == nil {
+		connected, err := b.listen(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if connected {
+			level = slog.LevelWarn
+		}
+		b.logger.Log(ctx, level, "no Redis, trying again", "err", err)
+		level = slog.LevelDebug
+		pause(ctx, retryEvery)
+	}
+}
+
+// pause waits, or returns at once when the context ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// listen lives as long as one Pub/Sub connection, and reports whether there was
+// one and why it ended. go-redis would reconnect by itself without telling; here
+// the connection is given up at the first fault, so that the broker knows when
+// there was a gap.
+func (b *Broker) listen(ctx context.Context) (connected bool, err error) {
+	if err := b.client.Ping(ctx).Err(); err != nil {
+		return false, fmt.Errorf("connect: %w", err)
+	}
+	ps := b.client.Subscribe(ctx)
+	if err := b.listenToNodes(ctx, ps); err != nil {
+		_ = ps.Close()
+		return false, err
+	}
+	b.wanted.connect()
+	b.presence.members.doubt()
+	b.logger.Info("connected to Redis")
+	var w waiting
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return b.ask(ctx, ps) })
+	g.Go(func() error { return b.receive(ctx, ps, &w) })
+	g.Go(func() error { return watch(ctx, ps, &w) })
+	g.Go(func() error { <-ctx.Done(); return ps.Close() }) // ends a receive under way
+	err = g.Wait()
+	b.wanted.disconnect()
+	return true, err
+}
+
+// ask sends what the node wants to subscribe to and to let go of, many
+// channels in one command.
+func (b *Broker) ask(ctx context.Context, ps *redis.PubSub) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-b.wanted.wake:
+		}
+		for {
+			subscribe, unsubscribe := b.wanted.work(subscribeBatch)
+			if len(subscribe)+len(unsubscribe) == 0 {
+				break
+			}
+			if err := b.send(ctx, ps, subscribe, unsubscribe); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (b *Broker) send(ctx context.Context, ps *redis.PubSub, subscribe, unsubscribe []string) error {
+	if len(unsubscribe) > 0 {
+		if err := ps.Unsubscribe(ctx, b.topics(unsubscribe)...); err != nil {
+			return fmt.Errorf("unsubscribe: %w", err)
+		}
+	}
+	if len(subscribe) > 0 {
+		if err := ps.Subscribe(ctx, b.topics(subscribe)...); err != nil {
+			return fmt.Errorf("subscribe: %w", err)
+		}
+	}
+	return nil
+}
+
+func (b *Broker) topics(channels []string) []string {
+	topics := make([]string, len(channels))
+	for i, c := range channels {
+		topics[i] = b.topic(c)
+	}
+	return topics
+}
+
+// waiting tells watch for how long receive has been waiting for Redis.
+type waiting struct {
+	since atomic.Pointer[time.Time] // nil while a reply is being handled
+}
+
+func (w *waiting) begin() { now := time.Now(); w.since.Store(&now) }
+func (w *waiting) end()   { w.since.Store(nil) }
+
+func (w *waiting) long() time.Duration {
+	if since := w.since.Load(); since != nil {
+		return time.Since(*since)
+	}
+	return 0
+}
+
+// receive hands over what Redis sends. It reads without a deadline: one that
+// passes in the middle of a reply would make go-redis take the rest of it for
+// the next.
+func (b *Broker) receive(ctx context.Context, ps *redis.PubSub, w *waiting) error {
+	for {
+		w.begin()
+		reply, err := ps.Receive(ctx)
+		w.end()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return fmt.Errorf("receive: %w", err)
+		}
+		b.handle(reply)
+	}
+}
+
+// watch pings a connection that is quiet, and gives up one that stays quiet.
+func watch(ctx context.Context, ps *redis.PubSub, w *waiting) error {
+	tick := time.NewTicker(silence / 2)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		switch d := w.long(); {
+		case d > silenceLimit:
+			return fmt.Errorf("nothing came for %s, not even answers to pings", silenceLimit)
+		case d > silence:
+			if err := ps.Ping(ctx); err != nil {
+				return fmt.Errorf("ping: %w", err)
+			}
+		}
+	}
+}
+
+func (b *Broker) handle(reply any) {
+	switch r := reply.(type) {
+	case *redis.Message:
+		if b.isSignals(r.Channel) {
+			b.handler.HandleSignal([]byte(r.Payload))
+			return
+		}
+		channel := b.channel(r.Channel)
+		m, err := parsePublished([]byte(r.Payload))
+		if err != nil {
+			b.logger.Warn("dropped what is no message of ours", "channel", channel, "err", err)
+			return
+		}
+		b.handler.HandleMessage(channel, m)
+	case *redis.Subscription:
+		if channel := b.channel(r.Channel); r.Kind == "subscribe" && b.wanted.confirm(channel) {
+			b.handler.HandleGap([]string{channel})
+		}
+	}
+}
+
+// parsePublished reads what the script sends to the nodes: offset and epoch, a
+// line end, and the envelope.
+func parsePublished(payload []byte) (*hub.Message, error) {
+	head, envelope, ok := bytes.Cut(payload, []byte("\n"))
+	offset, epoch, two := bytes.Cut(head, []byte(" "))
+	if !ok || !two {
+		return nil, fmt.Errorf("%w: offset and epoch are expected first", errEnvelope)
+	}
+	m, err := parseEnvelope(envelope)
+	if err != nil {
+		return nil, err
+	}
+	m.Epoch, m.Accepted = string(epoch), time.Now()
+	if m.Offset, err = strconv.ParseUint(string(offset), 10, 64); err != nil {
+		return nil, fmt.Errorf("%w: offset: %w", errEnvelope, err)
+	}
+	return m, nil
+}
+
+// channel is the inverse of topic.
+func (b *Broker) channel(topic string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(topic, b.prefix+"{"), "}")
+}
