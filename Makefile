@@ -36,8 +36,11 @@ lint: ## check format, vet for three systems, staticcheck
 fmt: ## format the Go code
 	gofmt -w cmd configs hub policy web
 
+# With BEFORE, a commit or a binary, Belfry is measured beside that older one, and
+# nothing is written; ROWS takes some of the rows:
+#	make bench BEFORE=HEAD~1 ROWS=steady,idle
 bench: ## measure Belfry beside its yardsticks, and write cmd/compare/results.md
-	go run ./cmd/compare
+	go run ./cmd/compare $(if $(BEFORE),-before $(BEFORE)) $(if $(ROWS),-only $(ROWS))
 
 micro: ## run the Go benchmarks that stand beside the code
 	go test -run '^$$' -bench . ./...

@@ -2,6 +2,14 @@
 // starts each server as a process of its own, does the same work with each in
 // turn, and sets what came of it beside a bar. Some rows start a redis-server, too.
 // It takes about twenty minutes and the whole machine.
+//
+// With -before it measures Belfry beside an older Belfry instead: each row is done
+// by both builds in turn, and what the newer one costs is printed as a multiple of
+// the other. The load always comes from the newer one. A few rows take a few
+// minutes:
+//
+//	go run ./cmd/compare -before main~1 -only steady,busy
+//	go run ./cmd/compare -before main~1 -only idle -idle 30s -runs 2
 package main
 
 import (
@@ -12,13 +20,15 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"time"
 )
 
 // settings are what is asked for on the command line.
 type settings struct {
-	only    string
+	only    string // names of rows, with commas between; empty: all
+	before  string // a commit or a binary; empty: yardsticks are beside Belfry
 	runs    int
 	seconds int
 	idle    time.Duration
@@ -28,7 +38,8 @@ type settings struct {
 
 func main() {
 	var s settings
-	flag.StringVar(&s.only, "only", "", "do one `row`: "+strings.Join(rowNames(), ", "))
+	flag.StringVar(&s.only, "only", "", "do only these `rows`, with commas between: "+strings.Join(rowNames(), ", "))
+	flag.StringVar(&s.before, "before", "", "measure beside an older Belfry in place of yardsticks: a `commit`, which is built, or the path of a binary; nothing is written to the file")
 	flag.IntVar(&s.runs, "runs", 3, "how often each server does the same work, in turn with the others")
 	flag.IntVar(&s.seconds, "seconds", 5, "how long it does so each time")
 	flag.DurationVar(&s.idle, "idle", time.Minute, "how long connections idle")
@@ -56,10 +67,13 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := build(ctx, dir); err != nil {
+	if err := buildAll(ctx, dir); err != nil {
 		return err
 	}
-	w := &work{dir: dir, runs: s.runs, total: countRuns(rows, s.runs)}
+	w := &work{dir: dir, belfry: filepath.Join(dir, "belfry"), runs: s.runs, total: countRuns(rows, s.runs)}
+	if s.before != "" {
+		return w.compareRows(ctx, s, rows)
+	}
 	var results []result
 	for _, r := range rows {
 		result, err := w.do(ctx, r)

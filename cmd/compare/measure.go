@@ -100,6 +100,37 @@ func faults(r *report) float64 {
 	return float64(n)
 }
 
+// faultsOf is faults of any report, also one of regained messages.
+func faultsOf(r *report) float64 {
+	switch {
+	case r.Regained != nil:
+		return regainedFaults(r)
+	case r.Server != nil && r.Delivered == 0:
+		return closed(r) // idle connections
+	}
+	return faults(r)
+}
+
+// cpuCost is the CPU time in microseconds of what there was to do: of a delivery,
+// or of an idle connection in a second.
+func cpuCost(r *report) float64 {
+	switch {
+	case r.Server == nil:
+		return math.NaN()
+	case r.Delivered == 0:
+		return cpuEach(r)
+	}
+	return cpuPerDelivery(r)
+}
+
+// memoryCost is the memory in KiB of a connection.
+func memoryCost(r *report) float64 {
+	if r.Server == nil {
+		return math.NaN()
+	}
+	return memoryEach(r)
+}
+
 func notEvicted(r *report) float64 {
 	return float64(r.Stalled.Subscribers - r.Stalled.Evicted)
 }

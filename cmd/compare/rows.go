@@ -57,16 +57,23 @@ func rowNames() (names []string) {
 	return names
 }
 
+// chooseRows makes the rows that were asked for, in the order of rowMakers.
 func chooseRows(s settings) (rows []row, err error) {
+	wanted := rowNames()
+	if s.only != "" {
+		wanted = strings.Split(s.only, ",")
+	}
+	for _, name := range wanted {
+		if !slices.Contains(rowNames(), name) {
+			return nil, fmt.Errorf("-only: %q; want some of %s", name, strings.Join(rowNames(), ", "))
+		}
+	}
 	for _, r := range rowMakers {
-		if s.only == "" || s.only == r.name {
+		if slices.Contains(wanted, r.name) {
 			row := r.make(s)
 			row.name = r.name
 			rows = append(rows, row)
 		}
-	}
-	if len(rows) == 0 {
-		return nil, fmt.Errorf("--only: %q; want one of %s", s.only, strings.Join(rowNames(), ", "))
 	}
 	return rows, nil
 }

@@ -23,24 +23,39 @@ const (
 	apiKey = "compare-on-loopback-only"
 )
 
-// servers are the programs and their arguments. All take a free port.
+// servers are the programs and their arguments. All take a free port. Belfry is
+// the binary that has its turn.
 var servers = map[string][]string{
 	"belfry": {"belfry", "--addr", "127.0.0.1:0"},
 	"bare":   {"reference", "--kind", "bare"},
 	"melody": {"reference", "--kind", "melody"},
 }
 
-// build builds what is run.
-func build(ctx context.Context, dir string) error {
+// buildAll builds what is run.
+func buildAll(ctx context.Context, dir string) error {
 	for _, name := range []string{"belfry", "reference"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), "belfry/cmd/"+name)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		cmd.Stderr = os.Stderr
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("go build %s: %w", name, err)
+		if err := goBuild(ctx, "", filepath.Join(dir, name), name); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// goBuild builds a command from the source in a folder; empty: the present one.
+func goBuild(ctx context.Context, source, binary, name string) error {
+	cmd := command(ctx, source, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "belfry/cmd/"+name)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("go build %s: %w", name, err)
+	}
+	return nil
+}
+
+// command is a program that is run in a folder, and complains in ours.
+func command(ctx context.Context, folder, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Stderr = folder, os.Stderr
+	return cmd
 }
 
 // environ is this process's without what configures Belfry.
@@ -64,8 +79,12 @@ type server struct {
 // Its log is thrown away.
 func (w *work) startServer(ctx context.Context, kind string, more ...string) (*server, error) {
 	args := with(servers[kind], more...)
+	program := filepath.Join(w.dir, args[0])
+	if kind == "belfry" {
+		program = w.belfry
+	}
 	ctx, quit := context.WithCancel(ctx)
-	s := &server{cmd: exec.CommandContext(ctx, filepath.Join(w.dir, args[0]), args[1:]...), quit: quit}
+	s := &server{cmd: exec.CommandContext(ctx, program, args[1:]...), quit: quit}
 	s.cmd.Env = environ()
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(os.Interrupt) }
 	s.cmd.WaitDelay = stopWait

@@ -18,6 +18,7 @@ const benchWait = 5 * time.Minute
 // work does rows.
 type work struct {
 	dir         string // of the programs
+	belfry      string // the binary that serves; another one may make the load
 	runs        int
 	done, total int
 }
