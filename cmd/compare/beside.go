@@ -7,21 +7,16 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strings"
-	"unicode/utf8"
 )
-
-// besideBar is the most that a build may cost, as a multiple of the one before.
-const besideBar = 1.03
 
 // comparison is one variant of a row, done by an older and by this build in turn.
 type comparison struct {
 	Row     string  `json:"row"`
 	Variant string  `json:"variant"`
-	Pairs   []pair  `json:"pairs"`
+	Pairs   []pair  `json:"pairs"`            // one of each turn, in order
 	CPU     *change `json:"cpu,omitempty"`    // nil: not measured
 	Memory  *change `json:"memory,omitempty"` // nil: not measured
-	Faults  float64 `json:"faults"`           // of this build, in its worst run
+	Faults  float64 `json:"faults"`           // of this build, in its worst turn
 }
 
 // pair is what both builds have made of the same work, one after the other.
@@ -41,18 +36,21 @@ type change struct {
 	Most   float64 `json:"most"`
 }
 
-// compareRows does the rows with both builds and prints what the change costs.
-// The file of results stays as it is: what it says is of all rows and yardsticks.
-func (w *work) compareRows(ctx context.Context, s settings, rows []row) error {
-	older, name, err := olderBelfry(ctx, w.dir, s.before)
+// runBeside does the rows with an older build and this one and prints what the
+// change costs. The file of results stays as it is: what it says is of all rows,
+// and of yardsticks.
+func runBeside(ctx context.Context, s settings, now *programs, rows []row) error {
+	older, name, err := olderBelfry(ctx, now.dir, s.before)
 	if err != nil {
 		return err
 	}
-	w.total = countPairs(rows, s.runs) * 2
+	before := *now
+	before.belfry = older
+	t := &turns{runs: s.runs, total: 2 * countPairs(rows, s.runs)}
 	var all []comparison
 	for _, r := range rows {
 		for _, v := range r.ofBelfry() {
-			c, err := w.compare(ctx, r, v, older)
+			c, err := t.compare(ctx, &before, now, r, v)
 			if err != nil {
 				return fmt.Errorf("%s, %s: %w", r.name, v.name, err)
 			}
@@ -66,11 +64,6 @@ func (w *work) compareRows(ctx context.Context, s settings, rows []row) error {
 	return nil
 }
 
-// ofBelfry are the variants that measure Belfry and no yardstick.
-func (r *row) ofBelfry() []variant {
-	return slices.DeleteFunc(slices.Clone(r.variants), func(v variant) bool { return v.do == nil && v.server != "belfry" })
-}
-
 func countPairs(rows []row, runs int) (n int) {
 	for _, r := range rows {
 		n += len(r.ofBelfry()) * runs
@@ -79,23 +72,20 @@ func countPairs(rows []row, runs int) (n int) {
 }
 
 // compare has both builds do a variant in turn. The older one begins every other
-// turn, so that neither always meets the machine as the other has left it. Rows
-// that are otherwise done once have as many turns as others: here all is ratios.
-func (w *work) compare(ctx context.Context, r row, v variant, older string) (c comparison, err error) {
+// turn, so that neither always meets the machine as the other has left it. What is
+// otherwise done once has as many turns as the rest: here all is ratios.
+func (t *turns) compare(ctx context.Context, before, now *programs, r row, v variant) (c comparison, err error) {
 	c = comparison{Row: r.name, Variant: v.name}
-	now := w.belfry
-	defer func() { w.belfry = now }()
-	for turn := range w.runs {
+	for turn := range t.runs {
 		var p pair
-		builds := []build{{"before", older, &p.Before}, {"now", now, &p.Now}}
+		builds := []build{{"before", before, &p.Before}, {"now", now, &p.Now}}
 		if turn%2 == 1 {
 			slices.Reverse(builds)
 		}
 		for _, b := range builds {
-			w.belfry = b.binary
 			named := v
 			named.name += ", " + b.name
-			if *b.report, err = w.one(ctx, r, named); err != nil {
+			if *b.report, err = t.one(ctx, b.programs, r, named); err != nil {
 				return c, fmt.Errorf("%s: %w", b.name, err)
 			}
 		}
@@ -108,11 +98,13 @@ func (w *work) compare(ctx context.Context, r row, v variant, older string) (c c
 
 // build is one of the two that have a turn.
 type build struct {
-	name, binary string
-	report       **report // where its report goes
+	name     string
+	programs *programs
+	report   **report // where its report goes
 }
 
-// changeOf is nil when a pair does not have the quantity.
+// changeOf is nil when a pair does not have the quantity: neither 0 nor NaN can be
+// the one side of a ratio.
 func changeOf(pairs []pair, of quantity) *change {
 	var before, now, ratios []float64
 	for _, p := range pairs {
@@ -124,68 +116,4 @@ func changeOf(pairs []pair, of quantity) *change {
 		return nil
 	}
 	return c
-}
-
-// besideText is the comparisons as a table.
-func besideText(machine, before string, s settings, all []comparison) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Belfry beside %s\n\n%s.\n", before, machine)
-	fmt.Fprintf(&b, "Turns: %d, of %d s each. CPU is that of a delivery, or of an idle connection in a second; memory that of a\n", s.runs, s.seconds)
-	fmt.Fprintf(&b, "connection. Both are medians, and a ratio is that of the pairs' ratios (from the least to the most of them).\n\n")
-	cells := [][]string{{"row", "variant", "CPU before", "now", "ratio", "memory before", "now", "ratio", ""}}
-	for _, c := range all {
-		cells = append(cells, slices.Concat([]string{c.Row, c.Variant}, c.CPU.cells("µs"), c.Memory.cells("KiB"), []string{c.verdict()}))
-	}
-	writeTable(&b, cells)
-	return b.String()
-}
-
-// cells are the medians and the ratio.
-func (c *change) cells(unit string) []string {
-	if c == nil {
-		return []string{"", "", ""}
-	}
-	return []string{number(c.Before, unit), number(c.Now, unit), fmt.Sprintf("%.3f (%.2f to %.2f)", c.Ratio, c.Least, c.Most)}
-}
-
-// verdict is "ok", or what is too much.
-func (c *comparison) verdict() string {
-	var over []string
-	add := func(what string, change *change) {
-		if change != nil && change.Ratio > besideBar {
-			over = append(over, what+" "+judge(change.Ratio, besideBar))
-		}
-	}
-	add("CPU", c.CPU)
-	add("memory", c.Memory)
-	if c.Faults > 0 {
-		over = append(over, fmt.Sprintf("%.0f faults", c.Faults))
-	}
-	if len(over) == 0 {
-		return "ok"
-	}
-	return strings.Join(over, ", ")
-}
-
-// writeTable writes rows of cells, the first one as the head, so that it can be
-// read as it stands and as Markdown.
-func writeTable(b *strings.Builder, rows [][]string) {
-	widths := make([]int, len(rows[0]))
-	for _, cells := range rows {
-		for i, cell := range cells {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for n, cells := range rows {
-		for i, cell := range cells {
-			b.WriteString("| " + cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)) + " ")
-		}
-		b.WriteString("|\n")
-		if n == 0 {
-			for _, width := range widths {
-				b.WriteString("|" + strings.Repeat("-", width+2))
-			}
-			b.WriteString("|\n")
-		}
-	}
 }

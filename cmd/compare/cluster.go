@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// cluster is instances of Belfry that meet at a Redis.
+// cluster is instances of Belfry that meet at a Redis. Which of them does what is
+// the row's affair.
 type cluster struct {
 	redis *redisServer
 	nodes []*server
@@ -19,16 +20,16 @@ type cluster struct {
 
 // startCluster starts a Redis, with more arguments, and so many instances. What
 // it returns is to be stopped after an error, too.
-func (w *work) startCluster(ctx context.Context, nodes int, more ...string) (c *cluster, err error) {
+func (p *programs) startCluster(ctx context.Context, nodes int, more ...string) (c *cluster, err error) {
 	c = new(cluster)
-	if c.redis, err = w.newRedis(more...); err != nil {
+	if c.redis, err = newRedis(p.dir, more...); err != nil {
 		return c, err
 	}
 	if err := c.redis.start(ctx); err != nil {
 		return c, err
 	}
 	for range nodes {
-		s, err := w.startServer(ctx, "belfry", "--redis", c.redis.url())
+		s, err := p.startServer(ctx, "belfry", "--redis", c.redis.url())
 		if err != nil {
 			return c, err
 		}
@@ -46,10 +47,10 @@ func (c *cluster) stop() {
 	}
 }
 
-// maxBroadcast is how many channels one call may name.
+// maxBroadcast is how many channels one call may name: Belfry's own limit.
 const maxBroadcast = 1000
 
-// text is a message of 128 bytes.
+// text is a message of 128 bytes, as belfry bench has them by default.
 var text = strings.Repeat("x", 128)
 
 // publish publishes one message to each channel. All of them have to be

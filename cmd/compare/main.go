@@ -1,15 +1,3 @@
-// Command compare measures Belfry beside the yardsticks of cmd/reference: it
-// starts each server as a process of its own, does the same work with each in
-// turn, and sets what came of it beside a bar. Some rows start a redis-server, too.
-// It takes about twenty minutes and the whole machine.
-//
-// With -before it measures Belfry beside an older Belfry instead: each row is done
-// by both builds in turn, and what the newer one costs is printed as a multiple of
-// the other. The load always comes from the newer one. A few rows take a few
-// minutes:
-//
-//	go run ./cmd/compare -before main~1 -only steady,busy
-//	go run ./cmd/compare -before main~1 -only idle -idle 30s -runs 2
 package main
 
 import (
@@ -20,21 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"time"
 )
-
-// settings are what is asked for on the command line.
-type settings struct {
-	only    string // names of rows, with commas between; empty: all
-	before  string // a commit or a binary; empty: yardsticks are beside Belfry
-	runs    int
-	seconds int
-	idle    time.Duration
-	json    bool
-	file    string
-}
 
 func main() {
 	var s settings
@@ -54,6 +30,8 @@ func main() {
 	}
 }
 
+// run does the rows and prints what came of them. The programs and the data of
+// Redis are in a folder of their own, which is gone when it returns.
 func run(ctx context.Context, s settings) error {
 	rows, err := chooseRows(s)
 	if err != nil {
@@ -67,16 +45,17 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := buildAll(ctx, dir); err != nil {
+	p, err := buildPrograms(ctx, dir)
+	if err != nil {
 		return err
 	}
-	w := &work{dir: dir, belfry: filepath.Join(dir, "belfry"), runs: s.runs, total: countRuns(rows, s.runs)}
 	if s.before != "" {
-		return w.compareRows(ctx, s, rows)
+		return runBeside(ctx, s, p, rows)
 	}
+	t := &turns{runs: s.runs, total: countTurns(rows, s.runs)}
 	var results []result
 	for _, r := range rows {
-		result, err := w.do(ctx, r)
+		result, err := t.do(ctx, p, r)
 		if err != nil {
 			return err
 		}
@@ -85,7 +64,7 @@ func run(ctx context.Context, s settings) error {
 	return publish(s, results)
 }
 
-// checkNeeds says at once which program is missing.
+// checkNeeds says which program is missing, before the first of twenty minutes.
 func checkNeeds(rows []row) error {
 	for _, r := range rows {
 		if r.needs == "" {
@@ -98,7 +77,8 @@ func checkNeeds(rows []row) error {
 	return nil
 }
 
-// publish prints the results, and writes the file when there are all.
+// publish prints the results, and writes the file when there are all: a page of
+// some rows would hide that the others were measured at another time.
 func publish(s settings, results []result) error {
 	text := markdown(thisMachine(), s, results)
 	if s.only == "" && s.file != "" {

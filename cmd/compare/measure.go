@@ -5,16 +5,17 @@ import (
 	"slices"
 )
 
-// reports are what the variants of one row have made in one run.
+// reports are what the variants of one row have made in one run, by their names.
 type reports map[string]*report
 
-// measure is a number that is taken of a row.
+// measure is a number that is taken of a row: first one of each run, and then one
+// of these.
 type measure struct {
 	what    string
-	unit    string
-	bar     float64 // the most it may be; NaN: it is only shown
-	one     func(reports) (value float64, ok bool)
-	combine func(values []float64) float64
+	unit    string                                 // empty: it is counted
+	bar     float64                                // the most it may be; NaN: it is only shown
+	one     func(reports) (value float64, ok bool) // not ok: the run does not have it
+	combine func(values []float64) float64         // one value or more
 }
 
 // atMost sets the bar.
@@ -23,7 +24,8 @@ func (m measure) atMost(bar float64) measure {
 	return m
 }
 
-// quantity is one number of a report.
+// quantity is one number of a report. It may be NaN, but wants the part of the
+// report that it is of: which variants have it is the row's to know.
 type quantity func(*report) float64
 
 // ratio is the median of the ratios of the runs.
@@ -36,6 +38,7 @@ func difference(what, unit string, of quantity, this, to string) measure {
 	return both(what, unit, of, this, to, func(a, b float64) float64 { return a - b })
 }
 
+// both joins a quantity of two variants of the same run.
 func both(what, unit string, of quantity, this, to string, join func(a, b float64) float64) measure {
 	return measure{what: what, unit: unit, bar: math.NaN(), combine: middle, one: func(all reports) (float64, bool) {
 		a, b := all[this], all[to]
@@ -66,11 +69,16 @@ func worst(what, unit string, of quantity, variants ...string) measure {
 	return measure{what: what, unit: unit, bar: math.NaN(), one: one, combine: slices.Max[[]float64]}
 }
 
+// middle is the median of one value or more; of an even number, the mean of the
+// two in the middle. NaN counts as the least.
 func middle(values []float64) float64 {
 	values = slices.Sorted(slices.Values(values))
 	n := len(values)
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
+
+// Quantities of every report of belfry bench. CPU time is in microseconds, memory
+// in KiB for each connection or, at its peak, in MiB of the process.
 
 func cpuPerDelivery(r *report) float64 { return r.Server.CPUPerDelivery }
 func memoryEach(r *report) float64     { return r.Server.MemoryPerConnection / 1024 }
@@ -78,6 +86,7 @@ func cpuEach(r *report) float64        { return r.Server.CPUPerConnection }
 func memoryPeak(r *report) float64     { return float64(r.Server.MemoryPeak) / (1 << 20) }
 func closed(r *report) float64         { return float64(r.Closed) }
 
+// p99 is the latency in microseconds, from when a message was due.
 func p99(r *report) float64 {
 	if r.Latency == nil {
 		return math.NaN()
@@ -131,10 +140,12 @@ func memoryCost(r *report) float64 {
 	return memoryEach(r)
 }
 
+// notEvicted is how many of those that stopped reading the server has kept.
 func notEvicted(r *report) float64 {
 	return float64(r.Stalled.Subscribers - r.Stalled.Evicted)
 }
 
+// joinP99 is in milliseconds, from the command until its answer was read.
 func joinP99(r *report) float64 {
 	if r.Churn.Join == nil {
 		return math.NaN()
@@ -142,6 +153,8 @@ func joinP99(r *report) float64 {
 	return r.Churn.Join.P99 / 1e3
 }
 
+// joinsAndLeaves is how many there were in a second: fewer than asked for when a
+// command had no answer yet as the next was due.
 func joinsAndLeaves(r *report) float64 {
 	return float64(r.Churn.Joins+r.Churn.Leaves) / r.Seconds
 }
@@ -150,12 +163,15 @@ func joinsAndLeaves(r *report) float64 {
 // there is no Redis.
 func lessRoundTrip(r *report) float64 { return p99(r) - roundTrip(r) }
 
+// roundTrip is in microseconds, and 0 without Redis.
 func roundTrip(r *report) float64 {
 	if r.Redis == nil {
 		return 0
 	}
 	return r.Redis.RoundTrip
 }
+
+// Quantities of reports of regained messages.
 
 func streamReads(r *report) float64    { return float64(r.Redis.Reads) }
 func regainedIn(r *report) float64     { return r.Regained.Seconds }

@@ -15,17 +15,18 @@ import (
 )
 
 // redisServer is a redis-server process on a loopback address, with a directory
-// for its data.
+// for its data. It may be stopped and started again with the same data, and is for
+// one goroutine.
 type redisServer struct {
 	addr string
 	args []string
 	cmd  *exec.Cmd // nil while it is stopped
 }
 
-// newRedis is a Redis with an empty directory, not started. It writes nothing
-// into it unless more arguments say so.
-func (w *work) newRedis(more ...string) (*redisServer, error) {
-	dir, err := os.MkdirTemp(w.dir, "redis-")
+// newRedis is a Redis with an empty directory below another, not started. It writes
+// nothing into it unless more arguments say so.
+func newRedis(below string, more ...string) (*redisServer, error) {
+	dir, err := os.MkdirTemp(below, "redis-")
 	if err != nil {
 		return nil, err
 	}
@@ -50,13 +51,15 @@ func quietAddr() (string, error) {
 
 func (r *redisServer) url() string { return "redis://" + r.addr }
 
-// elsewhere is a Redis with the same data at another address, not started.
+// elsewhere is a Redis with the same data at another address, not started. Only one
+// of the two may run at a time.
 func (r *redisServer) elsewhere() (*redisServer, error) {
 	addr, err := quietAddr()
 	return &redisServer{addr: addr, args: r.args}, err
 }
 
-// start starts the process and waits until it answers PING.
+// start starts the process and waits until it answers PING, to the millisecond: it
+// is from there that a repair is measured. When the context ends it is killed.
 func (r *redisServer) start(ctx context.Context) error {
 	_, port, _ := net.SplitHostPort(r.addr)
 	cmd := exec.CommandContext(ctx, "redis-server", with(r.args, "--port", port)...)
@@ -73,7 +76,8 @@ func (r *redisServer) start(ctx context.Context) error {
 	return fmt.Errorf("redis-server does not answer on %s within %v", r.addr, startWait)
 }
 
-// stop kills the process. It does nothing when there is none.
+// stop kills the process, which gets no time to write anything. It does nothing
+// when there is none.
 func (r *redisServer) stop() {
 	if r.cmd == nil {
 		return
@@ -86,7 +90,7 @@ func (r *redisServer) stop() {
 // answers reports whether the process answers PING. Another Redis that has taken
 // the port is not to be written to.
 func (r *redisServer) answers() bool {
-	c, err := r.dial()
+	c, err := dialRedis(r.addr)
 	if err != nil {
 		return false
 	}
@@ -101,9 +105,9 @@ func (r *redisServer) answers() bool {
 var xrangeCalls = regexp.MustCompile(`cmdstat_xrange:calls=(\d+),`)
 
 // reads is how often Redis was asked for the entries of a stream since it was
-// started.
+// started, by anybody.
 func (r *redisServer) reads() (int, error) {
-	c, err := r.dial()
+	c, err := dialRedis(r.addr)
 	if err != nil {
 		return 0, err
 	}
@@ -119,7 +123,7 @@ func (r *redisServer) reads() (int, error) {
 // roundTrips measures a PING now and then until stop is called, which returns the
 // median in microseconds.
 func (r *redisServer) roundTrips(ctx context.Context) (stop func() (float64, error), err error) {
-	c, err := r.dial()
+	c, err := dialRedis(r.addr)
 	if err != nil {
 		return nil, err
 	}

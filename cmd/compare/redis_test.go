@@ -14,8 +14,7 @@ import (
 func TestRedisServer(t *testing.T) {
 	t.Parallel()
 	hubtest.Need(t, "redis-server")
-	w := &work{dir: t.TempDir()}
-	r, err := w.newRedis("--appendonly", "yes", "--appendfsync", "no")
+	r, err := newRedis(t.TempDir(), "--appendonly", "yes", "--appendfsync", "no")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +54,7 @@ func mustStart(t *testing.T, r *redisServer) {
 
 func wantAnswers(t *testing.T, r *redisServer, pairs [][2]string) {
 	t.Helper()
-	c, err := r.dial()
+	c, err := dialRedis(r.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,8 +69,7 @@ func wantAnswers(t *testing.T, r *redisServer, pairs [][2]string) {
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	hubtest.Need(t, "redis-server")
-	w := &work{dir: t.TempDir()}
-	r, err := w.newRedis()
+	r, err := newRedis(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// regainWait is how long messages may take.
+	// regainWait is how long messages may take. What has not come by then is counted
+	// as a fault.
 	regainWait = 30 * time.Second
 	// returning is how many subscribers come back at once, and missedEach how
 	// many messages each of them has missed.
@@ -24,10 +25,11 @@ const (
 )
 
 // recoverAtOnce kills an instance with all the subscribers, who miss messages
-// and come to the other one.
-func recoverAtOnce(ctx context.Context, w *work, _ variant) (*report, error) {
+// and come to the other one. Messages are published while nobody is subscribed: the
+// time is of recovering alone.
+func recoverAtOnce(ctx context.Context, p *programs, _ variant) (*report, error) {
 	const channel = "chat-bench"
-	c, err := w.startCluster(ctx, 2)
+	c, err := p.startCluster(ctx, 2)
 	defer c.stop()
 	if err != nil {
 		return nil, err
@@ -49,8 +51,8 @@ func recoverAtOnce(ctx context.Context, w *work, _ variant) (*report, error) {
 
 // repairMissed has a message for each channel wait in Redis when it comes back:
 // it was published by another instance while the data were at another address.
-func repairMissed(ctx context.Context, w *work, _ variant) (*report, error) {
-	return w.repair(ctx, func(c *cluster, channels []string) error {
+func repairMissed(ctx context.Context, p *programs, _ variant) (*report, error) {
+	return p.repair(ctx, func(c *cluster, channels []string) error {
 		redis, err := c.redis.elsewhere()
 		if err != nil {
 			return err
@@ -59,7 +61,7 @@ func repairMissed(ctx context.Context, w *work, _ variant) (*report, error) {
 		if err := redis.start(ctx); err != nil {
 			return err
 		}
-		s, err := w.startServer(ctx, "belfry", "--redis", redis.url())
+		s, err := p.startServer(ctx, "belfry", "--redis", redis.url())
 		if err != nil {
 			return err
 		}
@@ -69,8 +71,8 @@ func repairMissed(ctx context.Context, w *work, _ variant) (*report, error) {
 }
 
 // repairAtReturn publishes a message to each channel as soon as Redis is back.
-func repairAtReturn(ctx context.Context, w *work, _ variant) (*report, error) {
-	return w.repair(ctx, func(*cluster, []string) error {
+func repairAtReturn(ctx context.Context, p *programs, _ variant) (*report, error) {
+	return p.repair(ctx, func(*cluster, []string) error {
 		time.Sleep(outageWait)
 		return nil
 	}, func(c *cluster, channels []string) error {
@@ -80,10 +82,10 @@ func repairAtReturn(ctx context.Context, w *work, _ variant) (*report, error) {
 
 // repair kills the Redis of an instance that is subscribed to many channels, and
 // starts it again. One of the functions gives each channel a message.
-func (w *work) repair(ctx context.Context, meanwhile, afterwards func(*cluster, []string) error) (*report, error) {
+func (p *programs) repair(ctx context.Context, meanwhile, afterwards func(*cluster, []string) error) (*report, error) {
 	// What Redis has accepted is in the file at once, so that killing it loses
 	// nothing: fsync would make it wait.
-	c, err := w.startCluster(ctx, 2, "--appendonly", "yes", "--appendfsync", "no")
+	c, err := p.startCluster(ctx, 2, "--appendonly", "yes", "--appendfsync", "no")
 	defer c.stop()
 	if err != nil {
 		return nil, err

@@ -14,20 +14,23 @@ type report struct {
 	Regained *regained    `json:"regained,omitempty"`
 }
 
-// redisReport is what was seen of Redis meanwhile.
+// redisReport is what was seen of Redis meanwhile. Rows have one of its numbers or
+// the other.
 type redisReport struct {
 	RoundTrip float64 `json:"round_trip_us,omitempty"` // median, of a PING over a plain connection
 	Reads     int     `json:"reads"`                   // of streams: calls of XRANGE
 }
 
-// regained is how subscribers got what they had missed.
+// regained is how subscribers got what they had missed. In such a turn belfry bench
+// has no part, and its report is empty.
 type regained struct {
 	Seconds  float64 `json:"seconds"` // until the last one had everything
 	Messages int64   `json:"messages"`
 	Faults   int64   `json:"faults"`
 }
 
-// brief is a report in a line.
+// brief is a report in a line, for the progress: what a glance wants to know of the
+// turn, and lost messages at once.
 func (r *report) brief() string {
 	switch {
 	case r.Regained != nil:

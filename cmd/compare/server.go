@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -17,48 +16,25 @@ import (
 const (
 	// startWait is how long a server may take to be ready.
 	startWait = 10 * time.Second
-	// stopWait is how long it may take to stop by itself.
+	// stopWait is how long it may take to stop by itself before it is killed. Belfry
+	// itself gives its clients less.
 	stopWait = 6 * time.Second
-	// apiKey is Belfry's in these runs; the others want none.
+	// apiKey is Belfry's in these runs; the others want none. It is no secret: the
+	// servers listen on loopback and live for seconds.
 	apiKey = "compare-on-loopback-only"
 )
 
-// servers are the programs and their arguments. All take a free port. Belfry is
-// the binary that has its turn.
+// servers are the programs and their arguments. All take a free port, and print
+// an address with it once they listen. Belfry is the binary that has its turn.
 var servers = map[string][]string{
 	"belfry": {"belfry", "--addr", "127.0.0.1:0"},
 	"bare":   {"reference", "--kind", "bare"},
 	"melody": {"reference", "--kind", "melody"},
 }
 
-// buildAll builds what is run.
-func buildAll(ctx context.Context, dir string) error {
-	for _, name := range []string{"belfry", "reference"} {
-		if err := goBuild(ctx, "", filepath.Join(dir, name), name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// goBuild builds a command from the source in a folder; empty: the present one.
-func goBuild(ctx context.Context, source, binary, name string) error {
-	cmd := command(ctx, source, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "belfry/cmd/"+name)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("go build %s: %w", name, err)
-	}
-	return nil
-}
-
-// command is a program that is run in a folder, and complains in ours.
-func command(ctx context.Context, folder, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Stderr = folder, os.Stderr
-	return cmd
-}
-
-// environ is this process's without what configures Belfry.
+// environ is this process's without what configures Belfry: whoever measures has
+// perhaps a Belfry of his own. No port is taken for policy files, which one of two
+// servers could not have.
 func environ() (kept []string) {
 	for _, variable := range os.Environ() {
 		if !strings.HasPrefix(variable, "BELFRY_") {
@@ -68,20 +44,20 @@ func environ() (kept []string) {
 	return append(kept, "BELFRY_POLICY_ADDR=", "BELFRY_API_KEY="+apiKey)
 }
 
-// server is a running server.
+// server is a running server. Whoever has started it stops or kills it, once.
 type server struct {
 	cmd  *exec.Cmd
-	url  string
+	url  string // http://host:port
 	quit context.CancelFunc
 }
 
 // startServer starts a server, with more arguments, and waits until it is ready.
-// Its log is thrown away.
-func (w *work) startServer(ctx context.Context, kind string, more ...string) (*server, error) {
+// Its log is thrown away. When the context ends, so does the server.
+func (p *programs) startServer(ctx context.Context, kind string, more ...string) (*server, error) {
 	args := with(servers[kind], more...)
-	program := filepath.Join(w.dir, args[0])
+	program := p.path(args[0])
 	if kind == "belfry" {
-		program = w.belfry
+		program = p.belfry
 	}
 	ctx, quit := context.WithCancel(ctx)
 	s := &server{cmd: exec.CommandContext(ctx, program, args[1:]...), quit: quit}
@@ -89,10 +65,11 @@ func (w *work) startServer(ctx context.Context, kind string, more ...string) (*s
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(os.Interrupt) }
 	s.cmd.WaitDelay = stopWait
 	out, err := s.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = s.cmd.Start()
 	}
-	if err := s.cmd.Start(); err != nil {
+	if err != nil {
+		quit()
 		return nil, err
 	}
 	if err := s.wait(ctx, out); err != nil {
@@ -108,7 +85,7 @@ func (s *server) stop() {
 	_ = s.cmd.Wait() // an interrupted process has failed
 }
 
-// kill ends the server without a word to its clients.
+// kill ends the server without a word to its clients, as a machine dies.
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
 	s.stop()
@@ -135,6 +112,8 @@ func (s *server) wait(ctx context.Context, out io.Reader) error {
 	return fmt.Errorf("%s does not get ready within %v", s.cmd.Args[0], startWait)
 }
 
+// ready reports whether a server says so; it is not ready either while nobody
+// listens.
 func ready(ctx context.Context, url string) bool {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
