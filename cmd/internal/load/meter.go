@@ -1,40 +1,21 @@
 package load
 
-import "errors"
+import "belfry/cmd/internal/process"
 
-// meter measures the server's process.
+// meter measures the server's process at three moments of a run. Without a process
+// to measure its methods do nothing.
 type meter struct {
-	pid int
+	pid int // 0: none
 
-	rssBefore, rssEnd, rssPeak int64 // bytes
-	cpuBegin, cpuEnd           int64 // nanoseconds of CPU time
+	before process.Usage // without connections
+	begin  process.Usage // before the first counted message
+	end    process.Usage // after the last delivery, while the connections are open
 }
 
-// before measures the server without connections.
-func (m *meter) before() (err error) {
-	if m.pid == 0 {
-		return nil
+// take measures into one of the three.
+func (m *meter) take(at *process.Usage) (err error) {
+	if m.pid != 0 {
+		*at, err = process.Read(m.pid)
 	}
-	m.rssBefore, _, err = residentMemory(m.pid)
 	return err
-}
-
-// begin stands before the first counted message.
-func (m *meter) begin() (err error) {
-	if m.pid == 0 {
-		return nil
-	}
-	m.cpuBegin, err = cpuTime(m.pid)
-	return err
-}
-
-// end stands after the last delivery, while the connections are open.
-func (m *meter) end() error {
-	if m.pid == 0 {
-		return nil
-	}
-	var cpuErr, rssErr error
-	m.cpuEnd, cpuErr = cpuTime(m.pid)
-	m.rssEnd, m.rssPeak, rssErr = residentMemory(m.pid)
-	return errors.Join(cpuErr, rssErr)
 }

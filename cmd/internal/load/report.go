@@ -123,9 +123,9 @@ func (r *run) reportMessages(rep *Report) {
 func (r *run) reportServer(rep *Report, m *meter) *Server {
 	connections := float64(r.connections())
 	s := &Server{
-		CPUSeconds:   time.Duration(m.cpuEnd - m.cpuBegin).Seconds(),
-		MemoryBefore: m.rssBefore, Memory: m.rssEnd, MemoryPeak: m.rssPeak,
-		MemoryPerConnection: float64(m.rssEnd-m.rssBefore) / connections,
+		CPUSeconds:   (m.end.CPU - m.begin.CPU).Seconds(),
+		MemoryBefore: m.before.Memory, Memory: m.end.Memory, MemoryPeak: m.end.MemoryPeak,
+		MemoryPerConnection: float64(m.end.Memory-m.before.Memory) / connections,
 	}
 	s.CPUPerConnection = s.CPUSeconds * 1e6 / rep.Seconds / connections
 	delivered := rep.Delivered

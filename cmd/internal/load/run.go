@@ -60,7 +60,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 // do goes through the phases.
 func (r *run) do(ctx context.Context) (*Report, error) {
 	m := meter{pid: r.PID}
-	if err := m.before(); err != nil {
+	if err := m.take(&m.before); err != nil {
 		return nil, err
 	}
 	if err := r.connect(ctx); err != nil {
@@ -71,13 +71,13 @@ func (r *run) do(ctx context.Context) (*Report, error) {
 	if err := r.warmUp(ctx); err != nil {
 		return nil, err
 	}
-	if err := m.begin(); err != nil {
+	if err := m.take(&m.begin); err != nil {
 		return nil, err
 	}
 	began := r.clock()
 	err := r.load(ctx)
 	took := time.Duration(r.clock() - began)
-	err = errors.Join(err, m.end(), stop())
+	err = errors.Join(err, m.take(&m.end), stop())
 	r.progress.set("closing", "connections", int64(r.Subscribers), func() int64 { return int64(r.Subscribers) })
 	report := r.report(took, &m)
 	r.endStall(report)

@@ -1,18 +1,34 @@
-package load
+package process
 
 import (
 	"bytes"
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 )
 
-// tick is the unit of CPU time in /proc, in nanoseconds: USER_HZ is 100 on every
-// Linux that Go runs on.
-const tick = 10_000_000
+// tick is the unit of CPU time in /proc: USER_HZ is 100 on every Linux that Go
+// runs on.
+const tick = 10 * time.Millisecond
+
+func read(pid int) (u Usage, err error) {
+	if u.CPU, err = cpuTime(pid); err != nil {
+		return Usage{}, err
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return Usage{}, fmt.Errorf("measuring the server: %w", err)
+	}
+	if u.Memory, err = statusField(status, "VmRSS:"); err != nil {
+		return Usage{}, err
+	}
+	u.MemoryPeak, err = statusField(status, "VmHWM:")
+	return u, err
+}
 
 // cpuTime is the user and system time of a process (proc_pid_stat(5)).
-func cpuTime(pid int) (int64, error) {
+func cpuTime(pid int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, fmt.Errorf("measuring the server: %w", err)
@@ -27,25 +43,13 @@ func cpuTime(pid int) (int64, error) {
 	if err1 != nil || err2 != nil {
 		return 0, fmt.Errorf("measuring the server: /proc/%d/stat has no times", pid)
 	}
-	return (user + system) * tick, nil
+	return time.Duration(user+system) * tick, nil
 }
 
-// residentMemory is the resident memory of a process in bytes, now and at most
-// (proc_pid_status(5)).
-func residentMemory(pid int) (now, peak int64, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, 0, fmt.Errorf("measuring the server: %w", err)
-	}
-	if now, err = statusField(text, "VmRSS:"); err != nil {
-		return 0, 0, err
-	}
-	peak, err = statusField(text, "VmHWM:")
-	return now, peak, err
-}
-
-func statusField(text []byte, name string) (int64, error) {
-	for line := range bytes.Lines(text) {
+// statusField is a size in bytes out of a process's status, where it is written in
+// units of 1024 bytes that are called kB (proc_pid_status(5)).
+func statusField(status []byte, name string) (int64, error) {
+	for line := range bytes.Lines(status) {
 		if rest, ok := bytes.CutPrefix(line, []byte(name)); ok {
 			kib, err := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte("kB")))), 10, 64)
 			return kib << 10, err
