@@ -10,23 +10,29 @@ import (
 // TestChange takes the ratio of each pair, so that what slows both builds down
 // for a while changes nothing.
 func TestChange(t *testing.T) {
-	pairs := []pair{{fakeReport(10), fakeReport(11)}, {fakeReport(30), fakeReport(30)}, {fakeReport(10), fakeReport(9)}}
+	loaded := func(cpu float64) *report {
+		r := fakeReport(cpu)
+		r.Regained = nil
+		return r
+	}
+	pairs := []pair{{loaded(10), loaded(11)}, {loaded(30), loaded(30)}, {loaded(10), loaded(9)}}
 	if c := changeOf(pairs, cpuCost); c == nil || *c != (change{Before: 10, Now: 11, Ratio: 1, Least: 0.9, Most: 1.1}) {
 		t.Errorf("got %+v", c)
 	}
-	pairs[1].Now = &report{Regained: new(regained)}
+	pairs[1].Now = &report{Regained: new(regained)} // no messages
 	if c := changeOf(pairs, cpuCost); c != nil {
 		t.Errorf("got %+v of a pair without CPU time", c)
 	}
 }
 
 func TestCosts(t *testing.T) {
-	idle := &report{Report: load.Report{Closed: 2, Server: &load.Server{CPUPerConnection: 3, MemoryPerConnection: 2048}}}
+	idle := &report{Report: load.Report{Closed: 2, Server: &load.Server{CPUPerConnection: 3, Memory: 2 << 20}}}
 	if cpu, memory, faults := cpuCost(idle), memoryCost(idle), faultsOf(idle); cpu != 3 || memory != 2 || faults != 2 {
-		t.Errorf("idle: %v µs, %v KiB, %v faults", cpu, memory, faults)
+		t.Errorf("idle: %v µs, %v MiB, %v faults", cpu, memory, faults)
 	}
-	if n := faultsOf(&report{Regained: &regained{Faults: 4}}); n != 4 {
-		t.Errorf("regained: %v faults", n)
+	back := &report{Regained: &regained{Messages: 1000, Faults: 4, CPUSeconds: 0.5, Memory: 3 << 20}}
+	if cpu, memory, faults := cpuCost(back), memoryCost(back), faultsOf(back); cpu != 500 || memory != 3 || faults != 4 {
+		t.Errorf("regained: %v µs, %v MiB, %v faults", cpu, memory, faults)
 	}
 }
 
@@ -40,7 +46,7 @@ func TestBesideText(t *testing.T) {
 	for _, want := range []string{
 		"# Belfry beside main\n",
 		"| row     | variant | CPU before | now     | ratio",
-		"| steady  | raw     | 7.00 µs    | 7.14 µs | 1.020 (0.99 to 1.04) | 10.0 KiB      | 10.0 KiB | 1.000 (1.00 to 1.00) | ok ",
+		"| steady  | raw     | 7.00 µs    | 7.14 µs | 1.020 (0.99 to 1.04) | 10.0 MiB      | 10.0 MiB | 1.000 (1.00 to 1.00) | ok ",
 		"| CPU over by 95 %, memory over by 7 %, 3 faults |\n",
 		"| recover | 2,000   |            |         |                      |               |          |                      | ok ",
 	} {

@@ -14,11 +14,11 @@ const besideBar = 1.03
 func besideText(machine, before string, s settings, all []comparison) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Belfry beside %s\n\n%s.\n", before, machine)
-	fmt.Fprintf(&b, "Turns: %d, of %d s each. CPU is that of a delivery, or of an idle connection in a second; memory that of a\n", s.runs, s.seconds)
-	fmt.Fprintf(&b, "connection. Both are medians, and a ratio is that of the pairs' ratios (from the least to the most of them).\n\n")
+	fmt.Fprintf(&b, "Turns: %d, of %d s each. CPU is that of a delivery, or of an idle connection in a second; memory that of the\n", s.runs, s.seconds)
+	fmt.Fprintf(&b, "process. Both are medians, and a ratio is that of the pairs' ratios (from the least to the most of them).\n\n")
 	cells := [][]string{{"row", "variant", "CPU before", "now", "ratio", "memory before", "now", "ratio", ""}}
 	for _, c := range all {
-		cells = append(cells, slices.Concat([]string{c.Row, c.Variant}, c.CPU.cells("µs"), c.Memory.cells("KiB"), []string{c.verdict()}))
+		cells = append(cells, slices.Concat([]string{c.Row, c.Variant}, c.CPU.cells("µs"), c.Memory.cells("MiB"), []string{c.verdict()}))
 	}
 	writeTable(&b, cells)
 	return b.String()

@@ -121,23 +121,24 @@ func faultsOf(r *report) float64 {
 }
 
 // cpuCost is the CPU time in microseconds of what there was to do: of a delivery,
-// or of an idle connection in a second.
+// of a message that was regained, or of an idle connection in a second.
 func cpuCost(r *report) float64 {
 	switch {
-	case r.Server == nil:
-		return math.NaN()
+	case r.Regained != nil:
+		return r.Regained.CPUSeconds * 1e6 / float64(r.Regained.Messages)
 	case r.Delivered == 0:
 		return cpuEach(r)
 	}
 	return cpuPerDelivery(r)
 }
 
-// memoryCost is the memory in KiB of a connection.
+// memoryCost is what the server has at the end, in MiB and not for each connection:
+// with a hundred of them that would be what the last collection has left.
 func memoryCost(r *report) float64 {
-	if r.Server == nil {
-		return math.NaN()
+	if r.Regained != nil {
+		return float64(r.Regained.Memory) / (1 << 20)
 	}
-	return memoryEach(r)
+	return float64(r.Server.Memory) / (1 << 20)
 }
 
 // notEvicted is how many of those that stopped reading the server has kept.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"belfry/cmd/internal/load"
+	"belfry/cmd/internal/process"
 )
 
 const (
@@ -46,7 +47,8 @@ func recoverAtOnce(ctx context.Context, p *programs, _ variant) (*report, error)
 			return nil, err
 		}
 	}
-	return c.regain(ctx, f, returning*missedEach, []string{channel}, func() error { return f.Return(ctx, c.nodes[1].endpoint()) })
+	r := regaining{f, []string{channel}, returning * missedEach, c.nodes[1], c.redis, c.nodes[1]}
+	return r.measure(ctx, func() error { return f.Return(ctx, c.nodes[1].endpoint()) })
 }
 
 // repairMissed has a message for each channel wait in Redis when it comes back:
@@ -106,7 +108,8 @@ func (p *programs) repair(ctx context.Context, meanwhile, afterwards func(*clust
 	if err := c.redis.start(ctx); err != nil {
 		return nil, err
 	}
-	return c.regain(ctx, f, repairing, channels, func() error { return afterwards(c, channels) })
+	r := regaining{f, channels, repairing, c.nodes[0], c.redis, c.nodes[1]}
+	return r.measure(ctx, func() error { return afterwards(c, channels) })
 }
 
 // follow subscribes at the first instance, and publishes a message to each
@@ -127,39 +130,59 @@ func follow(ctx context.Context, c *cluster, subscriptions [][]string, channels 
 	return f, nil
 }
 
-// regain measures how the followers get so many messages, from now on, and sees
-// that all their subscriptions are alive afterwards: one message more comes to
-// each. What does not come as it should is no error: it is in the report.
-func (c *cluster) regain(ctx context.Context, f *load.Followers, messages int64, channels []string, do func() error) (*report, error) {
-	before := f.Seen()
-	r, err := c.measure(ctx, f, messages, do)
-	if err != nil {
-		return nil, err
-	}
-	had := f.Seen().Messages
-	if err := c.nodes[1].publish(ctx, channels...); err != nil {
-		return nil, err
-	}
-	r.Regained.Faults += f.Wait(ctx, had+f.Subscriptions(), regainWait)
-	r.Regained.Faults += f.Seen().Faults() - before.Faults()
-	return r, nil
+// regaining is subscribers who are about to get messages that they have missed, or
+// that are published now.
+type regaining struct {
+	followers *load.Followers
+	channels  []string // all that they are subscribed to
+	messages  int64    // that they should get, in all
+	from      *server  // whose clients they are
+	redis     *redisServer
+	publisher *server // which publishes one more to each; it may be the same
 }
 
-// measure measures the time from now until the messages have come.
-func (c *cluster) measure(ctx context.Context, f *load.Followers, messages int64, do func() error) (*report, error) {
-	start, had := time.Now(), f.Seen().Messages
-	before, err := c.redis.reads()
+// measure measures how the followers get their messages, from now on, and sees
+// that all their subscriptions are alive afterwards: one message more comes to
+// each. What does not come as it should is no error: it is in the report.
+func (r *regaining) measure(ctx context.Context, do func() error) (*report, error) {
+	before := r.followers.Seen()
+	result, err := r.time(ctx, do)
 	if err != nil {
 		return nil, err
 	}
+	had := r.followers.Seen().Messages
+	if err := r.publisher.publish(ctx, r.channels...); err != nil {
+		return nil, err
+	}
+	result.Regained.Faults += r.followers.Wait(ctx, had+r.followers.Subscriptions(), regainWait)
+	result.Regained.Faults += r.followers.Seen().Faults() - before.Faults()
+	return result, nil
+}
+
+// time does what brings the messages and measures from its beginning until they
+// have come. What the server uses is of the same time.
+func (r *regaining) time(ctx context.Context, do func() error) (*report, error) {
+	used, err := process.Read(r.from.cmd.Process.Pid)
+	if err != nil {
+		return nil, err
+	}
+	reads, err := r.redis.reads()
+	if err != nil {
+		return nil, err
+	}
+	start, had := time.Now(), r.followers.Seen().Messages
 	if err := do(); err != nil {
 		return nil, err
 	}
-	missing := f.Wait(ctx, had+messages, regainWait)
+	missing := r.followers.Wait(ctx, had+r.messages, regainWait)
 	took := time.Since(start)
-	after, err := c.redis.reads()
-	return &report{
-		Redis:    &redisReport{Reads: after - before},
-		Regained: &regained{Seconds: took.Seconds(), Messages: messages - missing, Faults: missing},
-	}, err
+	uses, err := process.Read(r.from.cmd.Process.Pid)
+	if err != nil {
+		return nil, err
+	}
+	readsNow, err := r.redis.reads()
+	return &report{Redis: &redisReport{Reads: readsNow - reads}, Regained: &regained{
+		Seconds: took.Seconds(), Messages: r.messages - missing, Faults: missing,
+		CPUSeconds: (uses.CPU - used.CPU).Seconds(), Memory: uses.Memory,
+	}}, err
 }

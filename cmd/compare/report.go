@@ -24,9 +24,11 @@ type redisReport struct {
 // regained is how subscribers got what they had missed. In such a turn belfry bench
 // has no part, and its report is empty.
 type regained struct {
-	Seconds  float64 `json:"seconds"` // until the last one had everything
-	Messages int64   `json:"messages"`
-	Faults   int64   `json:"faults"`
+	Seconds    float64 `json:"seconds"` // until the last one had everything
+	Messages   int64   `json:"messages"`
+	Faults     int64   `json:"faults"`
+	CPUSeconds float64 `json:"cpu_seconds"`  // of their server, in that time
+	Memory     int64   `json:"memory_bytes"` // that is resident in it at the end
 }
 
 // brief is a report in a line, for the progress: what a glance wants to know of the
