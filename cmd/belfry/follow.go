@@ -69,9 +69,9 @@ func (f *follower) once(ctx context.Context) error {
 	}
 	defer c.close()
 	defer context.AfterFunc(ctx, c.close)()
-	a := attendance{follower: f, client: c, asked: make(map[uint32]string)}
-	err = a.run()
-	if a.good {
+	on := connection{follower: f, client: c, asked: make(map[uint32]string)}
+	err = on.run()
+	if on.good {
 		f.lost = time.Now()
 	}
 	return err

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -32,13 +31,6 @@ type cli struct {
 	Config    configCommand    `cmd:"" help:"Check the configuration and print what is in force."`
 	Health    healthCommand    `cmd:"" help:"Ask a running Belfry whether it is ready: exit code 0 or 1."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
-}
-
-// terminal is where a command reads and writes, and finds its environment.
-type terminal struct {
-	in       io.Reader
-	out, err io.Writer
-	environ  []string
 }
 
 func main() {

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// connection is a follower on one connection.
+type connection struct {
+	*follower
+	client *client
+	asked  map[uint32]string // channels without an answer yet, by command ID
+	good   bool              // every channel had its answer
+}
+
+// run subscribes and hands messages over until the connection ends.
+func (c *connection) run() error {
+	for _, channel := range c.channels {
+		if err := c.subscribe(channel); err != nil {
+			return err
+		}
+	}
+	for {
+		replies, err := c.client.hear(c.patience())
+		for _, r := range replies {
+			if err := c.handle(&r); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// patience is how long to wait for the next frame.
+func (c *connection) patience() time.Duration {
+	if len(c.asked) > 0 {
+		return answerWait
+	}
+	return 0
+}
+
+func (c *connection) subscribe(channel string) error {
+	id, err := c.client.subscribe(channel)
+	c.asked[id] = channel
+	return err
+}
+
+func (c *connection) handle(r *reply) error {
+	if r.Push != nil {
+		return c.push(r.Push)
+	}
+	channel, ok := c.asked[r.ID]
+	if !ok {
+		return nil
+	}
+	delete(c.asked, r.ID)
+	if r.Error != nil && r.Error.Temporary {
+		return fmt.Errorf("%s: %s", channel, printable(r.Error.Message))
+	}
+	if r.Error != nil {
+		if err := c.drop(channel, r.Error.Message); err != nil {
+			return err
+		}
+	}
+	if len(c.asked) == 0 {
+		c.subscribed()
+	}
+	return nil
+}
+
+// subscribed is called when every channel has its answer.
+func (c *connection) subscribed() {
+	names := printable(strings.Join(c.channels, ", "))
+	switch away := time.Since(c.lost).Round(100 * time.Millisecond); {
+	case c.lost.IsZero():
+		c.notice("subscribed to %s at %s", names, c.server)
+	case away == 0: // the server has missed messages, and asked us to subscribe again
+		c.notice("subscribed to %s again; messages may be missing", names)
+	default:
+		c.notice("subscribed to %s again, after %v; messages of that time may be missing", names, away)
+	}
+	c.good, c.attempts, c.told = true, 0, ""
+}
+
+// drop lets go of a channel that the server refuses.
+func (c *connection) drop(channel, why string) error {
+	c.channels = slices.DeleteFunc(c.channels, func(name string) bool { return name == channel })
+	c.notice("not subscribed to %s: %s", channel, printable(why))
+	if len(c.channels) == 0 {
+		return finalError{errors.New("no channel is left to follow")}
+	}
+	return nil
+}
+
+func (c *connection) push(p *push) error {
+	switch {
+	case p.Pub != nil:
+		p.Pub.Channel = p.Channel
+		return c.deliver(*p.Pub)
+	case p.Unsubscribe != nil && p.Unsubscribe.resubscribe():
+		c.lost = time.Now()
+		return c.subscribe(p.Channel)
+	case p.Unsubscribe != nil:
+		return c.drop(p.Channel, "the server ended it: "+p.Unsubscribe.Reason)
+	}
+	return nil
+}
+
+func (c *connection) deliver(m message) error {
+	if err := c.message(m); err != nil {
+		return finalError{err}
+	}
+	return nil
+}
