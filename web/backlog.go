@@ -79,12 +79,12 @@ func (b *backlog) forget(n int) {
 
 // position returns where the line after the first n begins. What was forgotten
 // is left out.
-func (b *backlog) position(n uint64, f framing) uint64 {
+func (b *backlog) position(n uint64, d lines) uint64 {
 	at, lines := b.start, b.before
 	for _, c := range b.chunks {
 		if lines+uint64(c.lines) > n {
 			if n > lines {
-				at += uint64(f.skip(c.frames, int(n-lines)))
+				at += uint64(d.skip(c.frames, int(n-lines)))
 			}
 			return at
 		}

@@ -8,10 +8,10 @@ import (
 )
 
 // lineOf is a message in a framing, and the last of its lines.
-func lineOf(f framing, n int) []byte { return f.appendFrame(nil, fmt.Append(nil, n)) }
+func lineOf(f lines, n int) []byte { return f.AppendMessage(nil, fmt.Append(nil, n)) }
 
 func TestBacklog(t *testing.T) {
-	for _, f := range []framing{framingLines, framingEvents} {
+	for _, f := range []lines{{}, {events: true}} {
 		var b backlog
 		all := ""
 		for n := 1; n <= 30; {
@@ -45,7 +45,7 @@ func TestBacklog(t *testing.T) {
 }
 
 // allOf is what the first n messages are.
-func allOf(f framing, n int) string {
+func allOf(f lines, n int) string {
 	var all strings.Builder
 	for i := range n {
 		all.Write(lineOf(f, i+1))
@@ -54,7 +54,7 @@ func allOf(f framing, n int) string {
 }
 
 // checkPieces fetches in pieces of a few bytes.
-func checkPieces(t *testing.T, b *backlog, f framing, n uint64, all string) {
+func checkPieces(t *testing.T, b *backlog, f lines, n uint64, all string) {
 	t.Helper()
 	position, got := b.position(n, f), ""
 	for position < b.end() {
@@ -75,19 +75,19 @@ func checkPieces(t *testing.T, b *backlog, f framing, n uint64, all string) {
 
 // TestRewrap turns lines into events and back, in pieces of every size.
 func TestRewrap(t *testing.T) {
-	lines, events := "", ""
+	asLines, asEvents := "", ""
 	for _, text := range []string{"", "data: ", "x", "a\nb", strings.Repeat("y", 50)} {
-		lines += string(framingLines.appendFrame(nil, []byte(text)))
-		events += string(framingEvents.appendFrame(nil, []byte(text)))
+		asLines += string(lines{}.AppendMessage(nil, []byte(text)))
+		asEvents += string(lines{events: true}.AppendMessage(nil, []byte(text)))
 	}
 	for _, c := range []struct {
-		from, to framing
+		from, to lines
 		in, want string
 	}{
-		{framingLines, framingEvents, lines, events},
-		{framingEvents, framingLines, events, lines},
-		{framingLines, framingLines, lines, lines},
-		{framingEvents, framingEvents, events, events},
+		{lines{}, lines{events: true}, asLines, asEvents},
+		{lines{events: true}, lines{}, asEvents, asLines},
+		{lines{}, lines{}, asLines, asLines},
+		{lines{events: true}, lines{events: true}, asEvents, asEvents},
 	} {
 		for size := 1; size <= len(c.in); size++ {
 			r := rewrap{from: c.from, to: c.to}
@@ -96,7 +96,7 @@ func TestRewrap(t *testing.T) {
 				got = r.append(got, []byte(c.in[i:min(len(c.in), i+size)]))
 			}
 			if string(got) != c.want {
-				t.Fatalf("%d to %d by %d bytes: %q, want %q", c.from, c.to, size, got, c.want)
+				t.Fatalf("%v to %v by %d bytes: %q, want %q", c.from, c.to, size, got, c.want)
 			}
 		}
 	}

@@ -93,7 +93,7 @@ func splitSessionName(name string) (node, secret string, err error) {
 
 // openCarried makes a session that HTTP requests carry. It is registered, and
 // waits for the first of them.
-func (s *Server) openCarried(r *http.Request, wrap framing, bound bool, speak func(*session) protocol) (*carried, error) {
+func (s *Server) openCarried(r *http.Request, wrap dialect, bound bool, speak func(*session) protocol) (*carried, error) {
 	if s.isDraining() {
 		return nil, errDraining
 	}

@@ -20,6 +20,24 @@ func newClientInfo(c hub.ClientInfo) clientInfo {
 	return clientInfo{c.User, c.Client, c.ConnInfo, c.ChanInfo}
 }
 
+// centrifugeEncoder is the format of the protocol in a framing: equal ones share
+// frames.
+type centrifugeEncoder struct {
+	framing   framing
+	joinLeave bool // there are pushes of who joins and leaves, too
+}
+
+// AppendFrame implements [hub.Encoder].
+func (e centrifugeEncoder) AppendFrame(dst []byte, channel string, m *hub.Message) []byte {
+	switch {
+	case m.Kind == hub.KindPublished:
+		return e.framing.AppendMessage(dst, appendPublication(nil, channel, m))
+	case e.joinLeave:
+		return e.framing.AppendMessage(dst, appendJoinLeave(nil, channel, m))
+	}
+	return dst
+}
+
 // appendPublication appends the push of a message. It is written by hand: it is
 // made once for every message, and the data is JSON already.
 func appendPublication(dst []byte, channel string, m *hub.Message) []byte {
@@ -27,13 +45,6 @@ func appendPublication(dst []byte, channel string, m *hub.Message) []byte {
 	dst = fault.AppendString(dst, channel)
 	dst = appendContent(append(dst, `,"pub":{`...), m)
 	return append(dst, `}}}`...)
-}
-
-// appendEvent appends a message as /events says it.
-func appendEvent(dst []byte, channel string, m *hub.Message) []byte {
-	dst = append(dst, `{"channel":`...)
-	dst = append(fault.AppendString(dst, channel), ',')
-	return append(appendContent(dst, m), '}')
 }
 
 // appendContent appends the members of a publication.
@@ -55,8 +66,8 @@ func appendContent(dst []byte, m *hub.Message) []byte {
 	return dst
 }
 
-// appendComing appends the push of a join or a leave.
-func appendComing(dst []byte, channel string, m *hub.Message) []byte {
+// appendJoinLeave appends the push of a join or a leave.
+func appendJoinLeave(dst []byte, channel string, m *hub.Message) []byte {
 	kind := "join"
 	if m.Kind == hub.KindLeave {
 		kind = "leave"

@@ -7,22 +7,19 @@ import (
 	"belfry/hub"
 )
 
-// encoder is the format of the session with one of the protocol's payloads.
-func (p *centrifuge) encoder(what payload) encoder {
-	return encoder{what, p.session.transport.framing()}
+// encoder is the format of the session, with or without who joins and leaves.
+func (p *centrifuge) encoder(joinLeave bool) hub.Encoder {
+	return centrifugeEncoder{p.session.transport.framing(), joinLeave}
 }
 
 // publications is the format of a subscription that does not hear who joins and
 // leaves.
-func (p *centrifuge) publications(*hub.Rule) hub.Encoder { return p.encoder(payloadCentrifuge) }
+func (p *centrifuge) publications(*hub.Rule) hub.Encoder { return p.encoder(false) }
 
 func (p *centrifuge) subscribe(ctx context.Context, req *subscribeRequest, a *answer) (*subscribeResult, error) {
 	sub, err := p.session.subscribe(ctx, req.Channel, wish{
 		encoder: func(rule *hub.Rule) hub.Encoder {
-			if req.JoinLeave && rule.Presence {
-				return p.encoder(payloadComings)
-			}
-			return p.encoder(payloadCentrifuge)
+			return p.encoder(req.JoinLeave && rule.Presence)
 		},
 		since: req.since(),
 		data:  req.Data,

@@ -43,7 +43,7 @@ func (s *Server) emulateHTTPStream(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	return s.emulate(w, r, framingReplies, connect)
+	return s.emulate(w, r, replies{}, connect)
 }
 
 // emulateSSE serves /connection/sse: GET with the command in the query, because
@@ -62,7 +62,7 @@ func (s *Server) emulateSSE(w http.ResponseWriter, r *http.Request) error {
 	if int64(len(connect)) > s.maxConnect() {
 		return fault.BodyTooLarge(s.maxConnect(), "")
 	}
-	return s.emulate(w, r, framingReplyEvents, connect)
+	return s.emulate(w, r, replies{events: true}, connect)
 }
 
 // maxConnect is the largest connect command in bytes.
@@ -95,7 +95,7 @@ func (s *Server) admitEmulation(w http.ResponseWriter, r *http.Request, methods 
 
 // emulate opens a session that lives as long as its stream, and hands it the
 // connect command.
-func (s *Server) emulate(w http.ResponseWriter, r *http.Request, wrap framing, connect []byte) error {
+func (s *Server) emulate(w http.ResponseWriter, r *http.Request, wrap replies, connect []byte) error {
 	if len(strings.TrimSpace(string(connect))) == 0 {
 		return errNoConnect
 	}
@@ -107,7 +107,7 @@ func (s *Server) emulate(w http.ResponseWriter, r *http.Request, wrap framing, c
 		return err
 	}
 	c := &carrying{w: w, r: r, wrap: wrap, session: t}
-	if wrap == framingReplyEvents {
+	if wrap.events {
 		c.preface = []byte("\r\n") // lets proxies pass the head on
 	}
 	t.first = connect

@@ -114,13 +114,13 @@ func wantsJSON(h http.Header) bool {
 // while is said in one too: EventSource comes back from the end of a stream, and
 // not from a status.
 func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, wish eventsWish, pad bool) error {
-	t, err := s.openCarried(r, framingPlain, true, newEvents(wish))
+	t, err := s.openCarried(r, plain{}, true, newEvents(wish))
 	if err != nil {
 		return s.sendBack(w, r, err)
 	}
-	c := &carrying{w: w, r: r, wrap: framingPlain, session: t, preface: appendRetry(nil)}
+	c := &carrying{w: w, r: r, wrap: plain{}, session: t, preface: appendRetry(nil)}
 	if pad {
-		c.preface = framingPlain.appendPad(c.preface)
+		c.preface = appendPad(c.preface)
 	}
 	if err := s.stream(c); err != nil {
 		t.vanish()
@@ -137,7 +137,7 @@ func (s *Server) sendBack(w http.ResponseWriter, r *http.Request, err error) err
 		return err
 	}
 	s.faults.Log(e, err, "path", r.URL.Path, "remote", r.RemoteAddr)
-	setStreamHeader(w.Header(), framingPlain)
+	setStreamHeader(w.Header(), plain{})
 	_, err = w.Write(appendPlainEnd(nil, e.Message))
 	return err
 }

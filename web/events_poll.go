@@ -29,8 +29,16 @@ type eventsPoll struct {
 	done  bool // takes no more: the answer is full, or messages were lost
 }
 
-// eventsEncoder is the format of polls: JSON on a line.
-var eventsEncoder = encoder{payloadEvent, framingReplies}
+// lineEncoder is the format of polls: JSON on a line.
+type lineEncoder struct{}
+
+// AppendFrame implements [hub.Encoder]. There is no line for joins and leaves.
+func (lineEncoder) AppendFrame(dst []byte, channel string, m *hub.Message) []byte {
+	if m.Kind != hub.KindPublished {
+		return dst
+	}
+	return append(appendEvent(dst, channel, m), '\n')
+}
 
 // pollEvents answers with what came after the cursor. When there is nothing it
 // waits, and answers with nothing but the cursor in the end.
@@ -61,7 +69,7 @@ func (p *eventsPoll) join(h *hub.Hub) error {
 			return errNotReady
 		}
 		since := p.wish.since.position(channel)
-		sub, err := h.Subscribe(ctx, channel, p, eventsEncoder, hub.SubscribeOptions{Recover: since})
+		sub, err := h.Subscribe(ctx, channel, p, lineEncoder{}, hub.SubscribeOptions{Recover: since})
 		if err != nil {
 			return err
 		}
@@ -78,7 +86,7 @@ func (p *eventsPoll) catchUp(since *hub.Position, sub *hub.Subscription) {
 	}
 	p.at.set(sub.Channel(), begin(since, sub))
 	for _, m := range sub.Missed {
-		p.take(sub.Channel(), m, eventsEncoder.AppendFrame(nil, sub.Channel(), m))
+		p.take(sub.Channel(), m, lineEncoder{}.AppendFrame(nil, sub.Channel(), m))
 	}
 	if !p.done {
 		p.at.set(sub.Channel(), sub.Position)
@@ -175,7 +183,7 @@ func (p *eventsPoll) stir() {
 // writeAnswer writes the answer to a poll, in bounded time.
 func writeAnswer(w http.ResponseWriter, body []byte) {
 	h := w.Header()
-	setStreamHeader(h, framingReplies)
+	setStreamHeader(h, replies{})
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pollWriteWait))
 	_, _ = w.Write(body)

@@ -21,114 +21,111 @@ import (
 // how many it has when it comes back. No frame holds anything of the one session,
 // so that a message is encoded once for all of them.
 
-// padSize is what a proxy may hold back before it lets anything through.
-const padSize = 2 << 10
+// lines is this dialect, as lines or as events of an event stream.
+type lines struct{ events bool }
 
-// eventField begins each line of an event stream (WHATWG HTML, section 9.2).
-const eventField = "data: "
-
-// isEvents reports whether lines travel as events.
-func (f framing) isEvents() bool {
-	return f == framingEvents || f == framingReplyEvents || f == framingPlain
+// ContentType implements [dialect].
+func (d lines) ContentType() string {
+	if d.events {
+		return eventStream
+	}
+	return "text/plain; charset=utf-8"
 }
 
 // begin and finish put what belongs around a line.
-func (f framing) begin(dst []byte) []byte {
-	if f.isEvents() {
+func (d lines) begin(dst []byte) []byte {
+	if d.events {
 		dst = append(dst, eventField...)
 	}
 	return dst
 }
 
-func (f framing) finish(dst []byte) []byte {
-	if f.isEvents() {
+func (d lines) finish(dst []byte) []byte {
+	if d.events {
 		dst = append(dst, '\n')
 	}
 	return append(dst, '\n')
 }
 
-func (f framing) appendMessage(dst, payload []byte) []byte {
-	dst = append(f.begin(dst), `["m",`...)
+// AppendMessage implements [framing].
+func (d lines) AppendMessage(dst, payload []byte) []byte {
+	dst = append(d.begin(dst), `["m",`...)
 	dst = fault.AppendString(dst, string(payload))
-	return f.finish(append(dst, ']'))
+	return d.finish(append(dst, ']'))
 }
 
-func (f framing) appendOpen(dst []byte, name, subprotocol string) []byte {
-	dst = append(f.begin(dst), `["open",`...)
+func (d lines) appendOpen(dst []byte, name, subprotocol string) []byte {
+	dst = append(d.begin(dst), `["open",`...)
 	dst = fault.AppendString(dst, name)
 	dst = fault.AppendString(append(dst, ','), subprotocol)
-	return f.finish(append(dst, ']'))
+	return d.finish(append(dst, ']'))
 }
 
-func (f framing) appendPing(dst []byte) []byte {
-	return f.finish(append(f.begin(dst), `["ping"]`...))
-}
+// AppendPing implements [dialect].
+func (d lines) AppendPing(dst []byte) []byte { return d.finish(append(d.begin(dst), `["ping"]`...)) }
 
-// appendPad appends a line that fills a buffer: a comment in an event stream.
-func (f framing) appendPad(dst []byte) []byte {
-	if f.isEvents() {
-		dst = append(append(dst, ':'), strings.Repeat(" ", padSize)...)
-		return append(dst, '\n')
+// appendPad appends a line that fills a buffer.
+func (d lines) appendPad(dst []byte) []byte {
+	if d.events {
+		return appendPad(dst)
 	}
 	dst = append(append(dst, `["pad","`...), strings.Repeat(" ", padSize)...)
 	return append(dst, `"]`+"\n"...)
 }
 
-// appendReplies appends the lines of a payload, each as one of its own.
-func (f framing) appendReplies(dst, payload []byte) []byte {
-	for line := range bytes.SplitSeq(payload, []byte("\n")) {
-		dst = f.finish(append(f.begin(dst), line...))
-	}
-	return dst
-}
-
-// appendEnd appends the line that tells a client to go: a counted one, or a push
-// of the Centrifuge protocol, or what ends a plain stream.
-func (f framing) appendEnd(dst []byte, code int, reason string) []byte {
-	if f == framingPlain {
-		return appendPlainEnd(dst, reason)
-	}
-	number := strconv.Itoa(code)
-	dst = f.begin(dst)
-	if f == framingReplies || f == framingReplyEvents {
-		dst = fault.AppendString(append(dst, `{"push":{"disconnect":{"code":`+number+`,"reason":`...), reason)
-		return f.finish(append(dst, `}}}`...))
-	}
-	dst = fault.AppendString(append(dst, `["close",`+number+`,`...), reason)
-	return f.finish(append(dst, ']'))
+// AppendEnd implements [dialect]. The line is a counted one.
+func (d lines) AppendEnd(dst []byte, code int, reason string) []byte {
+	dst = append(d.begin(dst), `["close",`...)
+	dst = append(strconv.AppendInt(dst, int64(code), 10), ',')
+	return d.finish(append(fault.AppendString(dst, reason), ']'))
 }
 
 // count returns how many lines there are in whole frames.
-func (f framing) count(frames []byte) int {
+func (d lines) count(frames []byte) int {
 	n := bytes.Count(frames, []byte{'\n'})
-	if f.isEvents() {
+	if d.events {
 		return n / 2
 	}
 	return n
 }
 
 // skip returns how many bytes the first lines of whole frames have.
-func (f framing) skip(frames []byte, lines int) int {
-	if f.isEvents() {
-		lines *= 2
+func (d lines) skip(frames []byte, n int) int {
+	if d.events {
+		n *= 2
 	}
 	size := 0
-	for range lines {
+	for range n {
 		size += 1 + bytes.IndexByte(frames[size:], '\n')
 	}
 	return size
 }
 
 // rewrap turns lines into events or back, for a client that goes on with another
-// kind of request than it began with. Frames may come in pieces.
+// kind of request than it began with. Frames may come in pieces. The zero rewrap
+// changes nothing.
 type rewrap struct {
-	from, to framing
+	from, to lines
 	column   int // in the line that has begun
 }
 
+// newRewrap goes from one dialect to another. Only the dialect of lines has two
+// forms; in any other what is sent is what was said.
+func newRewrap(from, to dialect) rewrap {
+	f, ok1 := from.(lines)
+	t, ok2 := to.(lines)
+	if !ok1 || !ok2 {
+		return rewrap{}
+	}
+	return rewrap{from: f, to: t}
+}
+
+// changes reports whether frames become something else.
+func (r *rewrap) changes() bool { return r.from != r.to }
+
 // append appends what frames become.
 func (r *rewrap) append(dst, frames []byte) []byte {
-	if r.from.isEvents() == r.to.isEvents() {
+	if !r.changes() {
 		return append(dst, frames...)
 	}
 	for len(frames) > 0 {
@@ -157,7 +154,7 @@ func (r *rewrap) appendLine(dst, piece []byte, ended bool) []byte {
 	if ended {
 		r.column = 0
 	}
-	if r.to.isEvents() {
+	if r.to.events {
 		if column == 0 {
 			dst = r.to.begin(dst)
 		}

@@ -69,6 +69,21 @@ func appendGap(dst []byte, at cursor, channels ...string) []byte {
 	return append(dst, "\n\n"...)
 }
 
+// plain is the dialect of plain event streams.
+type plain struct{}
+
+// ContentType implements [dialect].
+func (plain) ContentType() string { return eventStream }
+
+// AppendMessage implements [framing]: the payload is one line.
+func (plain) AppendMessage(dst, payload []byte) []byte { return appendServerEvent(dst, payload) }
+
+// AppendPing implements [dialect]: the protocol pings by itself.
+func (plain) AppendPing(dst []byte) []byte { return dst }
+
+// AppendEnd implements [dialect].
+func (plain) AppendEnd(dst []byte, _ int, reason string) []byte { return appendPlainEnd(dst, reason) }
+
 // appendPlainEnd appends what sends a client away, which is also what makes it
 // come back: there is nothing in an event stream that would not.
 func appendPlainEnd(dst []byte, reason string) []byte {

@@ -120,7 +120,7 @@ func (p *centrifuge) flush(a *answer) {
 func (p *centrifuge) send(texts ...[]byte) {
 	var frames []byte
 	for _, text := range texts {
-		frames = p.session.transport.framing().appendFrame(frames, text)
+		frames = p.session.transport.framing().AppendMessage(frames, text)
 	}
 	p.session.send(frames)
 }

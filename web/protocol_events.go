@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"belfry/hub"
+	"belfry/web/fault"
 )
 
 // events is the protocol of a plain event stream: messages of some channels, each
@@ -35,11 +36,29 @@ func newEvents(wish eventsWish) func(*session) protocol {
 // the same for everybody, and so is the whole frame.
 func (p *events) alone() bool { return len(p.wish.channels) == 1 }
 
-func (p *events) encoder(*hub.Rule) hub.Encoder {
-	if p.alone() {
-		return encoder{payloadEventID, framingPlain}
+func (p *events) encoder(*hub.Rule) hub.Encoder { return eventEncoder{ids: p.alone()} }
+
+// eventEncoder is the format of event streams.
+type eventEncoder struct {
+	ids bool // a line with the cursor comes first, for streams of the one channel
+}
+
+// AppendFrame implements [hub.Encoder]. There is no event for joins and leaves.
+func (e eventEncoder) AppendFrame(dst []byte, channel string, m *hub.Message) []byte {
+	if m.Kind != hub.KindPublished {
+		return dst
 	}
-	return encoder{payloadEvent, framingPlain}
+	if e.ids && m.Offset > 0 {
+		dst = appendID(dst, cursor{{cursorKey(channel), hub.Position{Epoch: m.Epoch, Offset: m.Offset}}})
+	}
+	return plain{}.AppendMessage(dst, appendEvent(nil, channel, m))
+}
+
+// appendEvent appends a message as /events says it.
+func appendEvent(dst []byte, channel string, m *hub.Message) []byte {
+	dst = append(dst, `{"channel":`...)
+	dst = append(fault.AppendString(dst, channel), ',')
+	return append(appendContent(dst, m), '}')
 }
 
 // prepare subscribes before the client hears that it is connected: it may be sent
@@ -86,7 +105,7 @@ func (p *events) opened() {
 	for _, sub := range p.waiting {
 		for _, m := range sub.Missed {
 			p.at.set(sub.Channel(), hub.Position{Epoch: m.Epoch, Offset: m.Offset})
-			frames = encoder{payloadEvent, framingPlain}.AppendFrame(appendID(frames, p.at), sub.Channel(), m)
+			frames = eventEncoder{}.AppendFrame(appendID(frames, p.at), sub.Channel(), m)
 		}
 		p.at.set(sub.Channel(), sub.Position)
 	}

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"encoding/json"
+
 	"belfry/hub"
 	"belfry/web/fault"
 )
@@ -17,6 +19,39 @@ type raw struct {
 	waiting []*hub.Subscription // to be started when the client is connected
 }
 
+// rawEncoder is the format of plain text in a framing: equal ones share frames.
+type rawEncoder struct{ framing framing }
+
+// AppendFrame implements [hub.Encoder]. Plain text has no word for joins and
+// leaves.
+func (e rawEncoder) AppendFrame(dst []byte, _ string, m *hub.Message) []byte {
+	if m.Kind != hub.KindPublished {
+		return dst
+	}
+	return e.framing.AppendMessage(dst, rawText(m.Data))
+}
+
+// rawText is what a raw stream says of a message's data: the text of a JSON
+// string, and any other JSON as it is.
+func rawText(data []byte) []byte {
+	var text string
+	if len(data) > 0 && data[0] == '"' && json.Unmarshal(data, &text) == nil {
+		return []byte(text)
+	}
+	return data
+}
+
+// rawData is the message that a raw client's text stands for: a JSON object or
+// array is published as such, any other text as a JSON string.
+func rawData(text []byte) []byte {
+	if len(text) > 0 && (text[0] == '{' || text[0] == '[') {
+		if data, err := fault.Compact(text); err == nil {
+			return data
+		}
+	}
+	return fault.AppendString(nil, string(text))
+}
+
 // prepare subscribes before the client hears that it is connected, because
 // nothing else would tell it from when on it misses nothing.
 func (p *raw) prepare() error {
@@ -30,7 +65,7 @@ func (p *raw) listen(channel string, rule *hub.Rule) error {
 	ctx, cancel := callContext()
 	defer cancel()
 	sub, err := c.subscribe(ctx, channel, wish{rule: rule, encoder: func(*hub.Rule) hub.Encoder {
-		return encoder{payloadRaw, c.transport.framing()}
+		return rawEncoder{c.transport.framing()}
 	}})
 	if err == nil {
 		p.waiting = append(p.waiting, sub)
@@ -95,7 +130,7 @@ func (p *echo) message(text []byte) {
 		p.session.close(closeNormal)
 		return
 	}
-	p.session.send(p.session.transport.framing().appendFrame(nil, text))
+	p.session.send(p.session.transport.framing().AppendMessage(nil, text))
 }
 
 func (p *echo) gone() {

@@ -65,17 +65,17 @@ func methodNotAllowed(_ http.ResponseWriter, r *http.Request) error {
 	return fault.New(fault.WrongMethod, r.Method+" is not answered at "+r.URL.Path)
 }
 
-// plain is an endpoint of plain text, for clients of any draft. There are no
+// plainText is an endpoint of plain text, for clients of any draft. There are no
 // credentials that a client could be tricked into showing here. Plain text goes
 // with any subprotocol, so the first is chosen.
-func plain(speak func(*session) protocol) endpoint {
+func plainText(speak func(*session) protocol) endpoint {
 	return endpoint{speak: speak, drafts: true, choose: func(offered []string) string {
 		return append(offered, "")[0]
 	}}
 }
 
 func (s *Server) echo(w http.ResponseWriter, r *http.Request) error {
-	return s.serve(w, r, plain(newEcho))
+	return s.serve(w, r, plainText(newEcho))
 }
 
 func (s *Server) channel(w http.ResponseWriter, r *http.Request) error {
@@ -87,7 +87,7 @@ func (s *Server) channel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.serve(w, r, plain(func(c *session) protocol { return &raw{session: c, channel: channel, rule: rule} }))
+	return s.serve(w, r, plainText(func(c *session) protocol { return &raw{session: c, channel: channel, rule: rule} }))
 }
 
 func (s *Server) centrifuge(w http.ResponseWriter, r *http.Request) error {

@@ -31,7 +31,7 @@ type hixie struct {
 }
 
 func (t *hixie) send(frames []byte) error { return t.Send(frames) }
-func (t *hixie) framing() framing         { return framingHixie }
+func (t *hixie) framing() framing         { return wire.HixieText{} }
 func (t *hixie) ping()                    {}
 func (t *hixie) abort()                   { _ = t.Close() }
 func (t *hixie) remote() string           { return t.RemoteAddr().String() }

@@ -29,7 +29,7 @@ const (
 type carried struct {
 	session *session
 	secret  string // names the session to who may speak for it, and to nobody else
-	wrap    framing
+	wrap    dialect
 	bound   bool
 	addr    string
 	begun   sync.Once // the protocol may speak
@@ -73,7 +73,7 @@ type carrier interface {
 	direct() bool
 }
 
-func newCarried(wrap framing, bound bool, addr string) *carried {
+func newCarried(wrap dialect, bound bool, addr string) *carried {
 	return &carried{secret: rand.Text(), wrap: wrap, bound: bound, addr: addr, told: make(chan struct{})}
 }
 
@@ -100,16 +100,31 @@ func (t *carried) send(frames []byte) error {
 	if len(t.log.chunks) > 0 && t.log.cost()+len(frames) > limit {
 		return wire.ErrSlow
 	}
-	t.log.add(frames, t.wrap.count(frames))
+	t.log.add(frames, t.count(frames))
 	if t.carrier != nil && t.carrier.send(frames) != nil {
 		t.carrier.replace() // it will be missed, not the frames
 	}
 	return nil
 }
 
+// count returns how many lines of frames are counted. Where nothing is
+// acknowledged they count as one.
+func (t *carried) count(frames []byte) int {
+	if d, ok := t.wrap.(lines); ok {
+		return d.count(frames)
+	}
+	return 1
+}
+
+// position returns where the line after the first n begins in the backlog.
+func (t *carried) position(n uint64) uint64 {
+	d, _ := t.wrap.(lines)
+	return t.log.position(n, d)
+}
+
 // end implements [transport].
 func (t *carried) end(code int, reason string, drop bool) {
-	last := t.wrap.appendEnd(nil, code, reason)
+	last := t.wrap.AppendEnd(nil, code, reason)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.state != carriedOpen {

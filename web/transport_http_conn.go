@@ -38,7 +38,7 @@ func (c *streamConn) replace() { _ = c.Close() }
 // wrapped returns frames as the request wants them, which is nearly always as
 // they are.
 func (c *streamConn) wrapped(frames []byte) []byte {
-	if c.wrap.to.isEvents() == c.wrap.from.isEvents() {
+	if !c.wrap.changes() {
 		return frames
 	}
 	return c.wrap.append(nil, frames)
@@ -46,9 +46,9 @@ func (c *streamConn) wrapped(frames []byte) []byte {
 
 // carryDirectly makes the connection of a request the carrier of a session: it
 // writes a head and what follows the first n lines, and goes on with what comes.
-func (t *carried) carryDirectly(conn net.Conn, to framing, head []byte, n uint64) {
+func (t *carried) carryDirectly(conn net.Conn, to dialect, head []byte, n uint64) {
 	s := t.session.server
-	c := &streamConn{transport: t, wrap: rewrap{from: t.wrap, to: to}}
+	c := &streamConn{transport: t, wrap: newRewrap(t.wrap, to)}
 	bounds := s.carried.conns
 	if t.bound {
 		bounds = s.conns
@@ -57,7 +57,7 @@ func (t *carried) carryDirectly(conn net.Conn, to framing, head []byte, n uint64
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.log.acknowledge(n)
-	parts, _, _ := t.log.since(t.log.position(n, t.wrap), t.log.size)
+	parts, _, _ := t.log.since(t.position(n), t.log.size)
 	_ = c.Send(c.wrap.appendAll(head, parts)) // watch finds out
 	t.turn++
 	t.attach(c)
@@ -112,7 +112,7 @@ func (c *streamConn) beat() {
 	}
 	if c.quiet++; c.quiet >= quietBeats {
 		c.quiet = 0
-		_ = c.Send(c.wrap.to.appendPing(nil)) // watch finds out
+		_ = c.Send(c.wrap.to.AppendPing(nil)) // watch finds out
 	}
 	if c.stale++; t.log.before != c.acked || len(t.log.chunks) == 0 {
 		c.acked, c.stale = t.log.before, 0

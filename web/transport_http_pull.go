@@ -24,7 +24,7 @@ type puller interface {
 	// those of a session at another node.
 	next(ctx context.Context, most int, wait time.Duration) (part, error)
 	// framing is how the session wraps messages.
-	framing() framing
+	framing() dialect
 	// done is called when what was fetched has been written; with last, the
 	// client knows that the session has ended.
 	done(last bool)
@@ -47,7 +47,7 @@ func (p *pull) send([]byte) error { p.stir(); return nil }
 func (p *pull) end([]byte, bool)  { p.stir() }
 func (p *pull) replace()          { p.stir() }
 func (p *pull) direct() bool      { return false }
-func (p *pull) framing() framing  { return p.t.wrap }
+func (p *pull) framing() dialect  { return p.t.wrap }
 
 func (p *pull) stir() {
 	select {
@@ -62,7 +62,7 @@ func (t *carried) pull(n uint64) *pull {
 	defer t.mu.Unlock()
 	t.log.acknowledge(n)
 	t.turn++
-	p := &pull{t: t, wake: make(chan struct{}, 1), turn: t.turn, position: t.log.position(n, t.wrap)}
+	p := &pull{t: t, wake: make(chan struct{}, 1), turn: t.turn, position: t.position(n)}
 	t.attach(p)
 	return p
 }

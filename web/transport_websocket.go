@@ -40,7 +40,7 @@ type webSocket struct {
 }
 
 func (t *webSocket) send(frames []byte) error { return t.Send(frames) }
-func (t *webSocket) framing() framing         { return framingWebSocket }
+func (t *webSocket) framing() framing         { return wire.Text{} }
 func (t *webSocket) ping()                    { _ = t.Send(wire.Ping) } // reading tells when it is gone
 func (t *webSocket) abort()                   { _ = t.Close() }
 func (t *webSocket) remote() string           { return t.RemoteAddr().String() }

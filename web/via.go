@@ -64,11 +64,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, e endpoint) error
 	}
 	switch {
 	case via == "events" && r.Method == http.MethodGet:
-		return s.carry(w, r, query, framingEvents, e, s.stream)
+		return s.carry(w, r, query, lines{events: true}, e, s.stream)
 	case via == "stream" && r.Method == http.MethodPost:
-		return s.carry(w, r, query, framingLines, e, s.stream)
+		return s.carry(w, r, query, lines{}, e, s.stream)
 	case via == "poll" && r.Method == http.MethodPost:
-		return s.carry(w, r, query, framingLines, e, s.poll)
+		return s.carry(w, r, query, lines{}, e, s.poll)
 	case via == "send" && r.Method == http.MethodPost:
 		return s.say(w, r, query)
 	case via == "events":
@@ -90,7 +90,7 @@ func wrongMethod(r *http.Request, right string) error {
 type carrying struct {
 	w       http.ResponseWriter
 	r       *http.Request
-	wrap    framing  // what the client reads
+	wrap    dialect  // what the client reads
 	session *carried // nil when it is another node's
 	puller  puller   // nil where the connection is still to be taken over
 	got     uint64   // lines that the client has
@@ -100,7 +100,7 @@ type carrying struct {
 
 // carry opens a session or finds the one that a request names, and answers with
 // what it has to say.
-func (s *Server) carry(w http.ResponseWriter, r *http.Request, query url.Values, wrap framing, e endpoint, answer func(*carrying) error) error {
+func (s *Server) carry(w http.ResponseWriter, r *http.Request, query url.Values, wrap lines, e endpoint, answer func(*carrying) error) error {
 	if err := fault.DiscardBody(w, r, maxCarryBody); err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (s *Server) carryOn(c *carrying, query url.Values, answer func(*carrying) e
 // stream answers with a response that goes on.
 func (s *Server) stream(c *carrying) error {
 	if c.resumed {
-		c.preface = c.wrap.appendPing(c.preface)
+		c.preface = c.wrap.AppendPing(c.preface)
 	}
 	if c.puller == nil {
 		err := s.streamDirectly(c)

@@ -148,11 +148,19 @@ type fetching struct {
 type fetched struct {
 	Turn     uint64        `json:"turn,omitempty"`
 	Position uint64        `json:"position,omitempty"` // of the byte behind the frames
-	Wrap     framing       `json:"wrap,omitempty"`
+	Wrap     uint8         `json:"wrap,omitempty"`     // 1: lines, 2: events
 	Whole    bool          `json:"whole,omitempty"`
 	Last     bool          `json:"last,omitempty"`
 	Replaced bool          `json:"replaced,omitempty"`
 	Error    *fault.Packed `json:"error,omitempty"`
+}
+
+// packLines is the dialect of a session on its way to another node.
+func packLines(d dialect) uint8 {
+	if l, ok := d.(lines); ok && l.events {
+		return 2
+	}
+	return 1
 }
 
 // fetchForOther waits for what a session has to say, for a node that was asked.
@@ -176,7 +184,7 @@ func (s *Server) fetchForOther(ctx context.Context, data []byte) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	head := fetched{Turn: p.turn, Position: p.position, Wrap: p.framing(), Whole: found.whole, Last: found.last}
+	head := fetched{Turn: p.turn, Position: p.position, Wrap: packLines(p.framing()), Whole: found.whole, Last: found.last}
 	p.done(found.last)
 	return pack(head, found.frames...), nil
 }
@@ -216,12 +224,12 @@ type farPull struct {
 	server *Server
 	node   string
 	ask    fetching
-	wrap   framing
+	wrap   lines
 	first  *part // what came with the first call
 	midway bool  // what was fetched ends within a frame
 }
 
-func (p *farPull) framing() framing { return p.wrap }
+func (p *farPull) framing() dialect { return p.wrap }
 
 // done does nothing: what the client has is acknowledged by its next request.
 func (p *farPull) done(bool) {}
@@ -267,7 +275,7 @@ func (p *farPull) call(ctx context.Context, most int, wait time.Duration) (part,
 		return part{}, head.Error.Unpack()
 	}
 	cut := p.ask.Turn != 0 && head.Position-uint64(len(frames)) != p.ask.Position
-	p.ask.Turn, p.ask.Position, p.wrap = head.Turn, head.Position, head.Wrap
+	p.ask.Turn, p.ask.Position, p.wrap = head.Turn, head.Position, lines{events: head.Wrap == 2}
 	if cut && p.midway {
 		return part{}, errReplaced // the rest of a frame was dropped: the client asks again
 	}

@@ -17,7 +17,7 @@ import (
 func newTestCarried(t *testing.T) *carried {
 	t.Helper()
 	s := New(Options{Hub: hub.New(hub.Options{})})
-	c, err := s.openCarried(httptest.NewRequest("POST", "/", nil), framingLines, false, newCentrifuge)
+	c, err := s.openCarried(httptest.NewRequest("POST", "/", nil), lines{}, false, newCentrifuge)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestVanishWithCarrier(t *testing.T) {
 			c := newTestCarried(t)
 			server, client := net.Pipe()
 			defer client.Close()
-			go c.carryDirectly(server, framingLines, []byte("head"), 0)
+			go c.carryDirectly(server, lines{}, []byte("head"), 0)
 			time.AfterFunc(time.Second, c.vanish)
 			start := time.Now()
 			got, err := io.ReadAll(client)
@@ -65,7 +65,7 @@ func TestVanishWithCarrier(t *testing.T) {
 func TestPullDroppedMidway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newTestCarried(t)
-		c.send(framingLines.appendMessage(nil, bytes.Repeat([]byte("x"), 2*streamPart)))
+		c.send(lines{}.AppendMessage(nil, bytes.Repeat([]byte("x"), 2*streamPart)))
 		p := c.pull(0)
 		if found, err := p.next(t.Context(), streamPart, 0); err != nil || found.whole || found.size != streamPart {
 			t.Fatalf("%+v, %v; want a part of a frame", found, err)

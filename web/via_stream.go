@@ -19,21 +19,10 @@ const (
 	streamPing = quietBeats * beat
 )
 
-// contentType is what responses in a framing are called.
-func (f framing) contentType() string {
-	switch f {
-	case framingEvents, framingReplyEvents, framingPlain:
-		return "text/event-stream"
-	case framingReplies:
-		return "application/json"
-	}
-	return "text/plain; charset=utf-8"
-}
-
 // setStreamHeader describes a response that nobody on the way may keep, hold back
 // or change.
-func setStreamHeader(h http.Header, f framing) {
-	h.Set("Content-Type", f.contentType())
+func setStreamHeader(h http.Header, d dialect) {
+	h.Set("Content-Type", d.ContentType())
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Accel-Buffering", "no") // for nginx
 	// Chromium would hold text back until it has enough of it to guess its type.
@@ -74,7 +63,7 @@ func (s *Server) streamPulled(c *carrying) error {
 	setStreamHeader(c.w.Header(), c.wrap)
 	c.w.WriteHeader(http.StatusOK)
 	out := &streamWriter{c.w, http.NewResponseController(c.w)}
-	wrap := rewrap{from: c.puller.framing(), to: c.wrap}
+	wrap := newRewrap(c.puller.framing(), c.wrap)
 	last, whole := false, true
 	for buf := c.preface; out.write(buf) == nil; {
 		c.puller.done(last)
@@ -86,20 +75,11 @@ func (s *Server) streamPulled(c *carrying) error {
 			return nil
 		}
 		if buf = wrap.appendAll(buf[:0], found.frames); len(buf) == 0 && whole {
-			buf = c.ping(buf)
+			buf = c.wrap.AppendPing(buf)
 		}
 		last, whole = found.last, found.whole
 	}
 	return nil
-}
-
-// ping appends a ping, in framings that have one: the protocols of the others ping
-// by themselves.
-func (c *carrying) ping(dst []byte) []byte {
-	if c.wrap == framingLines || c.wrap == framingEvents {
-		return c.wrap.appendPing(dst)
-	}
-	return dst
 }
 
 // streamWriter writes to a response with a deadline for each write. It is taken
@@ -133,7 +113,7 @@ func (s *Server) pollPulled(c *carrying) error {
 		return err
 	}
 	if len(body) == 0 {
-		body = c.wrap.appendPing(body)
+		body = c.wrap.AppendPing(body)
 	}
 	h := c.w.Header()
 	setStreamHeader(h, c.wrap)
@@ -147,7 +127,7 @@ func (s *Server) pollPulled(c *carrying) error {
 
 // fetch returns the preface and whole frames behind it.
 func (c *carrying) fetch(most int, wait time.Duration) (body []byte, last bool, err error) {
-	wrap := rewrap{from: c.puller.framing(), to: c.wrap}
+	wrap := newRewrap(c.puller.framing(), c.wrap)
 	body = c.preface
 	for whole := false; !whole; {
 		found, err := c.puller.next(c.r.Context(), most, wait)

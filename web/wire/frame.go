@@ -27,6 +27,12 @@ func AppendText(dst, payload []byte) []byte {
 	return append(appendHeader(dst, finText, len(payload)), payload...)
 }
 
+// Text wraps messages as text frames of RFC 6455.
+type Text struct{}
+
+// AppendMessage appends a text frame, as [AppendText] does.
+func (Text) AppendMessage(dst, payload []byte) []byte { return AppendText(dst, payload) }
+
 // AppendClose appends an unmasked WebSocket close frame (RFC 6455, section
 // 5.5.1). A reason over 123 bytes is cut before the rune that does not fit.
 func AppendClose(dst []byte, code int, reason string) []byte {

@@ -39,6 +39,12 @@ func AppendHixie(dst, payload []byte) []byte {
 	return append(dst, hixieEnd)
 }
 
+// HixieText wraps messages as text frames of hixie-75 and hixie-76.
+type HixieText struct{}
+
+// AppendMessage appends a text frame, as [AppendHixie] does.
+func (HixieText) AppendMessage(dst, payload []byte) []byte { return AppendHixie(dst, payload) }
+
 // hixieBuffer is how many bytes of a connection are read at a time. Longer
 // messages are gathered beside it.
 const hixieBuffer = 512
