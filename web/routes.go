@@ -3,95 +3,89 @@ package web
 import (
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/go-chi/chi/v5"
 
+	"belfry/web/api"
 	"belfry/web/fault"
+	"belfry/web/page"
+	"belfry/web/raw"
+	"belfry/web/session"
 )
 
 // routes is the table of everything the server answers.
 func (s *Server) routes() http.Handler {
 	r := chi.NewRouter()
-	r.NotFound(s.faults.Handle(notFound))
-	r.MethodNotAllowed(s.faults.Handle(methodNotAllowed))
+	handle := s.errors.Handle
+	r.NotFound(handle(notFound))
+	r.MethodNotAllowed(handle(methodNotAllowed))
 
-	r.Get("/", page("index.html"))
-	r.Get("/socketexample", page("socketexample.html"))
-	r.Get("/belfry.js", page("belfry.js"))
-	r.Get("/belfry.mjs", page("belfry.mjs"))
-	r.Get("/websocket.js", page("websocket.js"))
-	r.Get("/favicon.ico", page("favicon.svg"))
-	r.Get("/static/{file}", s.faults.Handle(s.static))
+	r.Get("/", page.File("index.html"))
+	r.Get("/socketexample", page.File("socketexample.html"))
+	r.Get("/belfry.js", page.File("belfry.js"))
+	r.Get("/belfry.mjs", page.File("belfry.mjs"))
+	r.Get("/websocket.js", page.File("websocket.js"))
+	r.Get("/favicon.ico", page.File("favicon.svg"))
+	r.Get("/static/{file}", handle(static))
 
 	s.sessionRoutes(r)
+	r.Handle("/events", handle(s.events.Serve))
 
-	calls := s.apiCalls()
-	for name, call := range calls {
-		r.Post("/api/"+name, s.api(call))
-	}
-	r.Post("/api/batch", s.api(s.batch(calls)))
-	r.Get("/api/openapi.yaml", s.openAPI)
+	s.api.Routes(r)
+	r.Get("/api/openapi.yaml", openAPI)
 
-	r.Get("/healthz", s.healthz)
-	r.Get("/readyz", s.faults.Handle(s.readyz))
-	r.Get("/crossdomain.xml", s.faults.Handle(s.crossdomain))
+	r.Get("/healthz", healthz)
+	r.Get("/readyz", handle(s.readyz))
+	r.Get("/crossdomain.xml", handle(s.crossdomain))
 	return r
 }
 
 // sessionRoutes are the endpoints of sessions. POST is for those over HTTP.
 func (s *Server) sessionRoutes(r chi.Router) {
-	for path, f := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"/echo":                 s.echo,
+	echo, centrifuge := raw.Echo(), s.centrifuge.Endpoint()
+	for path, f := range map[string]fault.Handler{
+		"/echo":                 func(w http.ResponseWriter, r *http.Request) error { return s.open(w, r, echo) },
 		"/ws/{channel}":         s.channel,
-		"/connection/websocket": s.centrifuge,
+		"/connection/websocket": func(w http.ResponseWriter, r *http.Request) error { return s.open(w, r, centrifuge) },
 	} {
-		r.Get(path, s.faults.Handle(f))
-		r.Post(path, s.faults.Handle(f))
+		r.Get(path, s.errors.Handle(f))
+		r.Post(path, s.errors.Handle(f))
 	}
-	for path, f := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"/connection/http_stream": s.emulateHTTPStream,
-		"/connection/sse":         s.emulateSSE,
-		"/emulation":              s.emulation,
-		"/events":                 s.events,
-	} {
-		r.Handle(path, s.faults.Handle(f))
+	r.Handle("/connection/http_stream", s.errors.Handle(s.centrifuge.HTTPStream))
+	r.Handle("/connection/sse", s.errors.Handle(s.centrifuge.SSE))
+	r.Handle("/emulation", s.errors.Handle(s.centrifuge.Emulation))
+}
+
+// open opens a session over WebSocket, or over HTTP as a query "via" says.
+func (s *Server) open(w http.ResponseWriter, r *http.Request, e session.Endpoint) error {
+	if r.Method == http.MethodGet && r.URL.RawQuery == "" {
+		return s.webSocket.Serve(w, r, e)
 	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return fault.Field("query", "is not valid: "+err.Error())
+	}
+	if query.Get("via") == "" && r.Method == http.MethodGet {
+		return s.webSocket.Serve(w, r, e)
+	}
+	if err := s.origins.Admit(w, r); err != nil {
+		return err
+	}
+	return s.links.Serve(w, r, query, e)
 }
 
-func notFound(http.ResponseWriter, *http.Request) error { return errNotFound }
-
-func methodNotAllowed(_ http.ResponseWriter, r *http.Request) error {
-	return fault.New(fault.WrongMethod, r.Method+" is not answered at "+r.URL.Path)
-}
-
-// plainText is an endpoint of plain text, for clients of any draft. There are no
-// credentials that a client could be tricked into showing here. Plain text goes
-// with any subprotocol, so the first is chosen.
-func plainText(speak func(*session) protocol) endpoint {
-	return endpoint{speak: speak, drafts: true, choose: func(offered []string) string {
-		return append(offered, "")[0]
-	}}
-}
-
-func (s *Server) echo(w http.ResponseWriter, r *http.Request) error {
-	return s.serve(w, r, plainText(newEcho))
-}
-
+// channel opens a session on the channel of the path. A client of hixie-76 hears of
+// no error later.
 func (s *Server) channel(w http.ResponseWriter, r *http.Request) error {
 	channel, err := pathValue(r, "channel")
 	if err != nil {
 		return err
 	}
-	rule, err := s.hub.Rule(channel) // a client of hixie-76 hears of no error later
+	rule, err := s.hub.Rule(channel)
 	if err != nil {
 		return err
 	}
-	return s.serve(w, r, plainText(func(c *session) protocol { return &raw{session: c, channel: channel, rule: rule} }))
-}
-
-func (s *Server) centrifuge(w http.ResponseWriter, r *http.Request) error {
-	return s.serve(w, r, endpoint{speak: newCentrifuge, choose: centrifugeSubprotocol})
+	return s.open(w, r, raw.Channel(channel, rule))
 }
 
 // pathValue returns a parameter of the route, unescaped: chi matches the
@@ -108,18 +102,30 @@ func pathValue(r *http.Request, name string) (string, error) {
 	return value, nil
 }
 
-// guestName is what others call an anonymous session.
-func guestName(id string) string { return "guest-" + strings.ToLower(id[:5]) }
-
-func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
-	_, _ = w.Write([]byte("alive\n"))
+func static(w http.ResponseWriter, r *http.Request) error {
+	name, err := pathValue(r, "file")
+	if err != nil {
+		return err
+	}
+	return page.Static(w, r, name)
 }
+
+// openAPI needs no key: there is nothing secret in it.
+func openAPI(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml")
+	page.Serve(w, r, "openapi.yaml", api.Document)
+}
+
+func healthz(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("alive\n")) }
+
+// errNotReady is what a node without its broker says of itself.
+var errNotReady = fault.New(fault.NotServing, "not ready: the broker is away")
 
 // readyz answers 200 when the server can serve, and 503 with the reason when
 // it is going down or the broker is away.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
-	if s.isDraining() {
-		return errDraining
+	if s.sessions.Draining().Err() != nil {
+		return session.ErrDraining
 	}
 	if err := s.hub.Ready(r.Context()); err != nil {
 		s.logger.Debug("not ready", "err", err)
@@ -130,11 +136,17 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 }
 
 // crossdomain answers with the policy file that Flash asks for over HTTP.
-func (s *Server) crossdomain(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) crossdomain(w http.ResponseWriter, _ *http.Request) error {
 	if s.crossDomain == nil {
-		return errNotFound
+		return page.ErrNotFound
 	}
 	w.Header().Set("Content-Type", "text/x-cross-domain-policy")
 	_, err := w.Write(s.crossDomain)
 	return err
+}
+
+func notFound(http.ResponseWriter, *http.Request) error { return page.ErrNotFound }
+
+func methodNotAllowed(_ http.ResponseWriter, r *http.Request) error {
+	return fault.New(fault.WrongMethod, r.Method+" is not answered at "+r.URL.Path)
 }

@@ -11,12 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"belfry/hub"
+	"belfry/web/api"
 )
 
 // TestRoutesAreDocumented compares the table of routes with the OpenAPI document.
 func TestRoutesAreDocumented(t *testing.T) {
 	var routes, documented []string
-	router := New(Options{Hub: hub.New(hub.Options{})}).handler.(chi.Routes)
+	router := New(Options{Hub: hub.New(hub.Options{})}).Handler.(chi.Routes)
 	err := chi.Walk(router, func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		if strings.HasPrefix(route, "/api/") {
 			routes = append(routes, strings.ToLower(method)+" "+route)
@@ -27,7 +28,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	var doc struct{ Paths map[string]map[string]any }
-	if err := yaml.Unmarshal(openAPIDocument, &doc); err != nil {
+	if err := yaml.Unmarshal(api.Document, &doc); err != nil {
 		t.Fatal(err)
 	}
 	for path, item := range doc.Paths {

@@ -9,6 +9,7 @@ import (
 
 	"belfry/hub"
 	"belfry/web"
+	"belfry/web/centrifuge"
 )
 
 // answerRPC says what it was asked, or what is wrong.
@@ -17,9 +18,9 @@ func answerRPC(_ context.Context, c hub.ClientInfo, method string, data []byte) 
 	case "nothing":
 		return nil, nil
 	case "refuse":
-		return nil, &web.RPCError{Code: 1404, Message: "no such thing", Temporary: true}
+		return nil, &centrifuge.RPCError{Code: 1404, Message: "no such thing", Temporary: true}
 	case "refuse with a code of others":
-		return nil, &web.RPCError{Code: 100, Message: "secret"}
+		return nil, &centrifuge.RPCError{Code: 100, Message: "secret"}
 	case "break":
 		return nil, errors.New("secret detail")
 	case "nonsense":

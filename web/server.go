@@ -5,21 +5,17 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/olahol/melody"
 
 	"belfry/hub"
 	"belfry/web/access"
+	"belfry/web/api"
+	"belfry/web/carry"
+	"belfry/web/centrifuge"
+	"belfry/web/events"
 	"belfry/web/fault"
-	"belfry/web/wire"
-)
-
-var (
-	errDraining = fault.New(fault.NotServing, "the server is going down")
-	errNotReady = fault.New(fault.NotServing, "not ready: the broker is away")
+	"belfry/web/session"
+	"belfry/web/ws"
 )
 
 // Limits bound what comes from outside. Zero fields take the defaults.
@@ -37,19 +33,12 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	if l.Body == 0 {
-		l.Body = 1 << 20
+	return Limits{
+		Body:          cmp.Or(l.Body, 1<<20),
+		Message:       cmp.Or(l.Message, 64<<10),
+		Buffer:        cmp.Or(l.Buffer, 1<<20),
+		Subscriptions: cmp.Or(l.Subscriptions, 128),
 	}
-	if l.Message == 0 {
-		l.Message = 64 << 10
-	}
-	if l.Buffer == 0 {
-		l.Buffer = 1 << 20
-	}
-	if l.Subscriptions == 0 {
-		l.Subscriptions = 128
-	}
-	return l
 }
 
 // Options are what a Server is made of.
@@ -69,82 +58,59 @@ type Options struct {
 	// Limits.Subscriptions.
 	Subscribe []string
 	// RPC answers the rpc calls of clients and backends. Nil: error 108.
-	RPC RPCHandler
+	RPC centrifuge.RPCHandler
 	// CrossDomain answers GET /crossdomain.xml. Nil: 404.
 	CrossDomain []byte
 }
 
 // Server serves HTTP and sessions. Its handler is safe for several goroutines.
 type Server struct {
+	http.Handler // the table of routes
+
 	hub         *hub.Hub
 	logger      *slog.Logger
-	faults      fault.Answerer
-	key         access.Key
+	errors      fault.Answerer
 	origins     access.Origins
-	guard       access.Guard
-	legacy      bool
-	limits      Limits
-	version     string
-	name        string
-	started     time.Time
-	subscribed  []string // channels of every Centrifuge session
-	rpcHandler  RPCHandler
 	crossDomain []byte
-	handler     http.Handler
 
-	melody  *melody.Melody
-	conns   *wire.Options
-	carried *carriedSessions
-	wheel   *wheel
-	// Sessions that were closed because their client could not keep up, and
-	// because writing to it has shown that it is gone.
-	evicted, vanished atomic.Int64
-
-	mu       sync.Mutex // guards what follows
-	draining bool
-	sessions map[string]*session // by ID
-	open     sync.WaitGroup      // sessions; not added to once draining
+	sessions   *session.Registry
+	webSocket  *ws.Server
+	links      *carry.Links
+	centrifuge *centrifuge.Server
+	events     *events.Server
+	api        *api.API
 }
 
 // New makes a server for a hub that does not run yet. [Server.Run] has to run for
 // its sessions to be pinged.
 func New(o Options) *Server {
+	o.Limits, o.Logger = o.Limits.withDefaults(), cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	s := &Server{
-		hub:         o.Hub,
-		logger:      o.Logger,
-		key:         access.NewKey(o.APIKey),
-		origins:     access.NewOrigins(o.Origins),
-		guard:       access.Rules{For: o.Hub.Rule},
-		legacy:      o.Legacy,
-		limits:      o.Limits.withDefaults(),
-		version:     o.Version,
-		name:        cmp.Or(o.Name, o.Hub.Node()),
-		started:     time.Now(),
-		subscribed:  o.Subscribe,
-		rpcHandler:  o.RPC,
-		crossDomain: o.CrossDomain,
-		wheel:       &wheel{},
-		sessions:    make(map[string]*session),
+		hub: o.Hub, logger: o.Logger, errors: fault.Answerer{Logger: o.Logger},
+		origins: access.NewOrigins(o.Origins), crossDomain: o.CrossDomain,
 	}
-	if s.logger == nil {
-		s.logger = slog.New(slog.DiscardHandler)
-	}
-	s.faults.Logger = s.logger
-	s.conns = &wire.Options{Limit: s.limits.Buffer, WriteWait: writeWait}
-	s.carried = newCarriedSessions(s.hub.Node(), s.limits.Buffer)
-	s.hub.HandleCall(callSay, s.sayForOther)
-	s.hub.HandleCall(callFetch, s.fetchForOther)
-	s.hub.HandleCall(callEmulate, s.emulateForOther)
-	s.melody = s.newMelody()
-	s.handler = s.routes()
-	s.answerNodes()
+	guard := access.Rules{For: o.Hub.Rule}
+	s.sessions = session.NewRegistry(session.Options{
+		Hub: o.Hub, Guard: guard, Logger: o.Logger,
+		Limits: session.Limits{Message: o.Limits.Message, Buffer: o.Limits.Buffer, Subscriptions: o.Limits.Subscriptions},
+	})
+	s.webSocket = ws.New(ws.Options{Sessions: s.sessions, Origins: s.origins, Legacy: o.Legacy})
+	s.links = carry.New(carry.Options{Hub: o.Hub, Sessions: s.sessions})
+	s.centrifuge = centrifuge.New(centrifuge.Options{
+		Hub: o.Hub, Sessions: s.sessions, Links: s.links, Origins: s.origins,
+		Version: o.Version, Subscribe: o.Subscribe, RPC: o.RPC,
+	})
+	s.events = events.New(events.Options{Sessions: s.sessions, Links: s.links, Origins: s.origins, Errors: s.errors})
+	s.api = api.New(api.Options{
+		Hub: o.Hub, Guard: guard, Key: access.NewKey(o.APIKey), Sessions: s.sessions, Centrifuge: s.centrifuge,
+		Errors: s.errors, Logger: o.Logger,
+		MaxBody: o.Limits.Body, Version: o.Version, Name: cmp.Or(o.Name, o.Hub.Node()),
+	})
+	s.Handler = s.routes()
 	return s
 }
 
-// ServeHTTP implements [http.Handler].
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
-
-// Run pings sessions until the context ends.
+// Run looks after sessions until the context ends.
 func (s *Server) Run(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -153,8 +119,8 @@ func (s *Server) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			s.wheel.turn()
-			s.carried.beats.turn()
+			s.sessions.Advance()
+			s.links.Advance()
 		}
 	}
 }
@@ -162,58 +128,16 @@ func (s *Server) Run(ctx context.Context) {
 // Shutdown makes the server unready, refuses new sessions and asks every client
 // to go and come back. It returns nil when all have gone; when the context ends
 // first, it closes the rest at once and returns the context's error.
-func (s *Server) Shutdown(ctx context.Context) error {
-	sessions := s.drain()
-	s.carried.leave()
-	s.logger.Info("closing sessions", "count", len(sessions))
-	for _, c := range sessions {
-		c.close(closeShutdown)
-	}
-	gone := make(chan struct{})
-	go func() { s.open.Wait(); close(gone) }()
-	select {
-	case <-gone:
-		return nil
-	case <-ctx.Done():
-		for _, c := range sessions {
-			c.transport.abort()
-		}
-		<-gone
-		return ctx.Err()
-	}
-}
-
-// drain refuses sessions from now on and returns those that are open.
-func (s *Server) drain() []*session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.draining = true
-	sessions := make([]*session, 0, len(s.sessions))
-	for _, c := range s.sessions {
-		sessions = append(sessions, c)
-	}
-	return sessions
-}
-
-// isDraining reports whether Shutdown was called.
-func (s *Server) isDraining() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.draining
-}
+func (s *Server) Shutdown(ctx context.Context) error { return s.sessions.Shutdown(ctx) }
 
 // NumSessions returns how many sessions are open.
-func (s *Server) NumSessions() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.sessions)
-}
+func (s *Server) NumSessions() int { return s.sessions.Len() }
 
 // NumEvicted returns how many sessions were closed because they could not keep
 // up.
-func (s *Server) NumEvicted() int64 { return s.evicted.Load() }
+func (s *Server) NumEvicted() int64 { return s.sessions.NumEvicted() }
 
 // NumGone returns how many sessions were closed because writing to their client
 // has shown that it is gone: its connection was reset. Those that say goodbye, or
 // are missed by a ping, are not among them.
-func (s *Server) NumGone() int64 { return s.vanished.Load() }
+func (s *Server) NumGone() int64 { return s.sessions.NumVanished() }

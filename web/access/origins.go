@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"belfry/web/fault"
@@ -75,6 +76,30 @@ func (o Origins) Admit(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Access-Control-Allow-Origin", origin)
 		w.Header().Set("Vary", "Origin")
 	}
+	return nil
+}
+
+// preflightAge is how long a browser may remember what it was told, in seconds.
+const preflightAge = 300
+
+// AdmitMethods is Admit for an endpoint that answers some methods, and OPTIONS: it
+// tells a browser that asks whether a page may make a request. That is the whole
+// answer then.
+func (o Origins) AdmitMethods(w http.ResponseWriter, r *http.Request, methods ...string) error {
+	if err := o.Admit(w, r); err != nil || slices.Contains(methods, r.Method) {
+		return err
+	}
+	right := strings.Join(append(methods, http.MethodOptions), ", ")
+	if r.Method != http.MethodOptions {
+		return fault.New(fault.WrongMethod, r.Method+" is not answered at "+r.URL.Path+"; "+right+" are").With("Allow", right)
+	}
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", right)
+	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+		h.Set("Access-Control-Allow-Headers", "Content-Type, Accept, Last-Event-ID")
+	}
+	h.Set("Access-Control-Max-Age", strconv.Itoa(preflightAge))
+	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 

@@ -1,0 +1,29 @@
+package api
+
+import (
+	"context"
+
+	"belfry/web/access"
+	"belfry/web/centrifuge"
+)
+
+// history answers /api/history.
+func (a *API) history(ctx context.Context, req *centrifuge.HistoryRequest) (any, error) {
+	rule, err := a.may(ctx, access.ReadHistory, req.Channel)
+	if err != nil {
+		return nil, err
+	}
+	return a.Centrifuge.History(ctx, rule, req)
+}
+
+// removeHistory answers /api/history_remove.
+func (a *API) removeHistory(ctx context.Context, req *centrifuge.ChannelRequest) (any, error) {
+	rule, err := a.may(ctx, access.ReadHistory, req.Channel)
+	switch {
+	case err != nil:
+		return nil, err
+	case rule.History.Size == 0:
+		return nil, centrifuge.ErrNoHistory
+	}
+	return struct{}{}, a.Hub.RemoveHistory(ctx, req.Channel)
+}

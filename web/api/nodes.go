@@ -1,0 +1,83 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"belfry/web/fault"
+)
+
+// maxPattern is the longest pattern of channel names in bytes.
+const maxPattern = 255
+
+type channelsRequest struct {
+	Pattern string `json:"pattern"` // * stands for any run of characters; empty: all channels
+}
+
+type channelResult struct {
+	NumClients int `json:"num_clients"`
+}
+
+// channels answers /api/channels: the channels that have subscribers, with
+// how many over all nodes.
+func (a *API) channels(ctx context.Context, req *channelsRequest) (any, error) {
+	if len(req.Pattern) > maxPattern {
+		return nil, fault.Field("pattern", fmt.Sprintf("at most %d bytes are accepted", maxPattern))
+	}
+	nodes, err := askAll[map[string]int](ctx, a, callChannels, cmp.Or(req.Pattern, "*"))
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]channelResult)
+	for _, counts := range nodes {
+		for name, n := range counts {
+			found[name] = channelResult{found[name].NumClients + n}
+		}
+	}
+	return map[string]any{"channels": found}, nil
+}
+
+func (a *API) channelsHere(_ context.Context, pattern string) (map[string]int, error) {
+	return a.Hub.Channels(pattern), nil
+}
+
+// nodeResult is what there is to know of one node.
+type nodeResult struct {
+	UID         string `json:"uid"`
+	Name        string `json:"name"`
+	Version     string `json:"version"`
+	NumClients  int    `json:"num_clients"`  // sessions
+	NumUsers    int    `json:"num_users"`    // all who are anonymous count as one
+	NumChannels int    `json:"num_channels"` // that have subscribers
+	NumSubs     int    `json:"num_subs"`     // subscriptions
+	Uptime      int    `json:"uptime"`       // seconds
+}
+
+// info answers /api/info.
+func (a *API) info(ctx context.Context, _ *struct{}) (any, error) {
+	nodes, err := askAll[nodeResult](ctx, a, callInfo, struct{}{})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(nodes, func(x, y nodeResult) int {
+		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.UID, y.UID))
+	})
+	return map[string]any{"nodes": nodes}, nil
+}
+
+func (a *API) infoHere(context.Context, struct{}) (nodeResult, error) {
+	channels := a.Hub.Channels("*")
+	r := nodeResult{
+		UID: a.Hub.Node(), Name: a.Name, Version: a.Version,
+		NumClients: a.Sessions.Len(), NumChannels: len(channels),
+		Uptime: int(time.Since(a.started) / time.Second),
+	}
+	r.NumUsers = min(r.NumClients, 1)
+	for _, n := range channels {
+		r.NumSubs += n
+	}
+	return r, nil
+}

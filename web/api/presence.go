@@ -1,0 +1,26 @@
+package api
+
+import (
+	"context"
+
+	"belfry/web/access"
+	"belfry/web/centrifuge"
+)
+
+// presence answers /api/presence.
+func (a *API) presence(ctx context.Context, req *centrifuge.ChannelRequest) (any, error) {
+	rule, err := a.may(ctx, access.ReadPresence, req.Channel)
+	if err != nil {
+		return nil, err
+	}
+	return a.Centrifuge.Presence(ctx, rule, req.Channel)
+}
+
+// presenceStats answers /api/presence_stats.
+func (a *API) presenceStats(ctx context.Context, req *centrifuge.ChannelRequest) (any, error) {
+	rule, err := a.may(ctx, access.ReadPresence, req.Channel)
+	if err != nil {
+		return nil, err
+	}
+	return a.Centrifuge.PresenceStats(ctx, rule, req.Channel)
+}

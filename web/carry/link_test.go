@@ -1,0 +1,162 @@
+package carry
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"belfry/hub"
+	"belfry/web/access"
+	"belfry/web/fault"
+	"belfry/web/raw"
+	"belfry/web/session"
+)
+
+// newTestLinks makes the links of a node whose hub does not run.
+func newTestLinks(t *testing.T) *Links {
+	t.Helper()
+	h := hub.New(hub.Options{})
+	sessions := session.NewRegistry(session.Options{
+		Hub: h, Guard: access.Rules{For: h.Rule}, Logger: slog.New(slog.DiscardHandler),
+		Limits: session.Limits{Message: 64 << 10, Buffer: 1 << 20, Subscriptions: 128},
+	})
+	t.Cleanup(func() { _ = sessions.Shutdown(t.Context()) })
+	return New(Options{Hub: h, Sessions: sessions})
+}
+
+// openTestLink opens a session over HTTP that no request carries yet.
+func (l *Links) openTestLink(t *testing.T) *Link {
+	t.Helper()
+	speak := raw.Channel("chat", nil).Speak
+	link, err := l.Open(httptest.NewRequest("POST", "/", nil), Opening{Dialect: lines{}, Speak: speak})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+func newTestLink(t *testing.T) *Link { return newTestLinks(t).openTestLink(t) }
+
+// TestVanishWithCarrier has a request come at the moment when the session is given
+// up: it ends, too.
+func TestVanishWithCarrier(t *testing.T) {
+	t.Run("fetched", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			link := newTestLink(t)
+			f := link.fetch(0)
+			time.AfterFunc(time.Second, link.vanish)
+			start := time.Now()
+			found, err := f.next(t.Context(), 1000, time.Minute)
+			if took := time.Since(start); err != nil || !found.last || took != time.Second {
+				t.Errorf("%+v, %v after %v; want the end after a second", found, err, took)
+			}
+		})
+	})
+	t.Run("directly", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			link := newTestLink(t)
+			server, client := net.Pipe()
+			defer client.Close()
+			go link.carryDirectly(server, lines{}, []byte("head"), 0)
+			time.AfterFunc(time.Second, link.vanish)
+			start := time.Now()
+			got, err := io.ReadAll(client)
+			if took := time.Since(start); string(got) != "head" || took > time.Second+endWait {
+				t.Errorf("%q, %v after %v; want the end after %v", got, err, took, time.Second+endWait)
+			}
+		})
+	})
+}
+
+// TestFetchDroppedWithin has the rest of a frame dropped because the client is too
+// slow. What follows would be taken for the rest.
+func TestFetchDroppedWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		link := newTestLink(t)
+		if err := link.Send(lines{}.AppendMessage(nil, bytes.Repeat([]byte("x"), 2*streamPart))); err != nil {
+			t.Fatal(err)
+		}
+		f := link.fetch(0)
+		if found, err := f.next(t.Context(), streamPart, 0); err != nil || found.whole || found.size != streamPart {
+			t.Fatalf("%+v, %v; want a part of a frame", found, err)
+		}
+		link.session.Close(session.Slow)
+		if found, err := f.next(t.Context(), streamPart, 0); err != errReplaced {
+			t.Errorf("%q, %v; want the request to end", found.frames, err)
+		}
+		found, err := link.fetch(0).next(t.Context(), streamPart, 0)
+		_, reason := session.Slow.Code()
+		if want := `["close",1008,"` + reason + `"]` + "\n"; err != nil || !found.last || string(bytes.Join(found.frames, nil)) != want {
+			t.Errorf("the next request: %q, %v", found.frames, err)
+		}
+	})
+}
+
+// TestUnheard counts sessions that wait for the second request of their clients,
+// and opens no more when there are too many.
+func TestUnheard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTestLinks(t)
+		link := l.openTestLink(t)
+		step := func(what string, want int64) {
+			t.Helper()
+			if n := l.unheard.Load(); n != want {
+				t.Errorf("%s: %d wait, want %d", what, n, want)
+			}
+		}
+		f := link.fetch(0)
+		step("carried", 0)
+		f.leave()
+		step("the request has ended", 1)
+		l.unheard.Add(maxUnheard - 1)
+		_, err := l.Open(httptest.NewRequest("POST", "/", nil), Opening{Dialect: lines{}})
+		if !errors.Is(err, errTooManyOpened) || fault.From(err).Kind != fault.TooMany {
+			t.Errorf("one too many: %v", err)
+		}
+		l.unheard.Add(1 - maxUnheard)
+		link.acknowledge(0)
+		f = link.fetch(0)
+		step("carried again", 0)
+		f.leave()
+		step("the client has come back once", 0)
+	})
+}
+
+// TestAway gives up a session whose client does not come back, and forgets it.
+func TestAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTestLinks(t)
+		link := l.openTestLink(t)
+		advance := func(d time.Duration) {
+			for range d / time.Second {
+				time.Sleep(time.Second)
+				l.Advance()
+				synctest.Wait()
+			}
+		}
+		advance(awayWait - time.Second)
+		if !link.isOpen() || l.unheard.Load() != 1 {
+			t.Errorf("after %v: open %t, %d wait", awayWait-time.Second, link.isOpen(), l.unheard.Load())
+		}
+		advance(time.Second)
+		if link.isOpen() || l.unheard.Load() != 0 {
+			t.Errorf("after %v: open %t, %d wait", awayWait, link.isOpen(), l.unheard.Load())
+		}
+		other := l.openTestLink(t)
+		other.session.Close(session.Forced)
+		synctest.Wait()
+		if l.Find(other.secret, UntilAcknowledged) == nil {
+			t.Error("a session that has ended is not remembered")
+		}
+		advance(retryWait)
+		if l.Find(other.secret, UntilAcknowledged) != nil {
+			t.Error("a session that has ended is remembered for ever")
+		}
+	})
+}

@@ -1,0 +1,68 @@
+package centrifuge
+
+import (
+	"belfry/web/fault"
+	"belfry/web/session"
+)
+
+// replyError is an error in a reply.
+type replyError struct {
+	Code      int    `json:"code"`
+	Message   string `json:"message"`
+	Temporary bool   `json:"temporary,omitempty"`
+}
+
+// errorCodes are those of the Centrifuge protocol (centrifugal/centrifuge,
+// errors.go).
+var errorCodes = map[fault.Kind]int{
+	fault.Internal:          100,
+	fault.Unavailable:       100,
+	fault.NotServing:        100,
+	fault.Unauthorized:      101,
+	fault.UnknownChannel:    102,
+	fault.Denied:            103,
+	fault.UnknownMethod:     104,
+	fault.AlreadySubscribed: 105,
+	fault.Limit:             106,
+	fault.TooLarge:          106,
+	fault.BadRequest:        107,
+	fault.NotAvailable:      108,
+	fault.TooMany:           111,
+	fault.Unrecoverable:     112,
+}
+
+// newReplyError words an error.
+func newReplyError(e *fault.Error) *replyError {
+	code := e.Code
+	if e.Kind != fault.Application {
+		code = errorCodes[e.Kind]
+	}
+	return &replyError{code, e.Message, e.Temporary}
+}
+
+// closeCodes are those of the protocol: clients come back after 3000 to 3499, and
+// stay away after 3500 to 3999. Below 3000 the codes are the transport's own.
+var closeCodes = [...]struct {
+	code   int
+	reason string
+}{
+	session.Normal:      {3000, "connection closed"},
+	session.Shutdown:    {3001, "shutdown"},
+	session.Slow:        {3008, "slow"},
+	session.Vanished:    {3000, "connection closed"},
+	session.BadRequest:  {3501, "bad request"},
+	session.NotText:     {3501, "bad request: JSON in text frames is expected"},
+	session.InvalidUTF8: {1007, "text is not valid UTF-8"},
+	session.Stale:       {3502, "stale: no connect command in time"},
+	session.NoPong:      {3012, "no pong"},
+	session.Denied:      {3507, "permission denied"},
+	session.Unavailable: {3004, "internal server error"},
+	session.Lost:        {3010, "insufficient state"},
+	session.Forced:      {3503, "force disconnect"},
+}
+
+// Codes of an unsubscribe push. From 2500 on the client subscribes again.
+const (
+	unsubscribeServer       = 2000 // a backend wants it
+	unsubscribeInsufficient = 2500 // messages were lost
+)

@@ -1,0 +1,129 @@
+package centrifuge
+
+import (
+	"encoding/json"
+
+	"belfry/hub"
+)
+
+// command is what a client of the Centrifuge protocol sends, in JSON: an ID and
+// one method (centrifugal/protocol, definitions/client.proto). Fields that are
+// not known are ignored, as its clients expect.
+type command struct {
+	ID            uint32            `json:"id"`
+	Connect       *connectRequest   `json:"connect"`
+	Subscribe     *subscribeRequest `json:"subscribe"`
+	Unsubscribe   *ChannelRequest   `json:"unsubscribe"`
+	Publish       *pubRequest       `json:"publish"`
+	Presence      *ChannelRequest   `json:"presence"`
+	PresenceStats *ChannelRequest   `json:"presence_stats"`
+	History       *HistoryRequest   `json:"history"`
+	Ping          *struct{}         `json:"ping"`
+	Send          *struct{}         `json:"send"`
+	RPC           *rpcRequest       `json:"rpc"`
+	Refresh       *struct{}         `json:"refresh"`
+	SubRefresh    *ChannelRequest   `json:"sub_refresh"`
+}
+
+type connectRequest struct {
+	Subs map[string]subscribeRequest `json:"subs"` // positions of server-side subscriptions
+}
+
+// ChannelRequest is one of which the channel says all.
+type ChannelRequest struct {
+	Channel string `json:"channel"`
+}
+
+type subscribeRequest struct {
+	Channel   string          `json:"channel"`
+	Recover   bool            `json:"recover"`
+	Epoch     string          `json:"epoch"`
+	Offset    uint64          `json:"offset"`
+	Data      json.RawMessage `json:"data"`
+	JoinLeave bool            `json:"join_leave"`
+	Flag      int             `json:"flag"`
+}
+
+// since is the position to recover from, or nil.
+func (r *subscribeRequest) since() *hub.Position {
+	if !r.Recover {
+		return nil
+	}
+	return &hub.Position{Epoch: r.Epoch, Offset: r.Offset}
+}
+
+// flagRefuse asks for an error instead of a subscription that begins anew when
+// the position cannot be recovered.
+const flagRefuse = 2
+
+// HistoryRequest is that of the client protocol and of the HTTP API alike.
+type HistoryRequest struct {
+	Channel string    `json:"channel"`
+	Limit   int       `json:"limit"`
+	Since   *Position `json:"since"`
+	Reverse bool      `json:"reverse"`
+}
+
+// Position is one in the history of a channel.
+type Position struct {
+	Offset uint64 `json:"offset"`
+	Epoch  string `json:"epoch"`
+}
+
+// HistoryResult is what a history has, and where it ends.
+type HistoryResult struct {
+	Publications []Publication `json:"publications"`
+	Epoch        string        `json:"epoch"`
+	Offset       uint64        `json:"offset"`
+}
+
+// Publication is a message as the protocol says it outside of a push.
+type Publication struct {
+	Data   json.RawMessage   `json:"data"`
+	Info   *ClientInfo       `json:"info,omitempty"`
+	Offset uint64            `json:"offset,omitempty"`
+	Tags   map[string]string `json:"tags,omitempty"`
+	Time   int64             `json:"time,omitempty"` // Unix milliseconds
+}
+
+type pubRequest struct {
+	Channel string          `json:"channel"`
+	Data    json.RawMessage `json:"data"`
+}
+
+// reply answers one command: a result under the method's name, or an error.
+type reply struct {
+	ID            uint32               `json:"id"`
+	Error         *replyError          `json:"error,omitempty"`
+	Connect       *connectResult       `json:"connect,omitempty"`
+	Subscribe     *subscribeResult     `json:"subscribe,omitempty"`
+	Unsubscribe   *struct{}            `json:"unsubscribe,omitempty"`
+	Publish       *struct{}            `json:"publish,omitempty"`
+	Presence      *PresenceResult      `json:"presence,omitempty"`
+	PresenceStats *PresenceStatsResult `json:"presence_stats,omitempty"`
+	History       *HistoryResult       `json:"history,omitempty"`
+	Ping          *struct{}            `json:"ping,omitempty"`
+	RPC           *RPCResult           `json:"rpc,omitempty"`
+}
+
+type connectResult struct {
+	Client  string `json:"client"`
+	Version string `json:"version,omitempty"`
+	// Subs are the server-side subscriptions.
+	Subs    map[string]*subscribeResult `json:"subs,omitempty"`
+	Ping    int                         `json:"ping,omitempty"` // seconds
+	Pong    bool                        `json:"pong,omitempty"`
+	Session string                      `json:"session,omitempty"` // a secret; over HTTP only
+	Node    string                      `json:"node,omitempty"`
+	Time    int64                       `json:"time,omitempty"` // Unix milliseconds
+}
+
+type subscribeResult struct {
+	Recoverable   bool          `json:"recoverable,omitempty"`
+	Epoch         string        `json:"epoch,omitempty"`
+	Publications  []Publication `json:"publications,omitempty"`
+	Recovered     bool          `json:"recovered,omitempty"`
+	Offset        uint64        `json:"offset,omitempty"`
+	Positioned    bool          `json:"positioned,omitempty"`
+	WasRecovering bool          `json:"was_recovering,omitempty"`
+}

@@ -1,0 +1,232 @@
+package centrifuge
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"sync"
+	"sync/atomic"
+
+	"belfry/hub"
+	"belfry/web/access"
+	"belfry/web/fault"
+	"belfry/web/session"
+)
+
+var (
+	errMethodNotFound = fault.New(fault.UnknownMethod, "method not found")
+	errNotAvailable   = fault.New(fault.NotAvailable, "not available")
+	errUnrecoverable  = fault.New(fault.Unrecoverable, "unrecoverable position")
+)
+
+// protocol is what one session says.
+type protocol struct {
+	session.TextOnly
+	server    *Server
+	secret    string // names the session in requests to /emulation; empty elsewhere
+	connected atomic.Bool
+	ponged    atomic.Bool // since the last ping
+	idle      atomic.Bool // not connected at the last ping
+
+	// mu is held while commands are carried out, or what a backend wants of the
+	// session, so that the client hears of each in the order in which it was
+	// done. A loss does not wait for it.
+	mu sync.Mutex
+}
+
+// answer is what one frame of commands is answered with.
+type answer struct {
+	replies []byte
+	started []*hub.Subscription // to be started once the replies are on their way
+}
+
+// Name implements [session.Protocol].
+func (p *protocol) Name() string { return "centrifuge" }
+
+// Prepare implements [session.Protocol]. Who the client is shows with the connect
+// command.
+func (p *protocol) Prepare(context.Context, access.Hello) error { return nil }
+
+// Opened implements [session.Protocol].
+func (p *protocol) Opened() {}
+
+// Gone implements [session.Protocol].
+func (p *protocol) Gone() {}
+
+// Ping implements [session.Protocol]. It sends the empty object, which a client has to answer with the same. A
+// client that has not said connect by its second ping is stale.
+func (p *protocol) Ping() {
+	switch {
+	case !p.connected.Load():
+		if p.idle.Swap(true) {
+			p.Session.Close(session.Stale)
+		}
+	case !p.ponged.Swap(false):
+		p.Session.Close(session.NoPong)
+	default:
+		p.send([]byte("{}"))
+	}
+}
+
+// CloseCode implements [session.Protocol].
+func (p *protocol) CloseCode(why session.Reason) (int, string) {
+	c := closeCodes[why]
+	return c.code, c.reason
+}
+
+// Text implements [session.Protocol]. It handles one frame.
+func (p *protocol) Text(text []byte) {
+	if string(text) == "{}" {
+		p.ponged.Store(true)
+		return
+	}
+	session.OnOwnStack(func() { p.commands(text) })
+}
+
+// commands handles the commands of one frame and answers them in one frame.
+// Subscriptions start once the answer is on its way.
+func (p *protocol) commands(text []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var a answer
+	for line := range bytes.Lines(text) {
+		reply, ok := p.line(line, &a)
+		if !ok {
+			p.flush(&a)
+			p.Session.Close(session.BadRequest)
+			return
+		}
+		if reply != nil {
+			a.replies = append(fault.AppendJSON(a.replies, reply), '\n')
+		}
+	}
+	p.flush(&a)
+}
+
+func (p *protocol) flush(a *answer) {
+	if len(a.replies) > 0 {
+		p.send(bytes.TrimSuffix(a.replies, []byte("\n")))
+	}
+	for _, sub := range a.started {
+		sub.Start()
+	}
+}
+
+// send sends JSON texts, each as a message of its own.
+func (p *protocol) send(texts ...[]byte) {
+	var frames []byte
+	for _, text := range texts {
+		frames = p.Session.Framing().AppendMessage(frames, text)
+	}
+	p.Session.Send(frames)
+}
+
+// line handles one command. It returns false when the line makes no sense.
+func (p *protocol) line(line []byte, a *answer) (*reply, bool) {
+	line = bytes.TrimSpace(line)
+	var cmd command
+	switch {
+	case len(line) == 0:
+		return nil, true
+	case string(line) == "{}":
+		p.ponged.Store(true)
+		return nil, true
+	case json.Unmarshal(line, &cmd) != nil:
+		return nil, false
+	case cmd.Send != nil:
+		return nil, p.connected.Load()
+	case cmd.ID == 0:
+		return nil, false
+	case p.connected.Load() == (cmd.Connect != nil):
+		return nil, false // connect comes first, and once
+	}
+	r := &reply{ID: cmd.ID}
+	if err := p.do(&cmd, r, a); err != nil {
+		r = &reply{ID: cmd.ID, Error: p.publicError(err)}
+	}
+	return r, true
+}
+
+// publicError is what the client hears of an error. What it does not hear is
+// logged.
+func (p *protocol) publicError(err error) *replyError {
+	e := fault.From(err)
+	if e.Kind == fault.Internal {
+		p.Session.Logger().Error("command", "session", p.Session.ID(), "err", err)
+	}
+	return newReplyError(e)
+}
+
+// do carries out one command and puts the result into the reply.
+func (p *protocol) do(cmd *command, r *reply, a *answer) (err error) {
+	ctx, cancel := session.CallContext()
+	defer cancel()
+	switch {
+	case cmd.Connect != nil:
+		r.Connect, err = p.connect(ctx, cmd.Connect, a)
+	case cmd.Subscribe != nil:
+		r.Subscribe, err = p.subscribe(ctx, cmd.Subscribe, a)
+	case cmd.Unsubscribe != nil:
+		p.Session.Unsubscribe(cmd.Unsubscribe.Channel)
+		r.Unsubscribe = &struct{}{}
+	case cmd.Publish != nil:
+		r.Publish, err = &struct{}{}, p.publish(ctx, cmd.Publish)
+	case cmd.Presence != nil:
+		r.Presence, err = p.presence(ctx, cmd.Presence.Channel)
+	case cmd.PresenceStats != nil:
+		r.PresenceStats, err = p.presenceStats(ctx, cmd.PresenceStats.Channel)
+	case cmd.History != nil:
+		r.History, err = p.history(ctx, cmd.History)
+	case cmd.Ping != nil:
+		r.Ping = &struct{}{}
+	case cmd.RPC != nil:
+		r.RPC, err = p.rpc(cmd.RPC)
+	case cmd.Refresh != nil, cmd.SubRefresh != nil:
+		return errNotAvailable // there are no tokens
+	default:
+		return errMethodNotFound
+	}
+	return err
+}
+
+func (p *protocol) publish(ctx context.Context, req *pubRequest) error {
+	data, err := fault.Compact(req.Data)
+	if err != nil {
+		return fault.Field("data", "is missing: any JSON value is accepted")
+	}
+	return p.Session.Publish(ctx, req.Channel, data)
+}
+
+func (p *protocol) history(ctx context.Context, req *HistoryRequest) (*HistoryResult, error) {
+	rule, err := p.Session.MayRead(ctx, access.ReadHistory, req.Channel)
+	if err != nil {
+		return nil, err
+	}
+	return p.server.History(ctx, rule, req)
+}
+
+func (p *protocol) presence(ctx context.Context, channel string) (*PresenceResult, error) {
+	rule, err := p.Session.MayRead(ctx, access.ReadPresence, channel)
+	if err != nil {
+		return nil, err
+	}
+	r, err := p.server.Presence(ctx, rule, channel)
+	if err == nil && r.size() > p.server.limits.Buffer {
+		return nil, errPresenceLimit
+	}
+	return r, err
+}
+
+func (p *protocol) presenceStats(ctx context.Context, channel string) (*PresenceStatsResult, error) {
+	rule, err := p.Session.MayRead(ctx, access.ReadPresence, channel)
+	if err != nil {
+		return nil, err
+	}
+	return p.server.PresenceStats(ctx, rule, channel)
+}
+
+func (p *protocol) rpc(req *rpcRequest) (*RPCResult, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), RPCWait)
+	defer cancel()
+	return p.server.RPC(ctx, hub.ClientInfo{Client: p.Session.ID()}, req.Method, req.Data)
+}

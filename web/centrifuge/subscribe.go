@@ -1,0 +1,112 @@
+package centrifuge
+
+import (
+	"context"
+	"errors"
+
+	"belfry/hub"
+	"belfry/web/session"
+)
+
+// encoder is the format of the session, with or without who joins and leaves.
+func (p *protocol) encoder(joinLeave bool) hub.Encoder {
+	return encoder{p.Session.Framing(), joinLeave}
+}
+
+// publications is the format of a subscription that does not hear who joins and
+// leaves.
+func (p *protocol) publications(*hub.Rule) hub.Encoder { return p.encoder(false) }
+
+func (p *protocol) subscribe(ctx context.Context, req *subscribeRequest, a *answer) (*subscribeResult, error) {
+	sub, err := p.Session.Subscribe(ctx, req.Channel, session.Wish{
+		Encoder: func(rule *hub.Rule) hub.Encoder {
+			return p.encoder(req.JoinLeave && rule.Presence)
+		},
+		Since: req.since(),
+		Data:  req.Data,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if req.Recover && !sub.Recovered && req.Flag&flagRefuse != 0 && sub.Position.Epoch != "" {
+		p.Session.Drop(sub)
+		return nil, errUnrecoverable
+	}
+	a.started = append(a.started, sub)
+	return newSubscribeResult(req, sub), nil
+}
+
+// newSubscribeResult words a subscription. A recovered one keeps the position
+// that was asked for, and what follows it brings the client up to date.
+func newSubscribeResult(req *subscribeRequest, sub *hub.Subscription) *subscribeResult {
+	r := &subscribeResult{Epoch: sub.Position.Epoch, Offset: sub.Position.Offset, WasRecovering: req.Recover}
+	if r.Epoch == "" {
+		return &subscribeResult{WasRecovering: req.Recover}
+	}
+	r.Recoverable, r.Positioned = true, true
+	if sub.Recovered {
+		r.Recovered, r.Offset = true, req.Offset
+		r.Publications = newPublications(sub.Missed)
+	}
+	return r
+}
+
+// Lost implements [session.Protocol]. It makes the client subscribe again, with its
+// last position. A client recovers server-side subscriptions only when it connects,
+// and so has to do that again.
+func (p *protocol) Lost(sub *hub.Subscription) {
+	ended, server := p.Session.Drop(sub)
+	switch {
+	case !ended:
+	case server:
+		p.Session.Close(session.Lost)
+	default:
+		p.send(appendUnsubscribe(nil, sub.Channel(), unsubscribePush{unsubscribeInsufficient, "insufficient state"}))
+	}
+}
+
+// Join implements [session.Joiner]. A client that is not connected yet, or gone, is
+// left as it is.
+func (p *protocol) Join(ctx context.Context, j session.Joining) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.connected.Load() {
+		return nil
+	}
+	var req subscribeRequest
+	if j.Since != nil {
+		req = subscribeRequest{Recover: true, Offset: j.Since.Offset, Epoch: j.Since.Epoch}
+	}
+	wish := session.Wish{Encoder: p.publications, Since: req.since(), Server: true, Info: j.Info}
+	sub, err := p.Session.Subscribe(ctx, j.Channel, wish)
+	switch {
+	case errors.Is(err, session.ErrAlreadySubscribed), errors.Is(err, session.ErrGone):
+		return nil
+	case err != nil:
+		return err
+	}
+	p.send(joinPushes(j, newSubscribeResult(&req, sub), sub)...)
+	sub.Start()
+	return nil
+}
+
+// joinPushes tell the client of its new subscription, and bring what it missed:
+// the push itself has no room for that.
+func joinPushes(j session.Joining, r *subscribeResult, sub *hub.Subscription) [][]byte {
+	pushes := [][]byte{appendSubscribe(nil, j.Channel, subscribePush{r.Recoverable, r.Epoch, r.Offset, r.Positioned, j.Data})}
+	if r.Recovered {
+		for _, m := range sub.Missed {
+			pushes = append(pushes, appendPublication(nil, j.Channel, m))
+		}
+	}
+	return pushes
+}
+
+// Leave implements [session.Joiner].
+func (p *protocol) Leave(channel string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.Session.Unsubscribe(channel) {
+		p.send(appendUnsubscribe(nil, channel, unsubscribePush{unsubscribeServer, "unsubscribed by the server"}))
+	}
+}

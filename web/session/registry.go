@@ -1,0 +1,237 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"belfry/hub"
+	"belfry/web/access"
+	"belfry/web/fault"
+)
+
+// pingInterval is how often a session is pinged. A session that has not answered
+// by the next ping is closed, or by the one after it.
+const pingInterval = PingSeconds * time.Second
+
+// PingSeconds is how often a session is pinged.
+const PingSeconds = 25
+
+// ErrDraining refuses clients because the node is going down.
+var ErrDraining = fault.New(fault.NotServing, "the server is going down")
+
+// Limits bound what one client may send and keep. No field is zero.
+type Limits struct {
+	Message       int64 // bytes of one message of a client
+	Buffer        int   // bytes that a client may be behind before it is evicted
+	Subscriptions int   // channels of a session
+}
+
+// Options are the parts that a Registry works with.
+type Options struct {
+	Hub    *hub.Hub
+	Guard  access.Guard
+	Logger *slog.Logger
+	Limits Limits
+}
+
+// Registry has the sessions of a node. Its methods are safe for several
+// goroutines.
+type Registry struct {
+	hub    *hub.Hub
+	guard  access.Guard
+	logger *slog.Logger
+	limits Limits
+
+	// pings spreads the sessions over the seconds. With melody's own pings every
+	// session has a timer and a goroutine whose stack grows for them, which
+	// together cost 2.3 KiB.
+	pings *Wheel[*Session]
+
+	// Sessions that were closed because their client could not keep up, and
+	// because writing to it has shown that it is gone.
+	evicted, vanished atomic.Int64
+
+	// draining ends when the node goes down.
+	draining context.Context
+	drain    context.CancelFunc
+
+	mu       sync.Mutex // guards what follows
+	sessions map[string]*Session
+	admitted int           // clients that were let in and have not gone
+	work     int           // sessions and goroutines that a shutdown waits for
+	idle     chan struct{} // closed when the node goes down and there is no work
+}
+
+// NewRegistry makes a registry. Advance has to be called once a second for its
+// sessions to be pinged.
+func NewRegistry(o Options) *Registry {
+	r := &Registry{
+		hub:      o.Hub,
+		guard:    o.Guard,
+		logger:   o.Logger,
+		limits:   o.Limits,
+		pings:    NewWheel[*Session](PingSeconds),
+		sessions: make(map[string]*Session),
+		idle:     make(chan struct{}),
+	}
+	r.draining, r.drain = context.WithCancel(context.Background())
+	return r
+}
+
+// Logger is where transports and protocols log.
+func (r *Registry) Logger() *slog.Logger { return r.logger }
+
+// Limits are those of each client.
+func (r *Registry) Limits() Limits { return r.limits }
+
+// Advance pings the sessions whose turn it is.
+func (r *Registry) Advance() {
+	for _, s := range r.pings.Advance() {
+		s.transport.Ping()
+		s.protocol.Ping()
+	}
+}
+
+// Admit counts a client in, before anything is done or kept for it, and is the
+// one place to refuse it. Each Admit without an error wants a Release.
+func (r *Registry) Admit(access.Hello) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.draining.Err() != nil {
+		return ErrDraining
+	}
+	r.admitted++
+	return nil
+}
+
+// Release counts a client out.
+func (r *Registry) Release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.admitted--
+}
+
+// Open admits a client and makes its session.
+func (r *Registry) Open(h access.Hello, t Transport, speak Speak) (*Session, error) {
+	if err := r.Admit(h); err != nil {
+		return nil, err
+	}
+	return newSession(r, t, speak), nil
+}
+
+// begin registers a session, unless the node goes down.
+func (r *Registry) begin(s *Session) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.draining.Err() != nil {
+		return false
+	}
+	r.sessions[s.id] = s
+	r.work++
+	return true
+}
+
+// end takes a session out.
+func (r *Registry) end(s *Session) {
+	r.mu.Lock()
+	delete(r.sessions, s.id)
+	r.mu.Unlock()
+	r.done()
+}
+
+// Go runs a function on a goroutine that Shutdown waits for. It returns false, and
+// does not run it, when there is nobody left who would wait.
+func (r *Registry) Go(f func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.draining.Err() != nil && r.work == 0 {
+		return false
+	}
+	r.work++
+	go func() { defer r.done(); f() }()
+	return true
+}
+
+func (r *Registry) done() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.work--; r.work == 0 && r.draining.Err() != nil {
+		close(r.idle)
+	}
+}
+
+// Draining is done when the node goes down.
+func (r *Registry) Draining() context.Context { return r.draining }
+
+// Shutdown refuses clients from now on and asks every session to go and come back.
+// It returns nil when all have gone; when the context ends first, it closes the
+// rest at once and returns the context's error. A second call does the same with
+// what is left.
+func (r *Registry) Shutdown(ctx context.Context) error {
+	sessions := r.beginDraining()
+	r.logger.Info("closing sessions", "count", len(sessions))
+	for _, s := range sessions {
+		s.Close(Shutdown)
+	}
+	select {
+	case <-r.idle:
+		return nil
+	case <-ctx.Done():
+		for _, s := range sessions {
+			s.transport.Abort()
+		}
+		<-r.idle
+		return ctx.Err()
+	}
+}
+
+// beginDraining refuses sessions from now on and returns those that are open.
+func (r *Registry) beginDraining() []*Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.draining.Err() == nil && r.work == 0 {
+		close(r.idle)
+	}
+	r.drain()
+	return slices.Collect(maps.Values(r.sessions))
+}
+
+// Target says which sessions are meant: those that match everything that is given.
+type Target struct {
+	User    string `json:"user"`
+	Client  string `json:"client"`
+	Session string `json:"session"`
+}
+
+// Find returns the sessions of this node that are meant.
+func (r *Registry) Find(t Target) []*Session {
+	if t.User != "" || t.Session != "" {
+		return nil // everybody is anonymous, and no session has an ID of its own
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.sessions[t.Client]; s != nil {
+		return []*Session{s}
+	}
+	return nil
+}
+
+// Len returns how many sessions are open.
+func (r *Registry) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.sessions)
+}
+
+// NumEvicted returns how many sessions were closed because they could not keep up.
+func (r *Registry) NumEvicted() int64 { return r.evicted.Load() }
+
+// NumVanished returns how many sessions were closed because writing to their
+// client has shown that it is gone: its connection was reset. Those that say
+// goodbye, or are missed by a ping, are not among them.
+func (r *Registry) NumVanished() int64 { return r.vanished.Load() }

@@ -1,0 +1,221 @@
+package session
+
+import (
+	"context"
+	"slices"
+
+	"belfry/hub"
+	"belfry/web/access"
+	"belfry/web/fault"
+)
+
+// Errors of [Session.Subscribe].
+var (
+	ErrGone              = fault.New(fault.NotServing, "the client has gone")
+	ErrAlreadySubscribed = fault.New(fault.AlreadySubscribed, "already subscribed")
+	ErrSubscriptionLimit = fault.New(fault.Limit, "limit exceeded: limits.subscriptions")
+)
+
+// subscription is a subscription of the hub as its session sees it.
+type subscription struct {
+	*hub.Subscription
+	detail *detail // nil when there is nothing to say
+}
+
+// detail is what only few subscriptions have.
+type detail struct {
+	info   []byte // the client's chan_info
+	server bool   // the server subscribed the session, by itself or for a backend
+}
+
+// Wish is how a session is to be subscribed to a channel.
+type Wish struct {
+	// Encoder makes the wire format, for a channel with this rule.
+	Encoder func(*hub.Rule) hub.Encoder
+	// Rule is that of the channel, where it is known already.
+	Rule *hub.Rule
+	// Since is the position to recover from, or nil.
+	Since *hub.Position
+	// Data is what the client says of itself: JSON, or nothing.
+	Data []byte
+	// Server says that the server wants it, by itself or for a backend, and Info is
+	// what others are told of the client then: JSON in compact form, or nil.
+	Server bool
+	Info   []byte
+}
+
+// asks is the question for the guard whether the wish may be granted.
+func (w *Wish) asks(s *Session, channel string) access.Request {
+	r := access.Request{Who: s.identity, Action: access.Subscribe, Channel: channel, Rule: w.Rule, Data: w.Data}
+	if w.Server {
+		r.Who = access.Backend
+	}
+	return r
+}
+
+// Subscribe subscribes the session to a channel, if its client may. The
+// subscription is to be started once the client was told. It is not called for
+// one channel twice at the same time.
+func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.Subscription, error) {
+	permit, err := s.registry.guard.Allow(ctx, w.asks(s, channel))
+	if err != nil {
+		return nil, err
+	}
+	if !w.Server {
+		w.Info = permit.Info
+	}
+	if err := s.hasRoom(channel); err != nil {
+		return nil, err
+	}
+	o := hub.SubscribeOptions{Rule: permit.Rule, Recover: w.Since, Client: &hub.ClientInfo{Client: s.id, ChanInfo: w.Info}}
+	sub, err := s.registry.hub.Subscribe(ctx, channel, s, w.Encoder(permit.Rule), o)
+	if err != nil {
+		return nil, err
+	}
+	if !s.add(sub, detail{w.Info, w.Server}) {
+		sub.Cancel()
+		return nil, ErrGone
+	}
+	return sub, nil
+}
+
+// Listen subscribes somebody who is no session to a channel: a request that is
+// answered with the first that comes, and that nobody sees there. It asks the guard
+// as [Session.Subscribe] does.
+func (r *Registry) Listen(ctx context.Context, who *access.Identity, channel string, to hub.Subscriber, e hub.Encoder, since *hub.Position) (*hub.Subscription, error) {
+	permit, err := r.guard.Allow(ctx, access.Request{Who: who, Action: access.Subscribe, Channel: channel})
+	if err != nil {
+		return nil, err
+	}
+	return r.hub.Subscribe(ctx, channel, to, e, hub.SubscribeOptions{Rule: permit.Rule, Recover: since})
+}
+
+// Identify says who somebody is that is no session, or why it may not come in.
+func (r *Registry) Identify(ctx context.Context, h access.Hello) (*access.Identity, error) {
+	return r.guard.Connect(ctx, h)
+}
+
+// Publish publishes what the client says, if it may. The data is JSON in compact
+// form.
+func (s *Session) Publish(ctx context.Context, channel string, data []byte) error {
+	permit, err := s.registry.guard.Allow(ctx, access.Request{Who: s.identity, Action: access.Publish, Channel: channel})
+	if err != nil {
+		return err
+	}
+	m := &hub.Message{Data: data, Info: s.info(channel)}
+	_, err = s.registry.hub.Publish(ctx, channel, m, hub.PublishOptions{Rule: permit.Rule})
+	return err
+}
+
+// PublishAsServer publishes what the server says of a session, if the rule lets it.
+func (s *Session) PublishAsServer(ctx context.Context, channel string, data []byte) error {
+	permit, err := s.registry.guard.Allow(ctx, access.Request{Who: access.Backend, Action: access.Publish, Channel: channel})
+	if err != nil {
+		return err
+	}
+	_, err = s.registry.hub.Publish(ctx, channel, &hub.Message{Data: data}, hub.PublishOptions{Rule: permit.Rule})
+	return err
+}
+
+// MayRead asks whether the client may read the history or the presence of a
+// channel.
+func (s *Session) MayRead(ctx context.Context, what access.Action, channel string) (*hub.Rule, error) {
+	q := access.Request{Who: s.identity, Action: what, Channel: channel, Subscribed: s.subscribed(channel)}
+	permit, err := s.registry.guard.Allow(ctx, q)
+	return permit.Rule, err
+}
+
+func (s *Session) hasRoom(channel string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.find(channel) >= 0:
+		return ErrAlreadySubscribed
+	case len(s.subscriptions) >= s.registry.limits.Subscriptions:
+		return ErrSubscriptionLimit
+	}
+	return nil
+}
+
+// add makes a subscription the session's, unless the client has gone meanwhile.
+func (s *Session) add(sub *hub.Subscription, d detail) bool {
+	mine := subscription{Subscription: sub}
+	if d.info != nil || d.server {
+		mine.detail = &d
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.gone {
+		s.subscriptions = append(s.subscriptions, mine)
+	}
+	return !s.gone
+}
+
+// find returns the place of a channel's subscription, or -1. It runs under the
+// lock.
+func (s *Session) find(channel string) int {
+	return slices.IndexFunc(s.subscriptions, func(sub subscription) bool { return sub.Channel() == channel })
+}
+
+// subscribed reports whether the session is subscribed to a channel.
+func (s *Session) subscribed(channel string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.find(channel) >= 0
+}
+
+// info is who the client is on a channel.
+func (s *Session) info(channel string) *hub.ClientInfo {
+	info := &hub.ClientInfo{Client: s.id}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.find(channel); i >= 0 && s.subscriptions[i].detail != nil {
+		info.ChanInfo = s.subscriptions[i].detail.info
+	}
+	return info
+}
+
+// Unsubscribe ends a subscription and reports whether there was one.
+func (s *Session) Unsubscribe(channel string) bool {
+	s.mu.Lock()
+	sub, ok := s.take(s.find(channel))
+	s.mu.Unlock()
+	if ok {
+		sub.Cancel()
+	}
+	return ok
+}
+
+// Drop ends this very subscription. It reports whether it had not ended before,
+// and whether the server had made it.
+func (s *Session) Drop(sub *hub.Subscription) (ended, server bool) {
+	s.mu.Lock()
+	mine, ok := s.take(slices.IndexFunc(s.subscriptions, func(other subscription) bool { return other.Subscription == sub }))
+	s.mu.Unlock()
+	if ok {
+		mine.Cancel()
+	}
+	return ok, mine.detail != nil && mine.detail.server
+}
+
+// take removes the subscription at a place of the list, if the place is not
+// negative. It runs under the lock.
+func (s *Session) take(i int) (subscription, bool) {
+	if i < 0 {
+		return subscription{}, false
+	}
+	sub := s.subscriptions[i]
+	s.subscriptions = slices.Delete(s.subscriptions, i, i+1)
+	return sub, true
+}
+
+// unsubscribeAll ends every subscription, when the client has gone.
+func (s *Session) unsubscribeAll() {
+	s.mu.Lock()
+	subs := s.subscriptions
+	s.subscriptions, s.gone = nil, true
+	s.mu.Unlock()
+	for _, sub := range subs {
+		sub.Cancel()
+	}
+}
