@@ -13,9 +13,11 @@ const DefaultIdempotencyTTL = 5 * time.Minute
 // Messages of one channel reach every attached handler in the order in which
 // the broker accepted them, on one goroutine at a time per channel, the
 // publisher's own node included. Its methods are safe for several goroutines.
+//
+// What channels remember, who is on them and what nodes tell one another may come
+// from the same system or from others: a broker that is a [HistoryStore], a
+// [PresenceStore] or a [Signaler] is taken for that, too; see [Options].
 type Broker interface {
-	HistoryStore
-	PresenceStore
 	// Attach tells where messages go. It is called once, before all else.
 	Attach(Handler)
 	// Run works until the context ends and returns nil then.
@@ -31,29 +33,10 @@ type Broker interface {
 	Subscribe(ctx context.Context, channel string) error
 	// Unsubscribe takes back one Subscribe. It does not block.
 	Unsubscribe(channel string)
-	// Signal sends data to one node, or to every node, this one included, when
-	// node is empty. It returns how many nodes it reached, which is 0 for a node
-	// that does not exist, or an error wrapping ErrUnavailable. What it brings is
-	// at most 1 MiB.
-	Signal(ctx context.Context, node string, data []byte) (reached int, err error)
 	// Ready returns nil when the broker answers and brings messages, and
 	// otherwise an error wrapping ErrUnavailable with the reason. Whether it
 	// takes messages, only a publish tells. It takes at most two seconds.
 	Ready(context.Context) error
-}
-
-// HistoryStore keeps what channels remember. The errors are those of
-// [Broker].Publish.
-type HistoryStore interface {
-	// History reads a channel's history, oldest message first.
-	History(ctx context.Context, channel string, o HistoryOptions) (HistoryResult, error)
-	// RemoveHistory forgets a channel's messages. Positions go on counting.
-	RemoveHistory(ctx context.Context, channel string) error
-	// Positions returns the position of each channel: where its history ends.
-	// Those that it cannot tell are zero, and the error says why. Seen has for
-	// each channel the last position that the node has seen, or zero: a history
-	// that ends before that has lost its end, and so begins a new epoch.
-	Positions(ctx context.Context, channels []string, seen []Position) ([]Position, error)
 }
 
 // Handler is the hub as a broker sees it.

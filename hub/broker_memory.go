@@ -130,7 +130,7 @@ func (c *memoryChannel) remember(o PublishOptions, m *Message, now time.Time) {
 	c.keys[o.IdempotencyKey] = memoryKey{Position{m.Epoch, m.Offset}, now.Add(o.IdempotencyTTL)}
 }
 
-// History implements [Broker].
+// History implements [HistoryStore].
 func (b *MemoryBroker) History(_ context.Context, channel string, o HistoryOptions) (HistoryResult, error) {
 	c := b.lock(channel)
 	defer c.mu.Unlock()
@@ -149,7 +149,7 @@ func (c *memoryChannel) begin() Position {
 	return c.position
 }
 
-// RemoveHistory implements [Broker].
+// RemoveHistory implements [HistoryStore].
 func (b *MemoryBroker) RemoveHistory(_ context.Context, channel string) error {
 	c := b.lock(channel)
 	defer c.mu.Unlock()
@@ -157,7 +157,7 @@ func (b *MemoryBroker) RemoveHistory(_ context.Context, channel string) error {
 	return nil
 }
 
-// Positions implements [Broker].
+// Positions implements [HistoryStore].
 func (b *MemoryBroker) Positions(_ context.Context, channels []string, _ []Position) ([]Position, error) {
 	positions := make([]Position, len(channels))
 	for i, channel := range channels {
@@ -174,7 +174,7 @@ func (b *MemoryBroker) Subscribe(context.Context, string) error { return nil }
 // Unsubscribe implements [Broker].
 func (b *MemoryBroker) Unsubscribe(string) {}
 
-// Signal implements [Broker]. There is one node.
+// Signal implements [Signaler]. There is one node.
 func (b *MemoryBroker) Signal(_ context.Context, node string, data []byte) (reached int, err error) {
 	if node != "" && node != b.handler.Node() {
 		return 0, nil

@@ -171,7 +171,7 @@ func (h *Hub) signal(ctx context.Context, node string, s signal) (reached int, e
 	if len(text) > maxSignal {
 		return 0, fmt.Errorf("signal %q: %d bytes, at most %d travel between nodes", s.Name, len(text), maxSignal)
 	}
-	reached, err = h.broker.Signal(ctx, node, text)
+	reached, err = h.signals.Signal(ctx, node, text)
 	switch {
 	case err != nil || reached > 0:
 		return reached, err

@@ -126,10 +126,10 @@ func TestCallWaitingStops(t *testing.T) {
 
 // twiceBroker says that signals for one node reach it twice: so does Redis while
 // it has not noticed that an earlier connection of the node is broken.
-type twiceBroker struct{ hub.Broker }
+type twiceBroker struct{ *hub.MemoryBroker }
 
 func (b twiceBroker) Signal(ctx context.Context, node string, data []byte) (int, error) {
-	n, err := b.Broker.Signal(ctx, node, data)
+	n, err := b.MemoryBroker.Signal(ctx, node, data)
 	return 2 * n, err
 }
 

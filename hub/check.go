@@ -47,7 +47,7 @@ func (h *Hub) compare(ctx context.Context, channels []*channel) {
 	for i, c := range channels {
 		names[i], before[i] = c.name, c.lastPosition()
 	}
-	reached, err := h.broker.Positions(ctx, names, before)
+	reached, err := h.history.Positions(ctx, names, before)
 	if err != nil {
 		h.logger.Debug("not every position is compared", "err", err)
 	}

@@ -24,7 +24,18 @@ var ErrUnknownChannel = errors.New("unknown channel")
 
 // Options are the parts that a hub is made of.
 type Options struct {
-	Broker Broker       // nil: a new memory broker
+	Broker Broker // nil: a new memory broker
+
+	// History, Presence and Signals may come from elsewhere than messages do. Nil:
+	// the Broker, if it is one. When it is none, no rule may have a history or
+	// presence, and calls fail.
+	//
+	// The hub attaches and runs its Broker only. Whoever makes a store of another
+	// system attaches the hub to it as the [Handler], before [Hub.Run], and runs it.
+	History  HistoryStore
+	Presence PresenceStore
+	Signals  Signaler
+
 	Rules  Rules        // nil: DefaultRules
 	Logger *slog.Logger // nil: discards
 }
@@ -32,14 +43,17 @@ type Options struct {
 // Hub is the registry of channels and subscribers of one node. Its methods are
 // safe for several goroutines.
 type Hub struct {
-	broker Broker
-	rules  Rules
-	logger *slog.Logger
-	node   string
-	now    func() time.Time // the node's clock, which tests set
-	calls  calls
-	drains sync.WaitGroup // rounds under way, messages on their way to them, answers to calls
-	every  time.Duration  // see checkEvery
+	broker   Broker
+	history  HistoryStore
+	presence PresenceStore
+	signals  Signaler
+	rules    Rules
+	logger   *slog.Logger
+	node     string
+	now      func() time.Time // the node's clock, which tests set
+	calls    calls
+	drains   sync.WaitGroup // rounds under way, messages on their way to them, answers to calls
+	every    time.Duration  // see checkEvery
 
 	mu       sync.RWMutex // guards what follows, and the refs and idle of channels
 	channels map[string]*channel
@@ -63,7 +77,8 @@ func (h *Hub) Stats() Stats {
 	return Stats{h.stats.repaired.Load(), h.stats.lost.Load(), h.stats.reads.Load()}
 }
 
-// New makes a hub and attaches it to its broker.
+// New makes a hub and attaches it to its broker. It panics when a rule has a
+// history or presence and no part is there for it, which is a fault of the program.
 func New(o Options) *Hub {
 	h := &Hub{
 		broker: o.Broker, rules: o.Rules, logger: o.Logger, now: time.Now,
@@ -83,6 +98,7 @@ func New(o Options) *Hub {
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
+	h.takeParts(o)
 	h.broker.Attach(h)
 	return h
 }
@@ -176,7 +192,7 @@ func (h *Hub) History(ctx context.Context, channel string, o HistoryOptions) (Hi
 		return HistoryResult{}, err
 	}
 	o.TTL = rule.History.TTL
-	return h.broker.History(ctx, channel, o)
+	return h.history.History(ctx, channel, o)
 }
 
 // RemoveHistory makes a channel forget its messages. Positions go on counting.
@@ -184,7 +200,7 @@ func (h *Hub) RemoveHistory(ctx context.Context, channel string) error {
 	if _, err := h.Rule(channel); err != nil {
 		return err
 	}
-	return h.broker.RemoveHistory(ctx, channel)
+	return h.history.RemoveHistory(ctx, channel)
 }
 
 // HandleMessage implements [Handler]. Once Run has returned it does nothing.
@@ -304,7 +320,7 @@ func (c *channel) locate(ctx context.Context) error {
 	if c.lastPosition().Epoch != "" {
 		return nil
 	}
-	positions, err := c.hub.broker.Positions(ctx, []string{c.name}, []Position{{}})
+	positions, err := c.hub.history.Positions(ctx, []string{c.name}, []Position{{}})
 	if err != nil {
 		return fmt.Errorf("subscribe to %q: %w", c.name, err)
 	}

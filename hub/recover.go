@@ -113,7 +113,7 @@ func (c *channel) catchUp(ctx context.Context, since Position) error {
 		return nil // somebody else did it, or the hub has stopped
 	}
 	defer c.hub.drains.Done()
-	positions, err := c.hub.broker.Positions(ctx, []string{c.name}, []Position{c.lastPosition()})
+	positions, err := c.hub.history.Positions(ctx, []string{c.name}, []Position{c.lastPosition()})
 	if err != nil {
 		return fmt.Errorf("subscribe to %q: %w", c.name, err)
 	}
@@ -146,7 +146,7 @@ func (c *channel) read(ctx context.Context, since Position) error {
 	c.recent.begin(c.position, c.rule.History.Size)
 	c.mu.Unlock()
 	since.Offset -= min(since.Offset, uint64(c.rule.History.Size/4))
-	r, err := c.hub.broker.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.TTL})
+	r, err := c.hub.history.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.TTL})
 	c.hub.stats.reads.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()

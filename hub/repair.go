@@ -106,7 +106,7 @@ func (h *Hub) repairAll(ctx context.Context, names []string) (left []string, err
 		seen[i] = h.seen(name)
 	}
 	// One channel that the broker cannot tell of keeps no other waiting.
-	positions, err := h.broker.Positions(ctx, names, seen)
+	positions, err := h.history.Positions(ctx, names, seen)
 	for i, name := range names {
 		if i >= len(positions) || positions[i].Epoch == "" {
 			left = append(left, name)
@@ -138,7 +138,7 @@ func (h *Hub) repairOne(ctx context.Context, c *channel, reached Position) error
 		if since == reached {
 			return nil
 		}
-		r, err := h.broker.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.TTL})
+		r, err := h.history.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.TTL})
 		if err != nil {
 			return err
 		}

@@ -102,7 +102,7 @@ func (s *Subscription) Cancel() {
 	s.cancel.Do(func() {
 		s.section.leave(s)
 		if s.present != "" {
-			s.channel.hub.broker.Leave(s.channel.name, s.present)
+			s.channel.hub.presence.Leave(s.channel.name, s.present)
 		}
 		s.channel.leaveFormat(s.format)
 		s.channel.hub.release(s.channel)

@@ -67,10 +67,10 @@ func TestAPIInfo(t *testing.T) {
 }
 
 // silentBroker reaches one node more than there are.
-type silentBroker struct{ hub.Broker }
+type silentBroker struct{ *hub.MemoryBroker }
 
 func (b silentBroker) Signal(ctx context.Context, node string, data []byte) (int, error) {
-	reached, err := b.Broker.Signal(ctx, node, data)
+	reached, err := b.MemoryBroker.Signal(ctx, node, data)
 	if node == "" {
 		reached++
 	}
@@ -78,7 +78,7 @@ func (b silentBroker) Signal(ctx context.Context, node string, data []byte) (int
 }
 
 // cutBroker cannot signal at all.
-type cutBroker struct{ hub.Broker }
+type cutBroker struct{ *hub.MemoryBroker }
 
 func (cutBroker) Signal(context.Context, string, []byte) (int, error) {
 	return 0, fmt.Errorf("%w: secret detail", hub.ErrUnavailable)

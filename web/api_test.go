@@ -133,7 +133,7 @@ func TestAPIBroadcast(t *testing.T) {
 }
 
 // awayBroker is a broker that cannot be reached.
-type awayBroker struct{ hub.Broker }
+type awayBroker struct{ *hub.MemoryBroker }
 
 func (awayBroker) Publish(context.Context, string, *hub.Message, hub.PublishOptions) (hub.PublishResult, error) {
 	return hub.PublishResult{}, fmt.Errorf("%w: secret detail", hub.ErrUnavailable)

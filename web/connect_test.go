@@ -62,7 +62,7 @@ func TestServerSideSubscriptions(t *testing.T) {
 }
 
 // forgetfulBroker refuses to say where histories end.
-type forgetfulBroker struct{ hub.Broker }
+type forgetfulBroker struct{ *hub.MemoryBroker }
 
 func (forgetfulBroker) Positions(context.Context, []string, []hub.Position) ([]hub.Position, error) {
 	return nil, fmt.Errorf("%w: secret detail", hub.ErrUnavailable)
@@ -93,7 +93,7 @@ func TestConnectFails(t *testing.T) {
 
 // forgottenBroker has lost all it knew when it is told to.
 type forgottenBroker struct {
-	hub.Broker
+	*hub.MemoryBroker
 	lost atomic.Bool
 }
 
@@ -103,20 +103,20 @@ func (b *forgottenBroker) History(ctx context.Context, channel string, o hub.His
 	if b.lost.Load() {
 		return hub.HistoryResult{Position: b.now()}, nil
 	}
-	return b.Broker.History(ctx, channel, o)
+	return b.MemoryBroker.History(ctx, channel, o)
 }
 
 func (b *forgottenBroker) Positions(ctx context.Context, channels []string, seen []hub.Position) ([]hub.Position, error) {
 	if b.lost.Load() {
 		return slices.Repeat([]hub.Position{b.now()}, len(channels)), nil
 	}
-	return b.Broker.Positions(ctx, channels, seen)
+	return b.MemoryBroker.Positions(ctx, channels, seen)
 }
 
 // TestLoss loses messages for good: who asked for the channel is to subscribe
 // again, and who was subscribed by the server has to connect again.
 func TestLoss(t *testing.T) {
-	broker := &forgottenBroker{Broker: hub.NewMemoryBroker()}
+	broker := &forgottenBroker{MemoryBroker: hub.NewMemoryBroker()}
 	s := newCluster(t, []hub.Broker{broker}, func(o *web.Options) { o.Subscribe = []string{"news"} })[0]
 	served, other := s.dialCentrifuge(t), s.dialCentrifuge(t)
 	other.say(`{"id":2,"unsubscribe":{"channel":"news"}}` + "\n" + sub(3, "news"))

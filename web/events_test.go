@@ -291,7 +291,7 @@ func TestEventsOrigin(t *testing.T) {
 // TestEventsLoss loses messages for good while a stream and a poll are open.
 func TestEventsLoss(t *testing.T) {
 	for _, channels := range []string{"channel=news", "channel=news&channel=off"} {
-		broker := &forgottenBroker{Broker: hub.NewMemoryBroker()}
+		broker := &forgottenBroker{MemoryBroker: hub.NewMemoryBroker()}
 		s := newCluster(t, []hub.Broker{broker})[0]
 		epoch := s.epoch(t, "news")
 		l := s.listen(t, channels).opens()

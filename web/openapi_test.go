@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -246,10 +247,17 @@ func TestOpenAPI(t *testing.T) {
 	}
 }
 
+// goneBroker neither publishes nor signals.
+type goneBroker struct{ awayBroker }
+
+func (goneBroker) Signal(ctx context.Context, node string, data []byte) (int, error) {
+	return cutBroker{}.Signal(ctx, node, data)
+}
+
 // TestOpenAPIErrors holds errors that any call may have against the document.
 func TestOpenAPIErrors(t *testing.T) {
 	o := newTestServer(t, nil).readOpenAPI(t)
-	away := newTestServerOn(t, awayBroker{cutBroker{hub.NewMemoryBroker()}})
+	away := newTestServerOn(t, goneBroker{awayBroker{hub.NewMemoryBroker()}})
 	for method := range o.methods() {
 		status, answer := away.call(t, "/api/"+method, `{}`)
 		if err := o.response(method, status, encode(t, answer)); err != nil || status != 401 {

@@ -46,7 +46,7 @@ func (b *townBroker) Publish(_ context.Context, channel string, m *hub.Message, 
 	return hub.PublishResult{}, nil
 }
 
-// Signal implements [hub.Broker].
+// Signal implements [hub.Signaler].
 func (b *townBroker) Signal(_ context.Context, node string, data []byte) (reached int, err error) {
 	for _, h := range b.town.all() {
 		if node == "" || node == h.Node() {

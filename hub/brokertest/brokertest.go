@@ -11,8 +11,9 @@
 //
 // The checks see a broker through hubs, as its users do: several nodes publish,
 // subscribe, recover, come, go and call one another, and what each of them hears
-// is compared with what was done. What a broker does when the system behind it is
-// away, or damaged, is for its own tests.
+// is compared with what was done. Checks of what a broker, with the stores beside
+// it, does not have are skipped. What it does when the system behind it is away, or
+// damaged, is for its own tests.
 package brokertest
 
 import (
@@ -60,7 +61,8 @@ func Run(t *testing.T, s Setup) {
 }
 
 // nodes makes n hubs in one place and waits until they are ready. Where there is
-// one node it is returned n times. Nil rules are the default ones.
+// one node it is returned n times. Nil rules are [hub.DefaultRules], without what
+// the broker does not have.
 func (s Setup) nodes(t *testing.T, n int, rules hub.Rules) []*hub.Hub {
 	t.Helper()
 	if s.Alone {
@@ -69,8 +71,8 @@ func (s Setup) nodes(t *testing.T, n int, rules hub.Rules) []*hub.Hub {
 	return s.distinct(t, n, rules, nil)
 }
 
-// distinct makes n hubs, or the one that there can be, and prepares each before it
-// runs.
+// distinct makes n hubs, or the one that there can be. Those that are prepared,
+// before they run, are to call one another.
 func (s Setup) distinct(t *testing.T, n int, rules hub.Rules, prepare func(i int, h *hub.Hub)) (hubs []*hub.Hub) {
 	t.Helper()
 	node := s.Place(t)
@@ -79,9 +81,10 @@ func (s Setup) distinct(t *testing.T, n int, rules hub.Rules, prepare func(i int
 	}
 	for i := range n {
 		o := node(t)
-		o.Rules = rules
+		o.Rules = fit(t, o, rules)
 		h := hub.New(o)
 		if prepare != nil {
+			needSignals(t, o)
 			prepare(i, h)
 		}
 		hubtest.RunHub(t, h)
@@ -91,4 +94,38 @@ func (s Setup) distinct(t *testing.T, n int, rules hub.Rules, prepare func(i int
 		hubtest.Eventually(t, hubtest.Patience, func() bool { return h.Ready(context.Background()) == nil }, "the node is ready")
 	}
 	return hubs
+}
+
+// fit returns rules that a node can have. A check that wants others is skipped.
+func fit(t *testing.T, o hub.Options, rules hub.Rules) hub.Rules {
+	t.Helper()
+	_, remembers := o.Broker.(hub.HistoryStore)
+	remembers = remembers || o.History != nil
+	_, knows := o.Broker.(hub.PresenceStore)
+	knows = knows || o.Presence != nil
+	wanted := rules
+	if rules == nil {
+		rules = hub.DefaultRules()
+	}
+	for i := range rules {
+		switch r := &rules[i]; {
+		case wanted == nil:
+			r.Presence = r.Presence && knows
+			if !remembers {
+				r.History = hub.History{}
+			}
+		case r.History.Size > 0 && !remembers:
+			t.Skipf("there is no history beside a %T", o.Broker)
+		case r.Presence && !knows:
+			t.Skipf("there is no presence beside a %T", o.Broker)
+		}
+	}
+	return rules
+}
+
+func needSignals(t *testing.T, o hub.Options) {
+	t.Helper()
+	if _, signals := o.Broker.(hub.Signaler); !signals && o.Signals == nil {
+		t.Skipf("there are no calls beside a %T", o.Broker)
+	}
 }

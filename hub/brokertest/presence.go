@@ -15,6 +15,9 @@ import (
 	"belfry/hub/hubtest"
 )
 
+// meeting are rules with presence on chats.
+var meeting = hub.Rules{{Match: "chat*", ServerPublish: true, Presence: true}, {Match: "*", ServerPublish: true}}
+
 var presenceChecks = []check{
 	{"coming and going", checkPresence},
 	{"fields", checkPresenceFields},
@@ -27,7 +30,7 @@ var presenceChecks = []check{
 }
 
 func checkPresence(t *testing.T, s Setup) {
-	hubs := s.nodes(t, 2, nil)
+	hubs := s.nodes(t, 2, meeting)
 	anna, heardByAnna := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("anna-1"))
 	ben, heardByBen := hubtest.Enter(t, hubs[1], "chat", hubtest.Client("ben"))
 	_, _ = hubtest.Enter(t, hubs[1], "chat", hubtest.Client("anna-2"))
@@ -47,7 +50,7 @@ func checkPresence(t *testing.T, s Setup) {
 
 // What is known of a client arrives whole, in the message and in the presence.
 func checkPresenceFields(t *testing.T, s Setup) {
-	hubs := s.nodes(t, 2, nil)
+	hubs := s.nodes(t, 2, meeting)
 	_, r := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("watcher"))
 	for i, c := range []hub.ClientInfo{
 		{User: "42 43", Client: "a b", ConnInfo: []byte(`{"a":1}`), ChanInfo: []byte(`[2]`)},
@@ -80,7 +83,7 @@ func checkPresenceFields(t *testing.T, s Setup) {
 // A client that subscribes again while its old subscription is still there stays
 // until both are gone; one that comes back has joined again.
 func checkPresenceAgain(t *testing.T, s Setup) {
-	hubs := s.nodes(t, 2, nil)
+	hubs := s.nodes(t, 2, meeting)
 	_, r := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("watcher"))
 	old, _ := hubtest.Enter(t, hubs[1], "chat", hubtest.Client("anna"))
 	newer := hubtest.Client("anna")
@@ -109,7 +112,7 @@ func checkPresenceAgain(t *testing.T, s Setup) {
 
 // A client that comes back as another user is counted as that one.
 func checkPresenceOtherUser(t *testing.T, s Setup) {
-	hubs := s.nodes(t, 2, nil)
+	hubs := s.nodes(t, 2, meeting)
 	first, _ := hubtest.Enter(t, hubs[0], "chat", hub.ClientInfo{User: "anna", Client: "a"})
 	second, _ := hubtest.Enter(t, hubs[0], "chat", hub.ClientInfo{User: "ben", Client: "a"})
 	hubtest.Enter(t, hubs[1], "chat", hub.ClientInfo{User: "ben", Client: "b"})
@@ -123,7 +126,7 @@ func checkPresenceOtherUser(t *testing.T, s Setup) {
 // Channels whose rules have no presence, and subscribers that say nothing of
 // themselves, are unknown.
 func checkPresenceOff(t *testing.T, s Setup) {
-	hubs := s.nodes(t, 2, nil)
+	hubs := s.nodes(t, 2, meeting)
 	_, r := hubtest.Enter(t, hubs[0], "news", hubtest.Client("anna"))
 	hubtest.Enter(t, hubs[1], "news", hubtest.Client("ben"))
 	_, known := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("anna"))
@@ -139,7 +142,7 @@ func checkPresenceOff(t *testing.T, s Setup) {
 
 // A client that is evicted leaves.
 func checkPresenceEvicted(t *testing.T, s Setup) {
-	hubs := s.nodes(t, 2, nil)
+	hubs := s.nodes(t, 2, meeting)
 	_, r := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("watcher"))
 	slow := hubtest.NewRecorder("slow")
 	var sub *hub.Subscription
@@ -163,7 +166,7 @@ func checkPresenceEvicted(t *testing.T, s Setup) {
 // who was heard of came before they went.
 func checkPresenceAtOnce(t *testing.T, s Setup) {
 	const clients = 200
-	hubs := s.nodes(t, 2, nil)
+	hubs := s.nodes(t, 2, meeting)
 	_, r := hubtest.Enter(t, hubs[0], "chat", hubtest.Client("0"))
 	var coming sync.WaitGroup
 	for i := range clients {
@@ -199,7 +202,7 @@ func checkPresenceAtOnce(t *testing.T, s Setup) {
 
 // Names that look like parts of keys are different channels.
 func checkPresenceNames(t *testing.T, s Setup) {
-	hubs := s.nodes(t, 2, nil)
+	hubs := s.nodes(t, 2, meeting)
 	names := []string{"chat", "chat}:members:x", "chat{", "chat}", "chat:nodes", "chat*", "chat:鐘"}
 	for i, name := range names {
 		hubtest.Enter(t, hubs[i%2], name, hubtest.Client(fmt.Sprint("c", i)))

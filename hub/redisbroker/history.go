@@ -26,7 +26,7 @@ var positionScript = redis.NewScript(positionSource)
 func (b *Broker) streamKey(channel string) string   { return b.topic(channel) + ":stream" }
 func (b *Broker) positionKey(channel string) string { return b.topic(channel) + ":position" }
 
-// Positions implements [hub.Broker], in one round trip.
+// Positions implements [hub.HistoryStore], in one round trip.
 func (b *Broker) Positions(ctx context.Context, channels []string, seen []hub.Position) ([]hub.Position, error) {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
@@ -96,7 +96,7 @@ func parseTime(text string) (time.Time, error) {
 	return time.Unix(seconds, microseconds*1000), nil
 }
 
-// History implements [hub.Broker]. The position is read before the messages and
+// History implements [hub.HistoryStore]. The position is read before the messages and
 // once more behind them, in one round trip: when the numbering began again in
 // between, nobody knows to which epoch they belong. A transaction would not do,
 // because Redis refuses to queue anything when it is out of memory.
@@ -197,7 +197,7 @@ func parseEntry(e redis.XMessage, epoch string) (m *hub.Message, at time.Time, e
 	return m, at, err
 }
 
-// RemoveHistory implements [hub.Broker].
+// RemoveHistory implements [hub.HistoryStore].
 func (b *Broker) RemoveHistory(ctx context.Context, channel string) error {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()

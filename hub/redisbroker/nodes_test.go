@@ -73,7 +73,7 @@ func brokerHub(t testing.TB, url string, rules hub.Rules) (*hub.Hub, *redisbroke
 	return h, b
 }
 
-func redisBroker(t *testing.T, o redisbroker.Options) hub.Broker {
+func redisBroker(t *testing.T, o redisbroker.Options) *redisbroker.Broker {
 	t.Helper()
 	b, err := redisbroker.New(o)
 	if err != nil {

@@ -19,7 +19,7 @@ func (b *Broker) oneNode(node string) string { return b.prefix + "node:" + node 
 // signals, and not the messages of a channel.
 func (b *Broker) isSignals(topic string) bool { return !strings.HasPrefix(topic, b.prefix+"{") }
 
-// Signal implements [hub.Broker]. A node without a Pub/Sub connection is not reached.
+// Signal implements [hub.Signaler]. A node without a Pub/Sub connection is not reached.
 func (b *Broker) Signal(ctx context.Context, node string, data []byte) (reached int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
