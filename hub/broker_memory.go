@@ -60,8 +60,8 @@ func (b *MemoryBroker) Run(ctx context.Context) error {
 		case now := <-sweep.C:
 			b.forget(now)
 		case <-b.presence.wake:
-			for _, c := range b.presence.take() {
-				b.bring(c)
+			for _, j := range b.presence.take() {
+				b.bring(j)
 			}
 		}
 	}
@@ -69,11 +69,11 @@ func (b *MemoryBroker) Run(ctx context.Context) error {
 
 // bring tells of a join or a leave. The channel is locked, because the handler
 // takes its messages one at a time.
-func (b *MemoryBroker) bring(coming coming) {
-	c := b.lock(coming.channel)
+func (b *MemoryBroker) bring(j joinLeave) {
+	c := b.lock(j.channel)
 	defer c.mu.Unlock()
-	b.handler.HandleMessage(coming.channel, coming.message)
-	close(coming.told)
+	b.handler.HandleMessage(j.channel, j.message)
+	close(j.told)
 }
 
 // Publish implements [Broker]. It waits while the channel's queue is full.

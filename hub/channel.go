@@ -46,10 +46,10 @@ type channel struct {
 	queued   int       // bytes in queue
 	seq      uint64    // of the last message queued, counted on this node
 	tick     int64     // the last tick queued
-	struck   time.Time // when that was
-	position Position  // of the last message queued that has one; see place
-	heard    uint64    // the newest offset that was heard of
-	recent   recent    // see recover
+	tickAt   time.Time // when that was
+	position Position  // of the last message queued that has one; see inOrder
+	highest  uint64    // the highest offset that the node knows of
+	recent   recent    // see recover.go
 	draining bool
 	formats  []format
 	sections []*section
@@ -76,22 +76,22 @@ func (c *channel) enqueue(m *Message) {
 	for c.queued > maxQueued {
 		c.room.Wait()
 	}
-	next, repair := c.place(m)
+	next, repair := c.inOrder(m)
 	if next {
 		c.push(m)
 	}
-	start := c.begin()
+	claimed := c.claimDrain()
 	c.mu.Unlock()
-	c.run(start)
+	c.startDrain(claimed)
 	if repair {
 		c.hub.repairs.want(c.name)
 	}
 }
 
-// place decides what becomes of a message that the broker brings: whether it
-// comes next in its channel, and whether the channel has to be repaired because
-// messages before it did not come. It runs under the channel's lock.
-func (c *channel) place(m *Message) (next, repair bool) {
+// inOrder reports whether a message that the broker brings comes next in its
+// channel, and whether the channel has to be repaired because messages before it did
+// not come. It runs under the channel's lock.
+func (c *channel) inOrder(m *Message) (next, repair bool) {
 	switch {
 	case m.Offset == 0:
 	case c.position.Epoch == "": // the first that the node hears of
@@ -101,12 +101,12 @@ func (c *channel) place(m *Message) (next, repair bool) {
 	case m.Offset <= c.position.Offset:
 		return false, false // came twice, or was read from the history already
 	case m.Offset > c.position.Offset+1:
-		c.heard = max(c.heard, m.Offset)
+		c.highest = max(c.highest, m.Offset)
 		return false, true
 	default:
 		c.advance(m)
 	}
-	return !c.passed(m.Tick), false
+	return !c.tickPassed(m.Tick), false
 }
 
 // advance notes that a message with a position came next. It runs under the
@@ -116,19 +116,19 @@ func (c *channel) advance(m *Message) {
 	c.recent.add(m)
 }
 
-// passed reports whether a tick has been struck already, and notes it if not.
+// tickPassed reports whether a tick has been struck already, and notes it if not.
 // A tick is late when the node struck the second by itself and the broker
 // brings it after all, or when it comes from a node whose clock is behind that
 // of another. One that comes when the date has stopped is taken: the clock was
 // set back, or the node whose clock was ahead is gone.
-func (c *channel) passed(tick int64) bool {
+func (c *channel) tickPassed(tick int64) bool {
 	if tick == 0 {
 		return false
 	}
-	if tick <= c.tick && time.Since(c.struck) < tickStop {
+	if tick <= c.tick && time.Since(c.tickAt) < tickStop {
 		return true
 	}
-	c.tick, c.struck = tick, time.Now()
+	c.tick, c.tickAt = tick, time.Now()
 	return false
 }
 
@@ -139,17 +139,17 @@ func (c *channel) push(m *Message) {
 	c.queued += m.size()
 }
 
-// begin reports whether a drain has to be started, and notes that it is. It runs
-// under the lock.
-func (c *channel) begin() bool {
-	start := !c.draining && len(c.queue) > 0
-	c.draining = c.draining || start
-	return start
+// claimDrain reports whether the caller has to start a drain, once the lock under
+// which this runs is released, and notes that one is under way.
+func (c *channel) claimDrain() bool {
+	claimed := !c.draining && len(c.queue) > 0
+	c.draining = c.draining || claimed
+	return claimed
 }
 
-// run starts the drain.
-func (c *channel) run(start bool) {
-	if start {
+// startDrain starts the drain that was claimed.
+func (c *channel) startDrain(claimed bool) {
+	if claimed {
 		c.hub.drains.Go(c.drain)
 	}
 }
@@ -195,9 +195,9 @@ func (c *channel) lastPosition() Position {
 	return c.position
 }
 
-// begins notes where the channel's history ended when the node began to listen,
+// startFrom notes where the channel's history ended when the node began to listen,
 // unless a message has said so already.
-func (c *channel) begins(p Position) {
+func (c *channel) startFrom(p Position) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.position.Epoch == "" {

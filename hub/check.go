@@ -53,14 +53,15 @@ func (h *Hub) compare(ctx context.Context, channels []*channel) {
 	}
 	for i, p := range reached {
 		known := p.Epoch != "" // one that the broker cannot tell of keeps no other waiting
-		if c := channels[i]; known && before[i].behind(p) && c.lastPosition() == before[i] {
+		if c := channels[i]; known && needsRepair(before[i], p) && c.lastPosition() == before[i] {
 			h.repairs.want(c.name)
 		}
 	}
 }
 
-// behind reports whether there are messages between two positions of a channel,
-// or no way to tell.
-func (p Position) behind(q Position) bool {
-	return p.Epoch != q.Epoch || p.Offset < q.Offset
+// needsRepair reports whether a channel has missed messages, or whether there is no
+// way to tell, when the node has seen one position and the history has reached
+// another.
+func needsRepair(seen, reached Position) bool {
+	return seen.Epoch != reached.Epoch || seen.Offset < reached.Offset
 }

@@ -282,7 +282,7 @@ func (h *Hub) NumSubscribers(channel string) int {
 // acquire returns the channel after the broker was asked for it, and holds it
 // until release.
 func (h *Hub) acquire(ctx context.Context, name string, rule *Rule) (*channel, error) {
-	c, first := h.hold(name, rule)
+	c, first := h.retain(name, rule)
 	if first {
 		// Others may wait for this call, so it outlives the one who made it.
 		c.open(context.WithoutCancel(ctx))
@@ -304,12 +304,12 @@ func (c *channel) open(ctx context.Context) {
 		return
 	}
 	// An error leaves the position unknown, and the next subscriber asks again.
-	_ = c.locate(ctx)
+	_ = c.findPosition(ctx)
 }
 
-// locate finds out where the history ends, unless that is known or there is
+// findPosition finds out where the history ends, unless that is known or there is
 // none.
-func (c *channel) locate(ctx context.Context) error {
+func (c *channel) findPosition(ctx context.Context) error {
 	if !c.rule.History.on() || c.lastPosition().Epoch != "" {
 		return nil
 	}
@@ -324,12 +324,12 @@ func (c *channel) locate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("subscribe to %q: %w", c.name, err)
 	}
-	c.begins(positions[0])
+	c.startFrom(positions[0])
 	return nil
 }
 
-// hold returns the channel, made if need be, with one more reference.
-func (h *Hub) hold(name string, rule *Rule) (c *channel, first bool) {
+// retain returns the channel, made if need be, with one more reference.
+func (h *Hub) retain(name string, rule *Rule) (c *channel, first bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c = h.channels[name]
@@ -364,7 +364,7 @@ func (h *Hub) sweep(ctx context.Context) {
 				h.broker.Unsubscribe(name)
 			}
 			for _, c := range h.all() {
-				c.letGo(now)
+				c.dropRecent(now)
 			}
 		}
 	}

@@ -14,9 +14,9 @@ const joinWait = 1500 * time.Millisecond
 type memoryPresence struct {
 	mu       sync.Mutex // guards what follows
 	channels map[string]map[string]*memoryMember
-	comings  []coming
+	untold   []joinLeave
 	ended    bool          // nobody is told any more
-	wake     chan struct{} // holds a token when there are comings
+	wake     chan struct{} // holds a token when somebody is to be told
 }
 
 // memoryMember is a client on a channel.
@@ -25,8 +25,8 @@ type memoryMember struct {
 	info ClientInfo // what the newest join said
 }
 
-// coming is a join or a leave that is to be told of.
-type coming struct {
+// joinLeave is a join or a leave that is to be told of.
+type joinLeave struct {
 	channel string
 	message *Message
 	told    chan struct{} // closed when that was done
@@ -96,8 +96,8 @@ func (p *memoryPresence) tell(channel string, k Kind, c ClientInfo) (told <-chan
 	if p.ended {
 		return closedChannel
 	}
-	one := coming{channel, newComing(k, c), make(chan struct{})}
-	p.comings = append(p.comings, one)
+	one := joinLeave{channel, newJoinLeave(k, c), make(chan struct{})}
+	p.untold = append(p.untold, one)
 	select {
 	case p.wake <- struct{}{}:
 	default:
@@ -113,23 +113,23 @@ func (p *memoryPresence) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = true
-	for _, c := range p.comings {
+	for _, c := range p.untold {
 		close(c.told)
 	}
-	p.comings = nil
+	p.untold = nil
 }
 
-// newComing makes the message of a join or a leave.
-func newComing(k Kind, c ClientInfo) *Message {
+// newJoinLeave makes the message of a join or a leave.
+func newJoinLeave(k Kind, c ClientInfo) *Message {
 	return &Message{Kind: k, Info: &c, Time: time.Now().UnixMilli(), Exclude: c.Client}
 }
 
 // take returns what is to be told.
-func (p *memoryPresence) take() []coming {
+func (p *memoryPresence) take() []joinLeave {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	taken := p.comings
-	p.comings = nil
+	taken := p.untold
+	p.untold = nil
 	return taken
 }
 

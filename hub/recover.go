@@ -19,7 +19,7 @@ type recent struct {
 	messages []*Message    // in one piece up to the channel's position
 	until    time.Time     // when it is let go of; zero: there is none
 	limit    int           // messages
-	began    uint64        // the position's offset when the last read began
+	start    uint64        // the position's offset when the last read began
 }
 
 // beginReading waits for its turn to ask the broker about the history, until
@@ -85,13 +85,13 @@ func (c *channel) recover(ctx context.Context, since, joined Position) ([]*Messa
 		return nil, false, err
 	}
 	defer c.endReading()
-	if missed, ok := c.atHand(since, joined); ok {
+	if missed, ok := c.fromRecent(since, joined); ok {
 		return missed, true, nil
 	}
 	if err := c.read(ctx, since); err != nil {
 		return nil, false, err
 	}
-	missed, ok := c.atHand(since, joined)
+	missed, ok := c.fromRecent(since, joined)
 	return missed, ok, nil
 }
 
@@ -102,14 +102,14 @@ func (c *channel) catchUp(ctx context.Context, since Position) error {
 	if !c.rule.History.on() {
 		return nil // whatever position was made up
 	}
-	if err := c.locate(ctx); err != nil || !c.behind(since) {
+	if err := c.findPosition(ctx); err != nil || !c.isBefore(since) {
 		return err
 	}
 	if err := c.beginReading(ctx); err != nil {
 		return err
 	}
 	defer c.endReading()
-	if !c.behind(since) || c.hub.receiver(c.name) == nil {
+	if !c.isBefore(since) || c.hub.receiver(c.name) == nil {
 		return nil // somebody else did it, or the hub has stopped
 	}
 	defer c.hub.drains.Done()
@@ -120,14 +120,14 @@ func (c *channel) catchUp(ctx context.Context, since Position) error {
 	return c.hub.repairOne(ctx, c, positions[0])
 }
 
-// behind reports whether a position is ahead of the channel's, in the same
-// numbering.
-func (c *channel) behind(p Position) bool {
+// isBefore reports whether the channel has still to come to a position, of the same
+// epoch.
+func (c *channel) isBefore(p Position) bool {
 	at := c.lastPosition()
 	return p.Epoch == at.Epoch && p.Offset > at.Offset
 }
 
-func (c *channel) atHand(since, joined Position) ([]*Message, bool) {
+func (c *channel) fromRecent(since, joined Position) ([]*Message, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	missed, ok := c.recent.between(since.Offset, joined.Offset)
@@ -143,7 +143,7 @@ func (c *channel) atHand(since, joined Position) ([]*Message, bool) {
 // that come during the read are collected behind it.
 func (c *channel) read(ctx context.Context, since Position) error {
 	c.mu.Lock()
-	c.recent.begin(c.position, c.rule.History.Size)
+	c.recent.collect(c.position, c.rule.History.Size)
 	c.mu.Unlock()
 	since.Offset -= min(since.Offset, uint64(c.rule.History.Size/4))
 	r, err := c.hub.history.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.TTL})
@@ -154,37 +154,37 @@ func (c *channel) read(ctx context.Context, since Position) error {
 		c.recent.forget()
 		return err
 	}
-	c.recent.keep(r, c.position.Epoch)
+	c.recent.merge(r, c.position.Epoch)
 	return nil
 }
 
-// begin collects what comes from now on.
-func (r *recent) begin(p Position, limit int) {
-	r.messages, r.until, r.limit, r.began = nil, time.Now().Add(recentFor), limit, p.Offset
+// collect keeps what comes from now on.
+func (r *recent) collect(p Position, limit int) {
+	r.messages, r.until, r.limit, r.start = nil, time.Now().Add(recentFor), limit, p.Offset
 }
 
-// keep puts what was read before what was collected meanwhile, if the two are in
+// merge puts what was read before what was collected meanwhile, if the two are in
 // one piece. Otherwise what was read serves those who wait for it, until the next
 // message comes.
-func (r *recent) keep(h HistoryResult, epoch string) {
+func (r *recent) merge(h HistoryResult, epoch string) {
 	older := h.Messages
-	for len(older) > 0 && older[len(older)-1].Offset > r.began {
+	for len(older) > 0 && older[len(older)-1].Offset > r.start {
 		older = older[:len(older)-1] // collected, or to come yet
 	}
 	n := len(older)
-	whole := n > 0 && older[n-1].Offset == r.began && older[n-1].Offset-older[0].Offset == uint64(n-1)
+	whole := n > 0 && older[n-1].Offset == r.start && older[n-1].Offset-older[0].Offset == uint64(n-1)
 	if r.until.IsZero() || h.Position.Epoch != epoch || !whole {
 		r.forget()
 		return
 	}
-	if len(r.messages) > 0 && r.messages[0].Offset != r.began+1 {
+	if len(r.messages) > 0 && r.messages[0].Offset != r.start+1 {
 		r.messages = nil // so many came that the first were dropped
 	}
 	r.messages = append(slices.Clone(older), r.messages...)
 }
 
-// letGo drops what is at hand when it has not been needed for a while.
-func (c *channel) letGo(now time.Time) {
+// dropRecent lets go of what is at hand when it has not been needed for a while.
+func (c *channel) dropRecent(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now.After(c.recent.until) {

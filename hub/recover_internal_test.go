@@ -6,7 +6,7 @@ import "testing"
 // and what was collected are not one piece, and nobody gets a part of each.
 func TestRecentIsInOnePiece(t *testing.T) {
 	var r recent
-	r.begin(Position{"e", 10}, 5)
+	r.collect(Position{"e", 10}, 5)
 	add := func(first, last uint64) {
 		for i := first; i <= last; i++ {
 			r.add(&Message{Epoch: "e", Offset: i})
@@ -17,7 +17,7 @@ func TestRecentIsInOnePiece(t *testing.T) {
 	for i := uint64(6); i <= 10; i++ {
 		read = append(read, &Message{Epoch: "e", Offset: i})
 	}
-	r.keep(HistoryResult{Messages: read, Position: Position{"e", 10}}, "e")
+	r.merge(HistoryResult{Messages: read, Position: Position{"e", 10}}, "e")
 	if got, ok := r.between(7, 10); !ok || len(got) != 3 || got[0].Offset != 8 || got[2].Offset != 10 {
 		t.Errorf("between 7 and 10: %v, %t; want the three that were read", got, ok)
 	}

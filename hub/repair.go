@@ -126,7 +126,7 @@ func (h *Hub) repairTo(ctx context.Context, name string, reached Position) error
 		return nil
 	}
 	defer h.drains.Done()
-	c.begins(reached)
+	c.startFrom(reached)
 	return h.repairOne(ctx, c, reached)
 }
 
@@ -144,19 +144,19 @@ func (h *Hub) repairOne(ctx context.Context, c *channel, reached Position) error
 		}
 		var repaired int
 		var lost bool
-		repaired, lost, again = c.splice(since, r)
+		repaired, lost, again = c.fillGap(since, r)
 		reached = r.Position
 		h.count(c.name, repaired, lost)
 	}
 	return nil
 }
 
-// splice queues what a read of the history since a position of the channel
+// fillGap queues what a read of the history since a position of the channel
 // brought. When that is not all that was missed, a mark is queued instead, which
 // tells the subscribers, and the channel goes on from where the history is now.
 // It returns how many messages were missing, and whether to read again because
-// more has been heard of, or because the epoch has changed since the read.
-func (c *channel) splice(since Position, r HistoryResult) (repaired int, lost, again bool) {
+// more is known of, or because the epoch has changed since the read.
+func (c *channel) fillGap(since Position, r HistoryResult) (repaired int, lost, again bool) {
 	c.mu.Lock()
 	switch {
 	case since.Epoch != c.position.Epoch:
@@ -164,8 +164,8 @@ func (c *channel) splice(since Position, r HistoryResult) (repaired int, lost, a
 		return 0, false, true
 	case r.Position.Epoch == c.position.Epoch && r.Position.Offset <= c.position.Offset:
 		// Nothing was missing, or it has come meanwhile.
-	case !c.reaches(r):
-		c.position, c.heard, lost = r.Position, 0, true
+	case !c.isComplete(r):
+		c.position, c.highest, lost = r.Position, 0, true
 		c.recent.forget()
 		c.push(&Message{loss: true})
 	default:
@@ -173,25 +173,25 @@ func (c *channel) splice(since Position, r HistoryResult) (repaired int, lost, a
 			if m.Offset > c.position.Offset {
 				c.advance(m)
 				repaired++
-				if !c.passed(m.Tick) {
+				if !c.tickPassed(m.Tick) {
 					c.push(m)
 				}
 			}
 		}
 	}
-	// Something heard of that even the history does not have is no reason to
+	// An offset that even the history does not have is no reason to
 	// read for ever.
-	again = c.heard > c.position.Offset && repaired > 0
-	c.heard = c.position.Offset
-	start := c.begin()
+	again = c.highest > c.position.Offset && repaired > 0
+	c.highest = c.position.Offset
+	claimed := c.claimDrain()
 	c.mu.Unlock()
-	c.run(start)
+	c.startDrain(claimed)
 	return repaired, lost, again
 }
 
-// reaches reports whether a result has every message behind the channel's
+// isComplete reports whether a result has every message behind the channel's
 // position up to its own. It runs under the lock.
-func (c *channel) reaches(r HistoryResult) bool {
+func (c *channel) isComplete(r HistoryResult) bool {
 	if r.Position.Epoch != c.position.Epoch || len(r.Messages) == 0 {
 		return false
 	}
