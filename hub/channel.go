@@ -36,7 +36,7 @@ type channel struct {
 	hub   *Hub
 	ready chan struct{} // closed once the broker has been asked for the channel
 
-	// refs and idle are guarded by the hub's lock.
+	// refs and idle are guarded by the lock of the registry.
 	refs int       // subscriptions and calls that hold the channel
 	idle time.Time // when refs became zero
 
@@ -84,7 +84,7 @@ func (c *channel) enqueue(m *Message) {
 	c.mu.Unlock()
 	c.startDrain(claimed)
 	if repair {
-		c.hub.repairs.want(c.name)
+		c.hub.repairer.want(c.name)
 	}
 }
 
@@ -150,7 +150,7 @@ func (c *channel) claimDrain() bool {
 // startDrain starts the drain that was claimed.
 func (c *channel) startDrain(claimed bool) {
 	if claimed {
-		c.hub.drains.Go(c.drain)
+		c.hub.registry.drains.Go(c.drain)
 	}
 }
 

@@ -14,47 +14,35 @@ const checkEvery = 40 * time.Second
 
 // check compares positions until the context ends: those of some channels at a
 // time, spread over the interval, and over that of other nodes.
-func (h *Hub) check(ctx context.Context) {
-	pause(ctx, rand.N(h.every))
+func (r *repairer) check(ctx context.Context) {
+	pause(ctx, rand.N(checkEvery))
 	for ctx.Err() == nil {
-		parts := slices.Collect(slices.Chunk(h.positioned(), repairBatch))
+		parts := slices.Collect(slices.Chunk(r.registry.positioned(), repairBatch))
 		for _, channels := range parts {
-			h.compare(ctx, channels)
-			pause(ctx, h.every/time.Duration(len(parts)))
+			r.compare(ctx, channels)
+			pause(ctx, checkEvery/time.Duration(len(parts)))
 		}
 		if len(parts) == 0 {
-			pause(ctx, h.every)
+			pause(ctx, checkEvery)
 		}
 	}
-}
-
-// positioned returns the channels that have a history, and subscribers here.
-func (h *Hub) positioned() (channels []*channel) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	for _, c := range h.channels {
-		if c.refs > 0 && c.rule.History.on() {
-			channels = append(channels, c)
-		}
-	}
-	return channels
 }
 
 // compare hands channels that are behind the broker to the repairers. One that
 // moves meanwhile needs no help: what comes next shows what is missing before it.
-func (h *Hub) compare(ctx context.Context, channels []*channel) {
+func (r *repairer) compare(ctx context.Context, channels []*channel) {
 	names, before := make([]string, len(channels)), make([]Position, len(channels))
 	for i, c := range channels {
 		names[i], before[i] = c.name, c.lastPosition()
 	}
-	reached, err := h.history.Positions(ctx, names, before)
+	reached, err := r.history.Positions(ctx, names, before)
 	if err != nil {
-		h.logger.Debug("not every position is compared", "err", err)
+		r.logger.Debug("not every position is compared", "err", err)
 	}
 	for i, p := range reached {
 		known := p.Epoch != "" // one that the broker cannot tell of keeps no other waiting
 		if c := channels[i]; known && needsRepair(before[i], p) && c.lastPosition() == before[i] {
-			h.repairs.want(c.name)
+			r.want(c.name)
 		}
 	}
 }

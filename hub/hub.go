@@ -1,14 +1,12 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,27 +36,26 @@ type Options struct {
 
 	Rules  Rules        // nil: DefaultRules
 	Logger *slog.Logger // nil: discards
+
+	// CallWait is how long nodes have to answer a call; see [Hub.CallAll]. It is
+	// the same for all nodes. Zero: a second.
+	CallWait time.Duration
 }
 
-// Hub is the registry of channels and subscribers of one node. Its methods are
-// safe for several goroutines.
+// Hub brings the messages of channels to the subscribers of one node. Its methods
+// are safe for several goroutines.
 type Hub struct {
 	broker   Broker
 	history  HistoryStore
 	presence PresenceStore
-	signals  Signaler
 	rules    Rules
 	logger   *slog.Logger
 	node     string
 	now      func() time.Time // the node's clock, which tests set
-	calls    calls
-	drains   sync.WaitGroup // rounds under way, messages on their way to them, answers to calls
-	every    time.Duration  // see checkEvery
 
-	mu       sync.RWMutex // guards what follows, and the refs and idle of channels
-	channels map[string]*channel
-	stopped  bool // nothing is added to drains any more
-	repairs  repairs
+	registry registry
+	repairer *repairer
+	calls    *calls
 	stats    stats
 }
 
@@ -80,27 +77,67 @@ func (h *Hub) Stats() Stats {
 // New makes a hub and attaches it to its broker. It panics when a rule has a
 // history or presence and no part is there for it, which is a fault of the program.
 func New(o Options) *Hub {
+	o = o.complete()
 	h := &Hub{
-		broker: o.Broker, rules: o.Rules, logger: o.Logger, now: time.Now,
+		broker: o.Broker, history: o.History, presence: o.Presence,
+		rules: o.Rules, logger: o.Logger, now: time.Now,
 		node:     rand.Text()[:8],
-		calls:    newCalls(),
-		channels: make(map[string]*channel),
-		repairs:  newRepairs(),
-		every:    checkEvery,
+		registry: registry{channels: make(map[string]*channel)},
 	}
-	if h.broker == nil {
-		h.broker = NewMemoryBroker()
-	}
-	if h.rules == nil {
-		h.rules = DefaultRules()
-	}
-	h.rules = h.rules.complete()
-	if h.logger == nil {
-		h.logger = slog.New(slog.DiscardHandler)
-	}
-	h.takeParts(o)
+	h.repairer = newRepairer(&h.registry, h.history, h.logger, &h.stats)
+	h.calls = newCalls(h.node, o.Signals, h.logger, o.CallWait)
 	h.broker.Attach(h)
 	return h
+}
+
+// complete returns the options with every default written out.
+func (o Options) complete() Options {
+	if o.Broker == nil {
+		o.Broker = NewMemoryBroker()
+	}
+	if o.Rules == nil {
+		o.Rules = DefaultRules()
+	}
+	o.Rules = o.Rules.complete()
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.CallWait = cmp.Or(o.CallWait, callWait)
+	return o.withStores()
+}
+
+// withStores returns the options with the stores and the signaler that the broker
+// is, and those that stand in for what nobody needs. It panics when a rule wants
+// what there is not.
+func (o Options) withStores() Options {
+	o.History, o.Presence, o.Signals = partOf(o.History, o.Broker), partOf(o.Presence, o.Broker), partOf(o.Signals, o.Broker)
+	for _, r := range o.Rules {
+		switch {
+		case r.History.on() && o.History == nil:
+			panic(fmt.Sprintf("hub: the rule %q has a history, which a %T does not keep: set Options.History", r.Match, o.Broker))
+		case r.Presence && o.Presence == nil:
+			panic(fmt.Sprintf("hub: the rule %q has presence, which a %T does not know: set Options.Presence", r.Match, o.Broker))
+		}
+	}
+	if o.History == nil {
+		o.History = noHistory{}
+	}
+	if o.Presence == nil {
+		o.Presence = noPresence{}
+	}
+	if o.Signals == nil {
+		o.Signals = noSignals{}
+	}
+	return o
+}
+
+// partOf returns a part that was given or, when that is nil, the broker if it is
+// one. The result is nil when it is none.
+func partOf[T any](given T, b Broker) T {
+	if any(given) == nil {
+		given, _ = b.(T)
+	}
+	return given
 }
 
 // Run runs the broker, the date ticker and the care of channels until the context
@@ -111,22 +148,11 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { return h.broker.Run(ctx) })
 	g.Go(func() error { h.strike(ctx); return nil })
 	g.Go(func() error { h.sweep(ctx); return nil })
-	g.Go(func() error { h.check(ctx); return nil })
-	for range repairers {
-		g.Go(func() error { h.repair(ctx); return nil })
-	}
+	g.Go(func() error { h.repairer.run(ctx); return nil })
 	err := g.Wait()
-	h.stop()
-	h.drains.Wait()
+	h.registry.stop()
+	h.calls.stop()
 	return err
-}
-
-// stop refuses messages from now on, so that the drains come to an end.
-func (h *Hub) stop() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.stopped = true
-	h.calls.end()
 }
 
 // Ready returns nil when the broker works, and otherwise an error wrapping
@@ -167,21 +193,9 @@ func (h *Hub) Publish(ctx context.Context, channel string, m *Message, o Publish
 		m.Time = h.now().UnixMilli()
 	}
 	if !o.SkipHistory {
-		o.History, o.Seen = rule.History, h.seen(channel)
+		o.History, o.Seen = rule.History, h.registry.position(channel)
 	}
 	return h.broker.Publish(ctx, channel, m, o.complete())
-}
-
-// seen returns the last position of a channel that reached this node, or zero
-// when it does not listen.
-func (h *Hub) seen(channel string) Position {
-	h.mu.RLock()
-	c := h.channels[channel]
-	h.mu.RUnlock()
-	if c == nil {
-		return Position{}
-	}
-	return c.lastPosition()
 }
 
 // History reads what a channel remembers, within the age of its rule. Errors are
@@ -205,149 +219,9 @@ func (h *Hub) RemoveHistory(ctx context.Context, channel string) error {
 
 // HandleMessage implements [Handler]. Once Run has returned it does nothing.
 func (h *Hub) HandleMessage(channel string, m *Message) {
-	if c := h.receiver(channel); c != nil {
-		defer h.drains.Done()
+	if c := h.registry.receiver(channel); c != nil {
+		defer h.registry.drains.Done()
 		c.enqueue(m)
-	}
-}
-
-// receiver returns the channel that a message is for, counted among the drains,
-// or nil when nobody is interested.
-func (h *Hub) receiver(name string) *channel {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	c := h.channels[name]
-	if c == nil || h.stopped {
-		return nil
-	}
-	h.drains.Add(1)
-	return c
-}
-
-// SubscribeOptions are a subscriber's wishes. The zero value has none.
-type SubscribeOptions struct {
-	// Rule is that of the channel, as [Hub.Rule] returned it. Nil: the hub looks
-	// for it.
-	Rule *Rule
-	// Recover is the position of the last message that the subscriber has.
-	// What came after it is in [Subscription.Missed].
-	Recover *Position
-	// Client is who subscribes, for channels with presence; its Client is the
-	// subscriber's ID. Nil: somebody whom nobody is told of.
-	Client *ClientInfo
-}
-
-// Subscribe adds a subscriber to a channel. Deliveries are held until
-// [Subscription.Start]; the caller must Start or Cancel what it gets. When the
-// broker is away the subscription is made all the same, without a position, and
-// comes alive with the broker; but not one that recovers. Errors wrap
-// [ErrChannelName], [ErrUnknownChannel] or [ErrUnavailable], or are the
-// context's.
-func (h *Hub) Subscribe(ctx context.Context, channel string, s Subscriber, e Encoder, o SubscribeOptions) (*Subscription, error) {
-	rule, err := h.ruleOf(channel, o.Rule)
-	if err != nil {
-		return nil, err
-	}
-	c, err := h.acquire(ctx, channel, rule)
-	if err != nil {
-		return nil, err
-	}
-	if o.Recover != nil {
-		err = c.catchUp(ctx, *o.Recover)
-	}
-	if err != nil {
-		h.release(c)
-		return nil, err
-	}
-	sub := &Subscription{subscriber: s, channel: c, format: c.useFormat(e), section: c.seat(), hold: &hold{}}
-	sub.section.join(sub)
-	if err := sub.recover(ctx, o); err != nil {
-		sub.Cancel()
-		return nil, err
-	}
-	sub.enter(ctx, o.Client)
-	return sub, nil
-}
-
-// NumSubscribers returns how many subscriptions a channel has on this node.
-func (h *Hub) NumSubscribers(channel string) int {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	if c := h.channels[channel]; c != nil {
-		return c.refs
-	}
-	return 0
-}
-
-// acquire returns the channel after the broker was asked for it, and holds it
-// until release.
-func (h *Hub) acquire(ctx context.Context, name string, rule *Rule) (*channel, error) {
-	c, first := h.retain(name, rule)
-	if first {
-		// Others may wait for this call, so it outlives the one who made it.
-		c.open(context.WithoutCancel(ctx))
-		close(c.ready)
-	}
-	select {
-	case <-c.ready:
-	case <-ctx.Done():
-		h.release(c)
-		return nil, fmt.Errorf("subscribe to %q: %w", name, ctx.Err())
-	}
-	return c, nil
-}
-
-// open asks the broker for the channel's messages.
-func (c *channel) open(ctx context.Context) {
-	if err := c.hub.broker.Subscribe(ctx, c.name); err != nil {
-		c.hub.logger.Debug("channel waits for the broker", "channel", c.name, "err", err)
-		return
-	}
-	// An error leaves the position unknown, and the next subscriber asks again.
-	_ = c.findPosition(ctx)
-}
-
-// findPosition finds out where the history ends, unless that is known or there is
-// none.
-func (c *channel) findPosition(ctx context.Context) error {
-	if !c.rule.History.on() || c.lastPosition().Epoch != "" {
-		return nil
-	}
-	if err := c.beginReading(ctx); err != nil {
-		return err
-	}
-	defer c.endReading()
-	if c.lastPosition().Epoch != "" {
-		return nil
-	}
-	positions, err := c.hub.history.Positions(ctx, []string{c.name}, []Position{{}})
-	if err != nil {
-		return fmt.Errorf("subscribe to %q: %w", c.name, err)
-	}
-	c.startFrom(positions[0])
-	return nil
-}
-
-// retain returns the channel, made if need be, with one more reference.
-func (h *Hub) retain(name string, rule *Rule) (c *channel, first bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	c = h.channels[name]
-	if c == nil {
-		c, first = newChannel(h, name, rule), true
-		h.channels[name] = c
-	}
-	c.refs++
-	return c, first
-}
-
-// release gives back one reference.
-func (h *Hub) release(c *channel) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	c.refs--
-	if c.refs == 0 {
-		c.idle = time.Now()
 	}
 }
 
@@ -360,31 +234,12 @@ func (h *Hub) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			for _, name := range h.dropIdle(now) {
+			for _, name := range h.registry.dropIdle(now, idleAfter) {
 				h.broker.Unsubscribe(name)
 			}
-			for _, c := range h.all() {
+			for _, c := range h.registry.all() {
 				c.dropRecent(now)
 			}
 		}
 	}
-}
-
-func (h *Hub) dropIdle(now time.Time) (names []string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for name, c := range h.channels {
-		if c.refs == 0 && now.Sub(c.idle) >= idleAfter {
-			delete(h.channels, name)
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// all returns the channels of this node.
-func (h *Hub) all() []*channel {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	return slices.Collect(maps.Values(h.channels))
 }

@@ -109,15 +109,15 @@ func (c *channel) catchUp(ctx context.Context, since Position) error {
 		return err
 	}
 	defer c.endReading()
-	if !c.isBefore(since) || c.hub.receiver(c.name) == nil {
+	if !c.isBefore(since) || c.hub.registry.receiver(c.name) == nil {
 		return nil // somebody else did it, or the hub has stopped
 	}
-	defer c.hub.drains.Done()
+	defer c.hub.registry.drains.Done()
 	positions, err := c.hub.history.Positions(ctx, []string{c.name}, []Position{c.lastPosition()})
 	if err != nil {
 		return fmt.Errorf("subscribe to %q: %w", c.name, err)
 	}
-	return c.hub.repairOne(ctx, c, positions[0])
+	return c.hub.repairer.repairOne(ctx, c, positions[0])
 }
 
 // isBefore reports whether the channel has still to come to a position, of the same

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -15,19 +16,44 @@ const (
 	repairRetry = 100 * time.Millisecond
 )
 
-// repairs are the channels that may have missed messages.
-type repairs struct {
+// repairer brings channels of a node that may have missed messages to where their
+// histories are.
+type repairer struct {
+	registry *registry
+	history  HistoryStore
+	logger   *slog.Logger
+	stats    *stats
+
 	mu     sync.Mutex // guards what follows
 	wanted map[string]struct{}
 	wake   chan struct{} // holds a token when wanted is not empty
 }
 
-func newRepairs() repairs {
-	return repairs{wanted: make(map[string]struct{}), wake: make(chan struct{}, 1)}
+func newRepairer(r *registry, s HistoryStore, logger *slog.Logger, stats *stats) *repairer {
+	return &repairer{
+		registry: r, history: s, logger: logger, stats: stats,
+		wanted: make(map[string]struct{}), wake: make(chan struct{}, 1),
+	}
+}
+
+// run repairs channels, and compares positions with the broker's, until the
+// context ends.
+func (r *repairer) run(ctx context.Context) {
+	var parts sync.WaitGroup
+	for range repairers {
+		parts.Go(func() { r.repair(ctx) })
+	}
+	r.check(ctx)
+	parts.Wait()
+}
+
+// HandleGap implements [Handler]. Without a history there is nothing to repair.
+func (h *Hub) HandleGap(channels []string) {
+	h.repairer.want(h.registry.withHistory(channels)...)
 }
 
 // want asks for the repair of channels. It does not block.
-func (r *repairs) want(channels ...string) {
+func (r *repairer) want(channels ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, c := range channels {
@@ -37,7 +63,7 @@ func (r *repairs) want(channels ...string) {
 }
 
 // take returns some of the channels, at most n, and leaves a token for the rest.
-func (r *repairs) take(n int) (channels []string) {
+func (r *repairer) take(n int) (channels []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for c := range r.wanted {
@@ -52,7 +78,7 @@ func (r *repairs) take(n int) (channels []string) {
 }
 
 // signal runs under the lock.
-func (r *repairs) signal() {
+func (r *repairer) signal() {
 	if len(r.wanted) == 0 {
 		return
 	}
@@ -62,57 +88,42 @@ func (r *repairs) signal() {
 	}
 }
 
-// HandleGap implements [Handler]. Without a history there is nothing to repair.
-func (h *Hub) HandleGap(channels []string) { h.repairs.want(h.keeping(channels)...) }
-
-// keeping returns those channels that are listened to here and have a history.
-func (h *Hub) keeping(names []string) (keeping []string) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	for _, name := range names {
-		if c := h.channels[name]; c != nil && c.rule.History.on() {
-			keeping = append(keeping, name)
-		}
-	}
-	return keeping
-}
-
 // repair repairs channels until the context ends: it compares what this node
 // has queued with where the history is, many channels in one question, and
 // reads what is missing.
-func (h *Hub) repair(ctx context.Context) {
+func (r *repairer) repair(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-h.repairs.wake:
+		case <-r.wake:
 		}
-		left, err := h.repairAll(ctx, h.repairs.take(repairBatch))
+		left, err := r.repairAll(ctx, r.take(repairBatch))
 		if err != nil && ctx.Err() == nil {
-			h.logger.Debug("repair waits for the broker", "err", err)
-			h.repairs.want(left...)
+			r.logger.Debug("repair waits for the broker", "err", err)
+			r.want(left...)
 			pause(ctx, repairRetry)
 		}
 	}
 }
 
 // repairAll returns the channels that could not be repaired, and why.
-func (h *Hub) repairAll(ctx context.Context, names []string) (left []string, err error) {
+func (r *repairer) repairAll(ctx context.Context, names []string) (left []string, err error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
 	seen := make([]Position, len(names))
 	for i, name := range names {
-		seen[i] = h.seen(name)
+		seen[i] = r.registry.position(name)
 	}
 	// One channel that the broker cannot tell of keeps no other waiting.
-	positions, err := h.history.Positions(ctx, names, seen)
+	positions, err := r.history.Positions(ctx, names, seen)
 	for i, name := range names {
 		if i >= len(positions) || positions[i].Epoch == "" {
 			left = append(left, name)
 			continue
 		}
-		if err := h.repairTo(ctx, name, positions[i]); err != nil {
+		if err := r.repairTo(ctx, name, positions[i]); err != nil {
 			return append(left, names[i:]...), err
 		}
 	}
@@ -120,33 +131,33 @@ func (h *Hub) repairAll(ctx context.Context, names []string) (left []string, err
 }
 
 // repairTo repairs a channel, if there is still somebody who listens.
-func (h *Hub) repairTo(ctx context.Context, name string, reached Position) error {
-	c := h.receiver(name)
+func (r *repairer) repairTo(ctx context.Context, name string, reached Position) error {
+	c := r.registry.receiver(name)
 	if c == nil {
 		return nil
 	}
-	defer h.drains.Done()
+	defer r.registry.drains.Done()
 	c.startFrom(reached)
-	return h.repairOne(ctx, c, reached)
+	return r.repairOne(ctx, c, reached)
 }
 
 // repairOne brings a channel to a position that the history is known to have
 // reached.
-func (h *Hub) repairOne(ctx context.Context, c *channel, reached Position) error {
+func (r *repairer) repairOne(ctx context.Context, c *channel, reached Position) error {
 	for again := true; again; {
 		since := c.lastPosition()
 		if since == reached {
 			return nil
 		}
-		r, err := h.history.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.TTL})
+		read, err := r.history.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.TTL})
 		if err != nil {
 			return err
 		}
 		var repaired int
 		var lost bool
-		repaired, lost, again = c.fillGap(since, r)
-		reached = r.Position
-		h.count(c.name, repaired, lost)
+		repaired, lost, again = c.fillGap(since, read)
+		reached = read.Position
+		r.count(c.name, repaired, lost)
 	}
 	return nil
 }
@@ -201,11 +212,11 @@ func (c *channel) isComplete(r HistoryResult) bool {
 }
 
 // count keeps the numbers of repairs, and logs losses.
-func (h *Hub) count(channel string, repaired int, lost bool) {
-	h.stats.repaired.Add(int64(repaired))
+func (r *repairer) count(channel string, repaired int, lost bool) {
+	r.stats.repaired.Add(int64(repaired))
 	if lost {
-		h.stats.lost.Add(1)
-		h.logger.Warn("messages cannot be had any more, subscribers are told", "channel", channel)
+		r.stats.lost.Add(1)
+		r.logger.Warn("messages cannot be had any more, subscribers are told", "channel", channel)
 	}
 }
 

@@ -55,38 +55,6 @@ type Signaler interface {
 	Signal(ctx context.Context, node string, data []byte) (reached int, err error)
 }
 
-// partOf returns a part that was given or, when that is nil, the broker if it is
-// one. The result is nil when it is none.
-func partOf[T any](given T, b Broker) T {
-	if any(given) == nil {
-		given, _ = b.(T)
-	}
-	return given
-}
-
-// takeParts sets the stores and the signaler of a new hub, and those that stand in
-// for what nobody needs. It panics when a rule wants what there is not.
-func (h *Hub) takeParts(o Options) {
-	h.history, h.presence, h.signals = partOf(o.History, h.broker), partOf(o.Presence, h.broker), partOf(o.Signals, h.broker)
-	for _, r := range h.rules {
-		switch {
-		case r.History.on() && h.history == nil:
-			panic(fmt.Sprintf("hub: the rule %q has a history, which a %T does not keep: set Options.History", r.Match, h.broker))
-		case r.Presence && h.presence == nil:
-			panic(fmt.Sprintf("hub: the rule %q has presence, which a %T does not know: set Options.Presence", r.Match, h.broker))
-		}
-	}
-	if h.history == nil {
-		h.history = noHistory{}
-	}
-	if h.presence == nil {
-		h.presence = noPresence{}
-	}
-	if h.signals == nil {
-		h.signals = noSignals{}
-	}
-}
-
 // noHistory is the history of channels of which none has one.
 type noHistory struct{}
 

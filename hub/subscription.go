@@ -105,7 +105,7 @@ func (s *Subscription) Cancel() {
 			s.channel.hub.presence.Leave(s.channel.name, s.present)
 		}
 		s.channel.leaveFormat(s.format)
-		s.channel.hub.release(s.channel)
+		s.channel.hub.registry.release(s.channel)
 	})
 }
 
