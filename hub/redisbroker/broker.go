@@ -44,7 +44,7 @@ type Options struct {
 // Pub/Sub, over one connection for each node.
 type Broker struct {
 	client  *redis.Client
-	prefix  string
+	keys    keys
 	logger  *slog.Logger
 	handler hub.Handler
 	wanted  interests
@@ -68,13 +68,13 @@ func New(o Options) (*Broker, error) {
 	ro.DialerRetries = 1
 	// Otherwise go-redis may move a connection without telling.
 	ro.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	b := &Broker{client: redis.NewClient(ro), prefix: o.Prefix, logger: o.Logger, wanted: newInterests(), presence: newPresence(o.PresenceTTL), publishWait: brokerTimeout}
+	b := &Broker{client: redis.NewClient(ro), keys: keys{o.Prefix}, logger: o.Logger, wanted: newInterests(), presence: newPresence(o.PresenceTTL), publishWait: brokerTimeout}
 	b.lanes = newLanes(b.client)
-	if b.prefix == "" {
-		b.prefix = "belfry:"
+	if b.keys.prefix == "" {
+		b.keys.prefix = "belfry:"
 	}
 	if ro.DB != 0 {
-		b.prefix += strconv.Itoa(ro.DB) + ":"
+		b.keys.prefix += strconv.Itoa(ro.DB) + ":"
 	}
 	if b.logger == nil {
 		b.logger = slog.New(slog.DiscardHandler)
@@ -93,14 +93,4 @@ func (b *Broker) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
 	return unavailable("ping", b.client.Ping(ctx).Err())
-}
-
-// topic is the Pub/Sub channel of a channel. The braces make Redis Cluster
-// keep it and the channel's keys in one slot.
-func (b *Broker) topic(channel string) string { return b.prefix + "{" + channel + "}" }
-
-// idempotencyKey holds the channel's length, because both names are free to look
-// like parts of it.
-func (b *Broker) idempotencyKey(channel, key string) string {
-	return fmt.Sprintf("%sonce:%d:{%s}:%s", b.prefix, len(channel), channel, key)
 }

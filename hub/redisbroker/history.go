@@ -23,9 +23,6 @@ var positionSource string
 
 var positionScript = redis.NewScript(positionSource)
 
-func (b *Broker) streamKey(channel string) string   { return b.topic(channel) + ":stream" }
-func (b *Broker) positionKey(channel string) string { return b.topic(channel) + ":position" }
-
 // Positions implements [hub.HistoryStore], in one round trip.
 func (b *Broker) Positions(ctx context.Context, channels []string, seen []hub.Position) ([]hub.Position, error) {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
@@ -49,7 +46,7 @@ func (b *Broker) Positions(ctx context.Context, channels []string, seen []hub.Po
 }
 
 func (b *Broker) askPosition(ctx context.Context, p redis.Pipeliner, channel string, seen hub.Position) *redis.Cmd {
-	keys := []string{b.positionKey(channel), b.streamKey(channel)}
+	keys := []string{b.keys.position(channel), b.keys.stream(channel)}
 	return p.EvalSha(ctx, positionScript.Hash(), keys, metaTTL.Milliseconds(), hub.NewEpoch(), seen.Epoch, seen.Offset)
 }
 
@@ -142,7 +139,7 @@ func (b *Broker) isForeign(channel string, err error) bool {
 // askEntries asks for the entries of a stream. The offset is the first part of
 // their IDs, and the second is 0.
 func (b *Broker) askEntries(ctx context.Context, p redis.Pipeliner, channel string, o hub.HistoryOptions) *redis.XMessageSliceCmd {
-	key, first, last := b.streamKey(channel), "-", "+"
+	key, first, last := b.keys.stream(channel), "-", "+"
 	switch {
 	case o.Since != nil && o.Reverse:
 		last = strconv.FormatUint(max(o.Since.Offset, 1)-1, 10)
@@ -201,5 +198,5 @@ func parseEntry(e redis.XMessage, epoch string) (m *hub.Message, at time.Time, e
 func (b *Broker) RemoveHistory(ctx context.Context, channel string) error {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
-	return unavailable("remove history of "+channel, b.client.Del(ctx, b.streamKey(channel)).Err())
+	return unavailable("remove history of "+channel, b.client.Del(ctx, b.keys.stream(channel)).Err())
 }

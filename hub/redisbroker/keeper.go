@@ -145,7 +145,7 @@ func (k *keeper) askLease(ctx context.Context, next string) (leaseReply, error) 
 	if !k.since.IsZero() && time.Since(k.since) >= calm {
 		end = 1
 	}
-	keys := []string{k.leasesKey(), k.deadKey(), k.endedKey()}
+	keys := []string{k.keys.leases(), k.keys.deadLeases(), k.keys.endedLeases()}
 	values, err := leaseScript.Run(ctx, k.client, keys, k.lease, next, k.presence.leaseLength().Milliseconds(), end).Slice()
 	if err != nil {
 		return leaseReply{}, err
@@ -167,7 +167,7 @@ func parseLease(values []any) (r leaseReply, err error) {
 // compare finds what Redis has of this node and should not have, as after a
 // restart with older data, and has all members added that are missing.
 func (k *keeper) compare(ctx context.Context) error {
-	names, err := k.client.SMembers(ctx, k.channelsKey(k.lease)).Result()
+	names, err := k.client.SMembers(ctx, k.keys.channelsUnder(k.lease)).Result()
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (k *keeper) compareSome(ctx context.Context, channels []string) error {
 	replies := make([]*redis.StringSliceCmd, len(channels))
 	_, err := k.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, channel := range channels {
-			replies[i] = p.HKeys(ctx, k.membersKey(channel, k.lease))
+			replies[i] = p.HKeys(ctx, k.keys.members(channel, k.lease))
 		}
 		return nil
 	})
@@ -277,9 +277,9 @@ func (k *keeper) tell(ctx context.Context, p redis.Pipeliner, c change) *redis.C
 	if !c.quiet {
 		join = comingHead(hub.KindJoin)
 	}
-	keys := []string{k.leasesKey(), k.channelsKey(k.lease), k.membersKey(c.channel, k.lease), k.usersKey(c.channel, k.lease)}
+	keys := []string{k.keys.leases(), k.keys.channelsUnder(k.lease), k.keys.members(c.channel, k.lease), k.keys.users(c.channel, k.lease)}
 	return p.EvalSha(ctx, memberScript.Hash(), keys,
-		k.lease, c.channel, k.topic(c.channel), c.client, leave, forced, joined, join)
+		k.lease, c.channel, k.keys.topic(c.channel), c.client, leave, forced, joined, join)
 }
 
 // retire tells Redis what is left to tell, and ends the lease. Members that are
@@ -301,8 +301,8 @@ func (k *keeper) retire() {
 
 func (k *keeper) endLease(ctx context.Context) error {
 	_, err := k.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.ZRem(ctx, k.leasesKey(), k.lease)
-		p.SAdd(ctx, k.deadKey(), k.lease)
+		p.ZRem(ctx, k.keys.leases(), k.lease)
+		p.SAdd(ctx, k.keys.deadLeases(), k.lease)
 		return nil
 	})
 	if err != nil {

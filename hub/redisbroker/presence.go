@@ -63,7 +63,7 @@ func (b *Broker) Leave(channel, client string) { b.presence.members.leave(channe
 
 // Presence implements [hub.PresenceStore], in two round trips.
 func (b *Broker) Presence(ctx context.Context, channel string) ([]hub.ClientInfo, error) {
-	hashes, err := b.underLeases(ctx, "read presence of "+channel, func(lease string) string { return b.membersKey(channel, lease) })
+	hashes, err := b.underLeases(ctx, "read presence of "+channel, func(lease string) string { return b.keys.members(channel, lease) })
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (b *Broker) Presence(ctx context.Context, channel string) ([]hub.ClientInfo
 // PresenceStats implements [hub.PresenceStore], in two round trips. It reads a number
 // for each user and node.
 func (b *Broker) PresenceStats(ctx context.Context, channel string) (hub.PresenceStats, error) {
-	hashes, err := b.underLeases(ctx, "count presence of "+channel, func(lease string) string { return b.usersKey(channel, lease) })
+	hashes, err := b.underLeases(ctx, "count presence of "+channel, func(lease string) string { return b.keys.users(channel, lease) })
 	if err != nil {
 		return hub.PresenceStats{}, err
 	}
@@ -108,7 +108,7 @@ func (b *Broker) PresenceStats(ctx context.Context, channel string) (hub.Presenc
 func (b *Broker) underLeases(ctx context.Context, operation string, key func(lease string) string) ([]map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
-	leases, err := b.client.ZRange(ctx, b.leasesKey(), 0, -1).Result()
+	leases, err := b.client.ZRange(ctx, b.keys.leases(), 0, -1).Result()
 	if err != nil {
 		return nil, unavailable(operation, err)
 	}
@@ -127,25 +127,6 @@ func (b *Broker) underLeases(ctx context.Context, operation string, key func(lea
 		hashes[i] = reply.Val()
 	}
 	return hashes, nil
-}
-
-// The leases are in three sets: those in force by their ends, those whose members
-// have still to be taken out, and those that others have ended.
-func (b *Broker) leasesKey() string { return b.prefix + "leases" }
-func (b *Broker) deadKey() string   { return b.prefix + "leases:dead" }
-func (b *Broker) endedKey() string  { return b.prefix + "leases:ended" }
-
-// channelsKey holds the names of the channels on which a lease has members.
-func (b *Broker) channelsKey(lease string) string { return b.prefix + "lease:" + lease }
-
-// membersKey holds the members of a channel under a lease, by client.
-func (b *Broker) membersKey(channel, lease string) string {
-	return b.topic(channel) + ":members:" + lease
-}
-
-// usersKey holds how many they are, by user.
-func (b *Broker) usersKey(channel, lease string) string {
-	return b.topic(channel) + ":users:" + lease
 }
 
 // appendMember appends a member as it is kept in Redis; see member.lua.

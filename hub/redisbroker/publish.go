@@ -42,7 +42,7 @@ type publishing struct {
 func (b *Broker) newPublishing(ctx context.Context, channel string, m *hub.Message, o hub.PublishOptions) *publishing {
 	var args []any
 	if o.IdempotencyKey == "" && o.History.Size == 0 {
-		args = []any{"publish", b.topic(channel), appendEnvelope([]byte("0 \n"), m)}
+		args = []any{"publish", b.keys.topic(channel), appendEnvelope([]byte("0 \n"), m)}
 	} else {
 		args = b.scriptArgs(channel, m, o)
 	}
@@ -54,14 +54,14 @@ func (b *Broker) newPublishing(ctx context.Context, channel string, m *hub.Messa
 
 // scriptArgs is the command that runs the script.
 func (b *Broker) scriptArgs(channel string, m *hub.Message, o hub.PublishOptions) []any {
-	topic, stream := b.topic(channel), b.streamKey(channel)
+	topic, stream := b.keys.topic(channel), b.keys.stream(channel)
 	once, ttl := stream, time.Duration(0)
 	if o.IdempotencyKey != "" {
-		once, ttl = b.idempotencyKey(channel, o.IdempotencyKey), o.IdempotencyTTL
+		once, ttl = b.keys.once(channel, o.IdempotencyKey), o.IdempotencyTTL
 	}
 	history := o.History.TTL
 	return []any{
-		"evalsha", publishHash, 3, once, stream, b.positionKey(channel),
+		"evalsha", publishHash, 3, once, stream, b.keys.position(channel),
 		ttl.Milliseconds(), topic, appendEnvelope(make([]byte, 0, len(m.Data)+64), m),
 		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), hub.NewEpoch(),
 		o.Seen.Epoch, o.Seen.Offset,

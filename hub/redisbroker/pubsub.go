@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -135,7 +134,7 @@ func (b *Broker) send(ctx context.Context, ps *redis.PubSub, subscribe, unsubscr
 func (b *Broker) topics(channels []string) []string {
 	topics := make([]string, len(channels))
 	for i, c := range channels {
-		topics[i] = b.topic(c)
+		topics[i] = b.keys.topic(c)
 	}
 	return topics
 }
@@ -197,11 +196,11 @@ func watch(ctx context.Context, ps *redis.PubSub, w *waiting) error {
 func (b *Broker) handle(reply any) {
 	switch r := reply.(type) {
 	case *redis.Message:
-		if b.isSignals(r.Channel) {
+		if b.keys.isSignals(r.Channel) {
 			b.handler.HandleSignal([]byte(r.Payload))
 			return
 		}
-		channel := b.channel(r.Channel)
+		channel := b.keys.channel(r.Channel)
 		m, err := parsePublished([]byte(r.Payload))
 		if err != nil {
 			b.logger.Warn("dropped what is no message of ours", "channel", channel, "err", err)
@@ -209,7 +208,7 @@ func (b *Broker) handle(reply any) {
 		}
 		b.handler.HandleMessage(channel, m)
 	case *redis.Subscription:
-		if channel := b.channel(r.Channel); r.Kind == "subscribe" && b.wanted.confirm(channel) {
+		if channel := b.keys.channel(r.Channel); r.Kind == "subscribe" && b.wanted.confirm(channel) {
 			b.handler.HandleGap([]string{channel})
 		}
 	}
@@ -232,9 +231,4 @@ func parsePublished(payload []byte) (*hub.Message, error) {
 		return nil, fmt.Errorf("%w: offset: %w", errEnvelope, err)
 	}
 	return m, nil
-}
-
-// channel is the inverse of topic.
-func (b *Broker) channel(topic string) string {
-	return strings.TrimSuffix(strings.TrimPrefix(topic, b.prefix+"{"), "}")
 }

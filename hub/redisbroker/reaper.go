@@ -61,12 +61,12 @@ func (b *Broker) reap(ctx context.Context, lease string) error {
 		}
 	}()
 	for {
-		channels, err := b.client.SRandMemberN(ctx, b.channelsKey(lease), reapChannels).Result()
+		channels, err := b.client.SRandMemberN(ctx, b.keys.channelsUnder(lease), reapChannels).Result()
 		if err != nil {
 			return err
 		}
 		if len(channels) == 0 {
-			return b.client.SRem(ctx, b.deadKey(), lease).Err()
+			return b.client.SRem(ctx, b.keys.deadLeases(), lease).Err()
 		}
 		n, ended, err := b.reapSome(ctx, lease, channels)
 		taken += n
@@ -85,8 +85,8 @@ func (b *Broker) reapSome(ctx context.Context, lease string, channels []string) 
 	replies := make([]*redis.Cmd, len(channels))
 	err = b.scripted(ctx, reapScript, func(p redis.Pipeliner) {
 		for i, channel := range channels {
-			keys := []string{b.deadKey(), b.channelsKey(lease), b.membersKey(channel, lease), b.usersKey(channel, lease)}
-			replies[i] = p.EvalSha(ctx, reapScript.Hash(), keys, lease, channel, b.topic(channel), head, reapMembers)
+			keys := []string{b.keys.deadLeases(), b.keys.channelsUnder(lease), b.keys.members(channel, lease), b.keys.users(channel, lease)}
+			replies[i] = p.EvalSha(ctx, reapScript.Hash(), keys, lease, channel, b.keys.topic(channel), head, reapMembers)
 		}
 	})
 	ended = true
