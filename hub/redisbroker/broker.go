@@ -2,22 +2,15 @@ package redisbroker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
+	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"belfry/hub"
 )
-
-// brokerTimeout bounds every question to Redis, so that a publisher hears
-// within two seconds that it is away.
-const brokerTimeout = 1500 * time.Millisecond
 
 // go-redis writes to standard error for each try to connect. All it has to say
 // comes back in errors as well.
@@ -40,50 +33,47 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Broker is the broker of several nodes: messages travel by Redis
-// Pub/Sub, over one connection for each node.
+// Broker is the broker of several nodes: messages travel by Redis Pub/Sub, over
+// one connection for each node. It is a [hub.Broker], and a [hub.HistoryStore],
+// [hub.PresenceStore] and [hub.Signaler] as well. Its methods are those of its
+// parts.
 type Broker struct {
-	client  *redis.Client
-	keys    keys
-	logger  *slog.Logger
-	handler hub.Handler
-	wanted  interests
-	// presence is that of this node's clients.
-	presence presence
-	lanes    *lanes
-	// publishWait is brokerTimeout, but in tests that hold publishes back.
-	publishWait time.Duration
+	*client
+	*publisher // Publish
+	*histories // History, RemoveHistory, Positions
+	*presence  // Join, Leave, Presence, PresenceStats
+	*listener  // Subscribe, Unsubscribe, Signal
 }
 
-// New returns a broker that connects when it runs. The error says
-// what URL is accepted, and does not show the one given, because of the password.
+// New returns a broker that connects when it runs. The error says what URL is
+// accepted, and does not show the one given, because of the password.
 func New(o Options) (*Broker, error) {
-	ro, err := redis.ParseURL(o.URL)
+	c, err := newClient(o.URL, o.Prefix, o.Logger)
 	if err != nil {
-		return nil, errors.New("redis URL: redis://[user:password@]host:port[/database] or rediss://… is accepted")
+		return nil, err
 	}
-	ro.DialTimeout, ro.ReadTimeout, ro.WriteTimeout, ro.PoolTimeout = brokerTimeout, brokerTimeout, brokerTimeout, brokerTimeout
-	ro.ContextTimeoutEnabled = true
-	ro.MaxRetries = -1 // a publish that timed out may have been done: repeating is for the publisher
-	ro.DialerRetries = 1
-	// Otherwise go-redis may move a connection without telling.
-	ro.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	b := &Broker{client: redis.NewClient(ro), keys: keys{o.Prefix}, logger: o.Logger, wanted: newInterests(), presence: newPresence(o.PresenceTTL), publishWait: brokerTimeout}
-	b.lanes = newLanes(b.client)
-	if b.keys.prefix == "" {
-		b.keys.prefix = "belfry:"
-	}
-	if ro.DB != 0 {
-		b.keys.prefix += strconv.Itoa(ro.DB) + ":"
-	}
-	if b.logger == nil {
-		b.logger = slog.New(slog.DiscardHandler)
-	}
+	b := &Broker{client: c, publisher: newPublisher(c), histories: &histories{c}, listener: newListener(c)}
+	b.presence = newPresence(c, o.PresenceTTL, b.listener.wanted.connected)
+	b.listener.onConnect = b.presence.members.doubt
 	return b, nil
 }
 
 // Attach implements [hub.Broker].
-func (b *Broker) Attach(h hub.Handler) { b.handler = h }
+func (b *Broker) Attach(h hub.Handler) { b.listener.handler, b.presence.node = h, h.Node() }
+
+// Run implements [hub.Broker]: it keeps one Pub/Sub connection alive, and the presence
+// of this node's clients. At the end it takes up to a second to take them back.
+// When it returns nothing is published any more.
+func (b *Broker) Run(ctx context.Context) error {
+	defer b.redis.Close()
+	defer b.lanes.stop()
+	var parts sync.WaitGroup
+	parts.Go(func() { b.presence.keep(ctx) })
+	parts.Go(func() { b.presence.reapDead(ctx) })
+	b.listener.stayConnected(ctx)
+	parts.Wait()
+	return nil
+}
 
 // Ready implements [hub.Broker].
 func (b *Broker) Ready(ctx context.Context) error {
@@ -92,5 +82,5 @@ func (b *Broker) Ready(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
-	return unavailable("ping", b.client.Ping(ctx).Err())
+	return unavailable("ping", b.redis.Ping(ctx).Err())
 }

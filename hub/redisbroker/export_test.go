@@ -16,7 +16,7 @@ const (
 )
 
 // AddHook has a hook see what the broker asks of Redis.
-func (b *Broker) AddHook(h redis.Hook) { b.client.AddHook(h) }
+func (b *Broker) AddHook(h redis.Hook) { b.redis.AddHook(h) }
 
 // PublishArgs is the command that publishes a message by the script.
 func (b *Broker) PublishArgs(channel string, m *hub.Message, o hub.PublishOptions) []any {
@@ -35,4 +35,4 @@ func (b *Broker) Queued(channel string) int {
 var PublishSource = publishSource
 
 // SetPublishWait gives publishers more time. It is called before the first.
-func (b *Broker) SetPublishWait(d time.Duration) { b.publishWait = d }
+func (b *Broker) SetPublishWait(d time.Duration) { b.publisher.wait = d }

@@ -23,15 +23,18 @@ var positionSource string
 
 var positionScript = redis.NewScript(positionSource)
 
+// histories reads and forgets what channels remember.
+type histories struct{ *client }
+
 // Positions implements [hub.HistoryStore], in one round trip.
-func (b *Broker) Positions(ctx context.Context, channels []string, seen []hub.Position) ([]hub.Position, error) {
+func (h *histories) Positions(ctx context.Context, channels []string, seen []hub.Position) ([]hub.Position, error) {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
 	replies := make([]*redis.Cmd, len(channels))
 	// The error is also that of the first reply that has one.
-	_ = b.scripted(ctx, positionScript, func(p redis.Pipeliner) {
+	_ = h.scripted(ctx, positionScript, func(p redis.Pipeliner) {
 		for i, channel := range channels {
-			replies[i] = b.askPosition(ctx, p, channel, seen[i])
+			replies[i] = h.askPosition(ctx, p, channel, seen[i])
 		}
 	})
 	positions := make([]hub.Position, len(channels))
@@ -45,23 +48,9 @@ func (b *Broker) Positions(ctx context.Context, channels []string, seen []hub.Po
 	return positions, fault
 }
 
-func (b *Broker) askPosition(ctx context.Context, p redis.Pipeliner, channel string, seen hub.Position) *redis.Cmd {
-	keys := []string{b.keys.position(channel), b.keys.stream(channel)}
+func (h *histories) askPosition(ctx context.Context, p redis.Pipeliner, channel string, seen hub.Position) *redis.Cmd {
+	keys := []string{h.keys.position(channel), h.keys.stream(channel)}
 	return p.EvalSha(ctx, positionScript.Hash(), keys, metaTTL.Milliseconds(), hub.NewEpoch(), seen.Epoch, seen.Offset)
-}
-
-// scripted runs commands that use a script, in one round trip, and once more
-// after loading the script when Redis does not know it, as after a restart.
-func (b *Broker) scripted(ctx context.Context, script *redis.Script, commands func(redis.Pipeliner)) error {
-	for try := 0; ; try++ {
-		_, err := b.client.Pipelined(ctx, func(p redis.Pipeliner) error { commands(p); return nil })
-		if err == nil || try > 0 || !strings.HasPrefix(err.Error(), "NOSCRIPT") {
-			return err
-		}
-		if err := script.Load(ctx, b.client).Err(); err != nil {
-			return err
-		}
-	}
 }
 
 // parsePosition reads a reply of offset, epoch and Redis's time.
@@ -97,19 +86,19 @@ func parseTime(text string) (time.Time, error) {
 // once more behind them, in one round trip: when the numbering began again in
 // between, nobody knows to which epoch they belong. A transaction would not do,
 // because Redis refuses to queue anything when it is out of memory.
-func (b *Broker) History(ctx context.Context, channel string, o hub.HistoryOptions) (hub.HistoryResult, error) {
+func (h *histories) History(ctx context.Context, channel string, o hub.HistoryOptions) (hub.HistoryResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
 	var before, after *redis.Cmd
 	var entries *redis.XMessageSliceCmd
-	err := b.scripted(ctx, positionScript, func(p redis.Pipeliner) {
-		before = b.askPosition(ctx, p, channel, hub.Position{})
+	err := h.scripted(ctx, positionScript, func(p redis.Pipeliner) {
+		before = h.askPosition(ctx, p, channel, hub.Position{})
 		if o.Limit != 0 {
-			entries = b.askEntries(ctx, p, channel, o)
+			entries = h.askEntries(ctx, p, channel, o)
 		}
-		after = b.askPosition(ctx, p, channel, hub.Position{})
+		after = h.askPosition(ctx, p, channel, hub.Position{})
 	})
-	if err != nil && !b.isForeign(channel, err) {
+	if err != nil && !h.isForeign(channel, err) {
 		return hub.HistoryResult{}, unavailable("read history of "+channel, err)
 	}
 	p, now, err := parsePosition(before)
@@ -121,25 +110,25 @@ func (b *Broker) History(ctx context.Context, channel string, o hub.HistoryOptio
 	}
 	r := hub.HistoryResult{Position: p}
 	if entries != nil {
-		r.Messages = b.parseEntries(channel, entries.Val(), now, p, o)
+		r.Messages = h.parseEntries(channel, entries.Val(), now, p, o)
 	}
 	return r, nil
 }
 
 // isForeign reports whether a channel's stream is no stream: somebody else wrote
 // to its key. The next publish mends that; until then there are no messages.
-func (b *Broker) isForeign(channel string, err error) bool {
+func (h *histories) isForeign(channel string, err error) bool {
 	if !strings.HasPrefix(err.Error(), "WRONGTYPE") {
 		return false
 	}
-	b.logger.Warn("the history is no stream", "channel", channel, "err", err)
+	h.logger.Warn("the history is no stream", "channel", channel, "err", err)
 	return true
 }
 
 // askEntries asks for the entries of a stream. The offset is the first part of
 // their IDs, and the second is 0.
-func (b *Broker) askEntries(ctx context.Context, p redis.Pipeliner, channel string, o hub.HistoryOptions) *redis.XMessageSliceCmd {
-	key, first, last := b.keys.stream(channel), "-", "+"
+func (h *histories) askEntries(ctx context.Context, p redis.Pipeliner, channel string, o hub.HistoryOptions) *redis.XMessageSliceCmd {
+	key, first, last := h.keys.stream(channel), "-", "+"
 	switch {
 	case o.Since != nil && o.Reverse:
 		last = strconv.FormatUint(max(o.Since.Offset, 1)-1, 10)
@@ -159,12 +148,12 @@ func (b *Broker) askEntries(ctx context.Context, p redis.Pipeliner, channel stri
 // parseEntries reads the entries of a stream. What is newer than the position
 // was published meanwhile and is left for the next time; what is older than the
 // history's age is left out.
-func (b *Broker) parseEntries(channel string, entries []redis.XMessage, now time.Time, p hub.Position, o hub.HistoryOptions) (messages []*hub.Message) {
+func (h *histories) parseEntries(channel string, entries []redis.XMessage, now time.Time, p hub.Position, o hub.HistoryOptions) (messages []*hub.Message) {
 	read := time.Now()
 	for _, e := range entries {
 		m, at, err := parseEntry(e, p.Epoch)
 		if err != nil {
-			b.logger.Warn("skipped what is no message of ours", "channel", channel, "err", err)
+			h.logger.Warn("skipped what is no message of ours", "channel", channel, "err", err)
 			continue
 		}
 		m.Accepted = read.Add(at.Sub(now))
@@ -195,8 +184,8 @@ func parseEntry(e redis.XMessage, epoch string) (m *hub.Message, at time.Time, e
 }
 
 // RemoveHistory implements [hub.HistoryStore].
-func (b *Broker) RemoveHistory(ctx context.Context, channel string) error {
+func (h *histories) RemoveHistory(ctx context.Context, channel string) error {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
-	return unavailable("remove history of "+channel, b.client.Del(ctx, b.keys.stream(channel)).Err())
+	return unavailable("remove history of "+channel, h.redis.Del(ctx, h.keys.stream(channel)).Err())
 }

@@ -180,24 +180,24 @@ func (w *interests) disconnect() {
 }
 
 // Subscribe implements [hub.Broker].
-func (b *Broker) Subscribe(ctx context.Context, channel string) error {
+func (l *listener) Subscribe(ctx context.Context, channel string) error {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
-	confirmed := b.wanted.want(channel)
+	confirmed := l.wanted.want(channel)
 	if confirmed == nil {
 		return fmt.Errorf("%w: no Pub/Sub connection to Redis", hub.ErrUnavailable)
 	}
 	select {
 	case <-confirmed:
-		if !b.wanted.live(channel) {
+		if !l.wanted.live(channel) {
 			return fmt.Errorf("%w: lost the Pub/Sub connection to Redis", hub.ErrUnavailable)
 		}
 		return nil
 	case <-ctx.Done():
-		b.wanted.late(channel)
+		l.wanted.late(channel)
 		return unavailable("subscribe", ctx.Err())
 	}
 }
 
 // Unsubscribe implements [hub.Broker].
-func (b *Broker) Unsubscribe(channel string) { b.wanted.unwant(channel) }
+func (l *listener) Unsubscribe(channel string) { l.wanted.unwant(channel) }

@@ -45,20 +45,20 @@ func (p *presence) renewEvery() time.Duration  { return p.ttl / 8 }
 // keeper brings the presence of this node's clients to Redis. It belongs to one
 // goroutine.
 type keeper struct {
-	*Broker
+	*presence
 	lease  string    // empty: none yet
 	leases int       // taken so far
 	due    bool      // the lease is to be renewed
 	since  time.Time // when being in touch with Redis began; zero: not in touch
 }
 
-// keepPresence works until the context ends, and then for at most the time of
+// keep works until the context ends, and then for at most the time of
 // farewell.
-func (b *Broker) keepPresence(ctx context.Context) {
-	k := &keeper{Broker: b, due: true}
-	tick := time.NewTicker(b.presence.renewEvery())
+func (p *presence) keep(ctx context.Context) {
+	k := &keeper{presence: p, due: true}
+	tick := time.NewTicker(p.renewEvery())
 	defer tick.Stop()
-	b.presence.members.ring()
+	p.members.ring()
 	for {
 		select {
 		case <-ctx.Done():
@@ -66,26 +66,26 @@ func (b *Broker) keepPresence(ctx context.Context) {
 			return
 		case <-tick.C:
 			k.due = true
-			b.presence.members.retry()
-		case <-b.presence.members.wake:
+			p.members.retry()
+		case <-p.members.wake:
 		}
 		if err := k.work(ctx); err != nil && ctx.Err() == nil {
-			b.logger.Debug("presence waits for Redis", "err", err)
+			p.logger.Debug("presence waits for Redis", "err", err)
 			k.since = time.Time{}
 			pause(ctx, retryEvery)
-			b.presence.members.ring()
+			p.members.ring()
 		}
 	}
 }
 
 // work brings Redis up to date. After an error it has to be called again.
 func (k *keeper) work(ctx context.Context) error {
-	doubted := k.presence.members.takeDoubt()
+	doubted := k.members.takeDoubt()
 	if doubted || k.due {
 		k.due = true
 		if err := k.renew(ctx, doubted); err != nil {
 			if doubted {
-				k.presence.members.doubt()
+				k.members.doubt()
 			}
 			return err
 		}
@@ -94,7 +94,7 @@ func (k *keeper) work(ctx context.Context) error {
 	err := k.send(ctx)
 	if errors.Is(err, errLeaseGone) {
 		k.due = true
-		k.presence.members.ring()
+		k.members.ring()
 		return nil
 	}
 	return err
@@ -105,7 +105,7 @@ func (k *keeper) work(ctx context.Context) error {
 // members are added again: without a word in the first case, and in the second
 // after those under the old lease were all taken out.
 func (k *keeper) renew(ctx context.Context, doubted bool) error {
-	next := fmt.Sprintf("%s.%d", k.handler.Node(), k.leases+1)
+	next := fmt.Sprintf("%s.%d", k.node, k.leases+1)
 	r, err := k.askLease(ctx, next)
 	if err != nil {
 		return err
@@ -120,13 +120,13 @@ func (k *keeper) renew(ctx context.Context, doubted bool) error {
 	case r.kept:
 		return nil
 	case r.ended:
-		k.logger.Warn("this node was away for so long that its clients were taken for gone; they join again", "node", k.handler.Node())
+		k.logger.Warn("this node was away for so long that its clients were taken for gone; they join again", "node", k.node)
 		if err := k.reap(ctx, k.lease); err != nil {
 			return err
 		}
-		k.presence.members.reaped()
+		k.members.reaped()
 	default:
-		k.presence.members.lose()
+		k.members.lose()
 	}
 	k.lease, k.leases = next, k.leases+1
 	return nil
@@ -146,7 +146,7 @@ func (k *keeper) askLease(ctx context.Context, next string) (leaseReply, error) 
 		end = 1
 	}
 	keys := []string{k.keys.leases(), k.keys.deadLeases(), k.keys.endedLeases()}
-	values, err := leaseScript.Run(ctx, k.client, keys, k.lease, next, k.presence.leaseLength().Milliseconds(), end).Slice()
+	values, err := leaseScript.Run(ctx, k.redis, keys, k.lease, next, k.leaseLength().Milliseconds(), end).Slice()
 	if err != nil {
 		return leaseReply{}, err
 	}
@@ -167,7 +167,7 @@ func parseLease(values []any) (r leaseReply, err error) {
 // compare finds what Redis has of this node and should not have, as after a
 // restart with older data, and has all members added that are missing.
 func (k *keeper) compare(ctx context.Context) error {
-	names, err := k.client.SMembers(ctx, k.keys.channelsUnder(k.lease)).Result()
+	names, err := k.redis.SMembers(ctx, k.keys.channelsUnder(k.lease)).Result()
 	if err != nil {
 		return err
 	}
@@ -178,13 +178,13 @@ func (k *keeper) compare(ctx context.Context) error {
 		}
 		names = names[n:]
 	}
-	k.presence.members.lose()
+	k.members.lose()
 	return nil
 }
 
 func (k *keeper) compareSome(ctx context.Context, channels []string) error {
 	replies := make([]*redis.StringSliceCmd, len(channels))
-	_, err := k.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := k.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, channel := range channels {
 			replies[i] = p.HKeys(ctx, k.keys.members(channel, k.lease))
 		}
@@ -195,7 +195,7 @@ func (k *keeper) compareSome(ctx context.Context, channels []string) error {
 	}
 	for i, reply := range replies {
 		for _, client := range reply.Val() {
-			k.presence.members.stray(channels[i], client)
+			k.members.stray(channels[i], client)
 		}
 	}
 	return nil
@@ -204,7 +204,7 @@ func (k *keeper) compareSome(ctx context.Context, channels []string) error {
 // send tells Redis what changed, until nothing is left.
 func (k *keeper) send(ctx context.Context) error {
 	for {
-		changes := k.presence.members.take(memberBatch)
+		changes := k.members.take(memberBatch)
 		if len(changes) == 0 {
 			return nil
 		}
@@ -226,7 +226,7 @@ func (k *keeper) sendBatch(ctx context.Context, changes []change) (first error) 
 		}
 	})
 	if isReply(err) {
-		k.logger.Warn("Redis refused what changed in the presence, trying again", "err", err, "every", k.presence.renewEvery())
+		k.logger.Warn("Redis refused what changed in the presence, trying again", "err", err, "every", k.renewEvery())
 	}
 	for i, c := range changes {
 		if e := k.settle(c, replies[i], err); first == nil {
@@ -243,14 +243,14 @@ func (k *keeper) settle(c change, reply *redis.Cmd, err error) error {
 	n, failed := reply.Int()
 	switch {
 	case failed == nil && n == 1:
-		k.presence.members.done(c)
+		k.members.done(c)
 	case failed == nil:
-		k.presence.members.undone(c, nil)
+		k.members.undone(c, nil)
 		return errLeaseGone
 	case isReply(failed) && isReply(err):
-		k.presence.members.refuse(c, failed)
+		k.members.refuse(c, failed)
 	default:
-		k.presence.members.undone(c, failed)
+		k.members.undone(c, failed)
 		return failed
 	}
 	return nil
@@ -266,7 +266,7 @@ func isReply(err error) bool {
 func (k *keeper) tell(ctx context.Context, p redis.Pipeliner, c change) *redis.Cmd {
 	var leave, forced, joined, join []byte
 	if c.leave {
-		leave = comingHead(hub.KindLeave)
+		leave = joinLeaveHead(hub.KindLeave)
 	}
 	if c.force {
 		forced = appendMember(nil, c.info)
@@ -275,7 +275,7 @@ func (k *keeper) tell(ctx context.Context, p redis.Pipeliner, c change) *redis.C
 		joined = appendMember(nil, c.info)
 	}
 	if !c.quiet {
-		join = comingHead(hub.KindJoin)
+		join = joinLeaveHead(hub.KindJoin)
 	}
 	keys := []string{k.keys.leases(), k.keys.channelsUnder(k.lease), k.keys.members(c.channel, k.lease), k.keys.users(c.channel, k.lease)}
 	return p.EvalSha(ctx, memberScript.Hash(), keys,
@@ -295,12 +295,12 @@ func (k *keeper) retire() {
 		err = k.endLease(ctx)
 	}
 	if err != nil {
-		k.logger.Warn("other nodes will take the clients of this one out of the presence", "after", k.presence.ttl, "err", err)
+		k.logger.Warn("other nodes will take the clients of this one out of the presence", "after", k.ttl, "err", err)
 	}
 }
 
 func (k *keeper) endLease(ctx context.Context) error {
-	_, err := k.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	_, err := k.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		p.ZRem(ctx, k.keys.leases(), k.lease)
 		p.SAdd(ctx, k.keys.deadLeases(), k.lease)
 		return nil

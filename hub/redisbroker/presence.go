@@ -27,27 +27,33 @@ const DefaultPresenceTTL = time.Minute
 // it, from which moment nobody counts the clients any more, and takes them out. An
 // ended lease never comes back; the node takes a new one.
 type presence struct {
-	ttl     time.Duration
-	members members
-	dead    chan []string // leases whose members are to be taken out
+	*client
+	node      string      // the ID of this node
+	connected func() bool // whether there is a Pub/Sub connection
+	ttl       time.Duration
+	members   members
+	dead      chan []string // leases whose members are to be taken out
 }
 
-func newPresence(ttl time.Duration) presence {
+func newPresence(c *client, ttl time.Duration, connected func() bool) *presence {
 	if ttl == 0 {
 		ttl = DefaultPresenceTTL
 	}
-	return presence{ttl: max(ttl, time.Second), members: newMembers(), dead: make(chan []string, 1)}
+	return &presence{
+		client: c, connected: connected,
+		ttl: max(ttl, time.Second), members: newMembers(), dead: make(chan []string, 1),
+	}
 }
 
 // Join implements [hub.PresenceStore]. Many joins at once share a round trip.
-func (b *Broker) Join(ctx context.Context, channel string, c hub.ClientInfo) error {
+func (p *presence) Join(ctx context.Context, channel string, c hub.ClientInfo) error {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
-	done := b.presence.members.join(channel, c)
+	done := p.members.join(channel, c)
 	if done == nil {
 		return nil
 	}
-	if !b.wanted.connected() {
+	if !p.connected() {
 		return fmt.Errorf("%w: join: no Pub/Sub connection to Redis", hub.ErrUnavailable)
 	}
 	select {
@@ -59,11 +65,11 @@ func (b *Broker) Join(ctx context.Context, channel string, c hub.ClientInfo) err
 }
 
 // Leave implements [hub.PresenceStore].
-func (b *Broker) Leave(channel, client string) { b.presence.members.leave(channel, client) }
+func (p *presence) Leave(channel, client string) { p.members.leave(channel, client) }
 
 // Presence implements [hub.PresenceStore], in two round trips.
-func (b *Broker) Presence(ctx context.Context, channel string) ([]hub.ClientInfo, error) {
-	hashes, err := b.underLeases(ctx, "read presence of "+channel, func(lease string) string { return b.keys.members(channel, lease) })
+func (p *presence) Presence(ctx context.Context, channel string) ([]hub.ClientInfo, error) {
+	hashes, err := p.underLeases(ctx, "read presence of "+channel, func(lease string) string { return p.keys.members(channel, lease) })
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +78,7 @@ func (b *Broker) Presence(ctx context.Context, channel string) ([]hub.ClientInfo
 		for client, value := range hash {
 			info, err := parseMember(client, value)
 			if err != nil {
-				b.logger.Warn("skipped what is no member of ours", "channel", channel, "err", err)
+				p.logger.Warn("skipped what is no member of ours", "channel", channel, "err", err)
 				continue
 			}
 			clients[client] = info
@@ -83,8 +89,8 @@ func (b *Broker) Presence(ctx context.Context, channel string) ([]hub.ClientInfo
 
 // PresenceStats implements [hub.PresenceStore], in two round trips. It reads a number
 // for each user and node.
-func (b *Broker) PresenceStats(ctx context.Context, channel string) (hub.PresenceStats, error) {
-	hashes, err := b.underLeases(ctx, "count presence of "+channel, func(lease string) string { return b.keys.users(channel, lease) })
+func (p *presence) PresenceStats(ctx context.Context, channel string) (hub.PresenceStats, error) {
+	hashes, err := p.underLeases(ctx, "count presence of "+channel, func(lease string) string { return p.keys.users(channel, lease) })
 	if err != nil {
 		return hub.PresenceStats{}, err
 	}
@@ -93,7 +99,7 @@ func (b *Broker) PresenceStats(ctx context.Context, channel string) (hub.Presenc
 		for user, text := range hash {
 			n, err := strconv.Atoi(text)
 			if err != nil || n < 1 {
-				b.logger.Warn("skipped what is no number of clients", "channel", channel, "err", err)
+				p.logger.Warn("skipped what is no number of clients", "channel", channel, "err", err)
 				continue
 			}
 			stats.Clients += n
@@ -105,17 +111,17 @@ func (b *Broker) PresenceStats(ctx context.Context, channel string) (hub.Presenc
 }
 
 // underLeases reads a hash of each lease.
-func (b *Broker) underLeases(ctx context.Context, operation string, key func(lease string) string) ([]map[string]string, error) {
+func (p *presence) underLeases(ctx context.Context, operation string, key func(lease string) string) ([]map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
-	leases, err := b.client.ZRange(ctx, b.keys.leases(), 0, -1).Result()
+	leases, err := p.redis.ZRange(ctx, p.keys.leases(), 0, -1).Result()
 	if err != nil {
 		return nil, unavailable(operation, err)
 	}
 	replies := make([]*redis.MapStringStringCmd, len(leases))
-	_, err = b.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err = p.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i, lease := range leases {
-			replies[i] = p.HGetAll(ctx, key(lease))
+			replies[i] = pipe.HGetAll(ctx, key(lease))
 		}
 		return nil
 	})
@@ -155,9 +161,9 @@ func parseMember(client, value string) (hub.ClientInfo, error) {
 	return *m.Info, nil
 }
 
-// comingHead is the part of the envelope of a join or a leave that is not about the
+// joinLeaveHead is the part of the envelope of a join or a leave that is not about the
 // member.
-func comingHead(k hub.Kind) []byte {
+func joinLeaveHead(k hub.Kind) []byte {
 	return appendEnvelope(nil, &hub.Message{Kind: k, Time: time.Now().UnixMilli()})
 }
 

@@ -17,12 +17,23 @@ var publishSource string
 
 var publishHash = redis.NewScript(publishSource).Hash()
 
+// publisher hands messages to Redis.
+type publisher struct {
+	*client
+	lanes *lanes
+	wait  time.Duration // how long a publisher waits: brokerTimeout, but in tests that hold publishes back
+}
+
+func newPublisher(c *client) *publisher {
+	return &publisher{client: c, lanes: newLanes(c.redis), wait: brokerTimeout}
+}
+
 // Publish implements [hub.Broker]. Publishes that are in flight at the same time
 // share round trips. A message whose context ended while it waited for its turn
 // is not sent.
-func (b *Broker) Publish(ctx context.Context, channel string, m *hub.Message, o hub.PublishOptions) (hub.PublishResult, error) {
-	c := b.newPublishing(ctx, channel, m, o)
-	if err := b.lanes.of(channel).publish(ctx, c); err != nil {
+func (p *publisher) Publish(ctx context.Context, channel string, m *hub.Message, o hub.PublishOptions) (hub.PublishResult, error) {
+	c := p.newPublishing(ctx, channel, m, o)
+	if err := p.lanes.of(channel).publish(ctx, c); err != nil {
 		return hub.PublishResult{}, unavailable("publish", err)
 	}
 	r, err := parsePublishReply(c.command)
@@ -39,29 +50,29 @@ type publishing struct {
 
 // newPublishing makes the command that publishes a message: the script, or
 // PUBLISH where there is neither a position nor a key to keep.
-func (b *Broker) newPublishing(ctx context.Context, channel string, m *hub.Message, o hub.PublishOptions) *publishing {
+func (p *publisher) newPublishing(ctx context.Context, channel string, m *hub.Message, o hub.PublishOptions) *publishing {
 	var args []any
 	if o.IdempotencyKey == "" && o.History.Size == 0 {
-		args = []any{"publish", b.keys.topic(channel), appendEnvelope([]byte("0 \n"), m)}
+		args = []any{"publish", p.keys.topic(channel), appendEnvelope([]byte("0 \n"), m)}
 	} else {
-		args = b.scriptArgs(channel, m, o)
+		args = p.scriptArgs(channel, m, o)
 	}
 	return &publishing{
 		command: redis.NewCmd(ctx, args...), size: len(m.Data),
-		deadline: time.Now().Add(b.publishWait), answered: make(chan struct{}),
+		deadline: time.Now().Add(p.wait), answered: make(chan struct{}),
 	}
 }
 
 // scriptArgs is the command that runs the script.
-func (b *Broker) scriptArgs(channel string, m *hub.Message, o hub.PublishOptions) []any {
-	topic, stream := b.keys.topic(channel), b.keys.stream(channel)
+func (p *publisher) scriptArgs(channel string, m *hub.Message, o hub.PublishOptions) []any {
+	topic, stream := p.keys.topic(channel), p.keys.stream(channel)
 	once, ttl := stream, time.Duration(0)
 	if o.IdempotencyKey != "" {
-		once, ttl = b.keys.once(channel, o.IdempotencyKey), o.IdempotencyTTL
+		once, ttl = p.keys.once(channel, o.IdempotencyKey), o.IdempotencyTTL
 	}
 	history := o.History.TTL
 	return []any{
-		"evalsha", publishHash, 3, once, stream, b.keys.position(channel),
+		"evalsha", publishHash, 3, once, stream, p.keys.position(channel),
 		ttl.Milliseconds(), topic, appendEnvelope(make([]byte, 0, len(m.Data)+64), m),
 		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), hub.NewEpoch(),
 		o.Seen.Epoch, o.Seen.Offset,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,43 +28,32 @@ const (
 	subscribeBatch = 500
 )
 
-// Run implements [hub.Broker]: it keeps one Pub/Sub connection alive, and the presence
-// of this node's clients. At the end it takes up to a second to take them back.
-// When it returns nothing is published any more.
-func (b *Broker) Run(ctx context.Context) error {
-	defer b.client.Close()
-	defer b.lanes.stop()
-	var parts sync.WaitGroup
-	parts.Go(func() { b.keepPresence(ctx) })
-	parts.Go(func() { b.reapDead(ctx) })
-	b.stayConnected(ctx)
-	parts.Wait()
-	return nil
+// listener keeps the connection over which Redis sends what nodes and publishers
+// say.
+type listener struct {
+	*client
+	handler   hub.Handler
+	wanted    interests
+	onConnect func() // called for each new connection
 }
+
+func newListener(c *client) *listener { return &listener{client: c, wanted: newInterests()} }
 
 // stayConnected makes one connection after the other. The first fault after a
 // start or a connection is a warning, those that follow are noise.
-func (b *Broker) stayConnected(ctx context.Context) {
+func (l *listener) stayConnected(ctx context.Context) {
 	level := slog.LevelWarn
 	for ctx.Err() == nil {
-		connected, err := b.listen(ctx)
+		connected, err := l.listen(ctx)
 		if ctx.Err() != nil {
 			break
 		}
 		if connected {
 			level = slog.LevelWarn
 		}
-		b.logger.Log(ctx, level, "no Redis, trying again", "err", err)
+		l.logger.Log(ctx, level, "no Redis, trying again", "err", err)
 		level = slog.LevelDebug
 		pause(ctx, retryEvery)
-	}
-}
-
-// pause waits, or returns at once when the context ends.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }
 
@@ -73,68 +61,68 @@ func pause(ctx context.Context, d time.Duration) {
 // one and why it ended. go-redis would reconnect by itself without telling; here
 // the connection is given up at the first fault, so that the broker knows when
 // there was a gap.
-func (b *Broker) listen(ctx context.Context) (connected bool, err error) {
-	if err := b.client.Ping(ctx).Err(); err != nil {
+func (l *listener) listen(ctx context.Context) (connected bool, err error) {
+	if err := l.redis.Ping(ctx).Err(); err != nil {
 		return false, fmt.Errorf("connect: %w", err)
 	}
-	ps := b.client.Subscribe(ctx)
-	if err := b.listenToNodes(ctx, ps); err != nil {
+	ps := l.redis.Subscribe(ctx)
+	if err := l.hearNodes(ctx, ps); err != nil {
 		_ = ps.Close()
 		return false, err
 	}
-	b.wanted.connect()
-	b.presence.members.doubt()
-	b.logger.Info("connected to Redis")
+	l.wanted.connect()
+	l.onConnect()
+	l.logger.Info("connected to Redis")
 	var w waiting
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return b.ask(ctx, ps) })
-	g.Go(func() error { return b.receive(ctx, ps, &w) })
+	g.Go(func() error { return l.ask(ctx, ps) })
+	g.Go(func() error { return l.receive(ctx, ps, &w) })
 	g.Go(func() error { return watch(ctx, ps, &w) })
 	g.Go(func() error { <-ctx.Done(); return ps.Close() }) // ends a receive under way
 	err = g.Wait()
-	b.wanted.disconnect()
+	l.wanted.disconnect()
 	return true, err
 }
 
 // ask sends what the node wants to subscribe to and to let go of, many
 // channels in one command.
-func (b *Broker) ask(ctx context.Context, ps *redis.PubSub) error {
+func (l *listener) ask(ctx context.Context, ps *redis.PubSub) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-b.wanted.wake:
+		case <-l.wanted.wake:
 		}
 		for {
-			subscribe, unsubscribe := b.wanted.work(subscribeBatch)
+			subscribe, unsubscribe := l.wanted.work(subscribeBatch)
 			if len(subscribe)+len(unsubscribe) == 0 {
 				break
 			}
-			if err := b.send(ctx, ps, subscribe, unsubscribe); err != nil {
+			if err := l.send(ctx, ps, subscribe, unsubscribe); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (b *Broker) send(ctx context.Context, ps *redis.PubSub, subscribe, unsubscribe []string) error {
+func (l *listener) send(ctx context.Context, ps *redis.PubSub, subscribe, unsubscribe []string) error {
 	if len(unsubscribe) > 0 {
-		if err := ps.Unsubscribe(ctx, b.topics(unsubscribe)...); err != nil {
+		if err := ps.Unsubscribe(ctx, l.topics(unsubscribe)...); err != nil {
 			return fmt.Errorf("unsubscribe: %w", err)
 		}
 	}
 	if len(subscribe) > 0 {
-		if err := ps.Subscribe(ctx, b.topics(subscribe)...); err != nil {
+		if err := ps.Subscribe(ctx, l.topics(subscribe)...); err != nil {
 			return fmt.Errorf("subscribe: %w", err)
 		}
 	}
 	return nil
 }
 
-func (b *Broker) topics(channels []string) []string {
+func (l *listener) topics(channels []string) []string {
 	topics := make([]string, len(channels))
 	for i, c := range channels {
-		topics[i] = b.keys.topic(c)
+		topics[i] = l.keys.topic(c)
 	}
 	return topics
 }
@@ -157,7 +145,7 @@ func (w *waiting) long() time.Duration {
 // receive hands over what Redis sends. It reads without a deadline: one that
 // passes in the middle of a reply would make go-redis take the rest of it for
 // the next.
-func (b *Broker) receive(ctx context.Context, ps *redis.PubSub, w *waiting) error {
+func (l *listener) receive(ctx context.Context, ps *redis.PubSub, w *waiting) error {
 	for {
 		w.begin()
 		reply, err := ps.Receive(ctx)
@@ -168,7 +156,7 @@ func (b *Broker) receive(ctx context.Context, ps *redis.PubSub, w *waiting) erro
 		case err != nil:
 			return fmt.Errorf("receive: %w", err)
 		}
-		b.handle(reply)
+		l.handle(reply)
 	}
 }
 
@@ -193,23 +181,23 @@ func watch(ctx context.Context, ps *redis.PubSub, w *waiting) error {
 	}
 }
 
-func (b *Broker) handle(reply any) {
+func (l *listener) handle(reply any) {
 	switch r := reply.(type) {
 	case *redis.Message:
-		if b.keys.isSignals(r.Channel) {
-			b.handler.HandleSignal([]byte(r.Payload))
+		if l.keys.isSignals(r.Channel) {
+			l.handler.HandleSignal([]byte(r.Payload))
 			return
 		}
-		channel := b.keys.channel(r.Channel)
+		channel := l.keys.channel(r.Channel)
 		m, err := parsePublished([]byte(r.Payload))
 		if err != nil {
-			b.logger.Warn("dropped what is no message of ours", "channel", channel, "err", err)
+			l.logger.Warn("dropped what is no message of ours", "channel", channel, "err", err)
 			return
 		}
-		b.handler.HandleMessage(channel, m)
+		l.handler.HandleMessage(channel, m)
 	case *redis.Subscription:
-		if channel := b.keys.channel(r.Channel); r.Kind == "subscribe" && b.wanted.confirm(channel) {
-			b.handler.HandleGap([]string{channel})
+		if channel := l.keys.channel(r.Channel); r.Kind == "subscribe" && l.wanted.confirm(channel) {
+			l.handler.HandleGap([]string{channel})
 		}
 	}
 }

@@ -24,27 +24,27 @@ var reapScript = redis.NewScript(reapSource)
 
 // passOn hands leases to reapDead. While that is busy it needs no more: those that
 // are left come with the next renewal.
-func (b *Broker) passOn(dead []string) {
+func (p *presence) passOn(dead []string) {
 	if len(dead) == 0 {
 		return
 	}
 	select {
-	case b.presence.dead <- dead:
+	case p.dead <- dead:
 	default:
 	}
 }
 
 // reapDead takes the members of ended leases out until the context ends. Every
 // node does; they do not hinder one another.
-func (b *Broker) reapDead(ctx context.Context) {
+func (p *presence) reapDead(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case dead := <-b.presence.dead:
+		case dead := <-p.dead:
 			for _, lease := range dead {
-				if err := b.reap(ctx, lease); err != nil && ctx.Err() == nil {
-					b.logger.Debug("reaping waits for Redis", "err", err)
+				if err := p.reap(ctx, lease); err != nil && ctx.Err() == nil {
+					p.logger.Debug("reaping waits for Redis", "err", err)
 				}
 			}
 		}
@@ -53,22 +53,22 @@ func (b *Broker) reapDead(ctx context.Context) {
 
 // reap takes out the members of one ended lease, and then the lease itself. Nobody
 // adds members to a lease that has ended.
-func (b *Broker) reap(ctx context.Context, lease string) error {
+func (p *presence) reap(ctx context.Context, lease string) error {
 	taken := 0
 	defer func() {
 		if taken > 0 {
-			b.logger.Info("took the clients of a node out of the presence", "lease", lease, "clients", taken)
+			p.logger.Info("took the clients of a node out of the presence", "lease", lease, "clients", taken)
 		}
 	}()
 	for {
-		channels, err := b.client.SRandMemberN(ctx, b.keys.channelsUnder(lease), reapChannels).Result()
+		channels, err := p.redis.SRandMemberN(ctx, p.keys.channelsUnder(lease), reapChannels).Result()
 		if err != nil {
 			return err
 		}
 		if len(channels) == 0 {
-			return b.client.SRem(ctx, b.keys.deadLeases(), lease).Err()
+			return p.redis.SRem(ctx, p.keys.deadLeases(), lease).Err()
 		}
-		n, ended, err := b.reapSome(ctx, lease, channels)
+		n, ended, err := p.reapSome(ctx, lease, channels)
 		taken += n
 		if err != nil || !ended {
 			return err
@@ -78,15 +78,15 @@ func (b *Broker) reap(ctx context.Context, lease string) error {
 
 // reapSome reports whether the lease has ended; otherwise there is nothing to take
 // out.
-func (b *Broker) reapSome(ctx context.Context, lease string, channels []string) (taken int, ended bool, err error) {
+func (p *presence) reapSome(ctx context.Context, lease string, channels []string) (taken int, ended bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
-	head := comingHead(hub.KindLeave)
+	head := joinLeaveHead(hub.KindLeave)
 	replies := make([]*redis.Cmd, len(channels))
-	err = b.scripted(ctx, reapScript, func(p redis.Pipeliner) {
+	err = p.scripted(ctx, reapScript, func(pipe redis.Pipeliner) {
 		for i, channel := range channels {
-			keys := []string{b.keys.deadLeases(), b.keys.channelsUnder(lease), b.keys.members(channel, lease), b.keys.users(channel, lease)}
-			replies[i] = p.EvalSha(ctx, reapScript.Hash(), keys, lease, channel, b.keys.topic(channel), head, reapMembers)
+			keys := []string{p.keys.deadLeases(), p.keys.channelsUnder(lease), p.keys.members(channel, lease), p.keys.users(channel, lease)}
+			replies[i] = pipe.EvalSha(ctx, reapScript.Hash(), keys, lease, channel, p.keys.topic(channel), head, reapMembers)
 		}
 	})
 	ended = true

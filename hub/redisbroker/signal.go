@@ -8,22 +8,22 @@ import (
 )
 
 // Signal implements [hub.Signaler]. A node without a Pub/Sub connection is not reached.
-func (b *Broker) Signal(ctx context.Context, node string, data []byte) (reached int, err error) {
+func (l *listener) Signal(ctx context.Context, node string, data []byte) (reached int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
-	topic := b.keys.allNodes()
+	topic := l.keys.allNodes()
 	if node != "" {
-		topic = b.keys.oneNode(node)
+		topic = l.keys.oneNode(node)
 	}
-	n, err := b.client.Publish(ctx, topic, data).Result()
+	n, err := l.redis.Publish(ctx, topic, data).Result()
 	return int(n), unavailable("signal", err)
 }
 
-// listenToNodes subscribes a new Pub/Sub connection to what nodes send one
+// hearNodes subscribes a new Pub/Sub connection to what nodes send one
 // another, and returns when Redis has confirmed it: a node that is ready is
 // reached.
-func (b *Broker) listenToNodes(ctx context.Context, ps *redis.PubSub) error {
-	topics := []string{b.keys.allNodes(), b.keys.oneNode(b.handler.Node())}
+func (l *listener) hearNodes(ctx context.Context, ps *redis.PubSub) error {
+	topics := []string{l.keys.allNodes(), l.keys.oneNode(l.handler.Node())}
 	if err := ps.Subscribe(ctx, topics...); err != nil {
 		return fmt.Errorf("subscribe to signals: %w", err)
 	}
@@ -36,7 +36,7 @@ func (b *Broker) listenToNodes(ctx context.Context, ps *redis.PubSub) error {
 			confirmed++
 			continue
 		}
-		b.handle(reply)
+		l.handle(reply)
 	}
 	return nil
 }

@@ -1,0 +1,71 @@
+package redisbroker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// brokerTimeout bounds every question to Redis, so that a publisher hears
+// within two seconds that it is away.
+const brokerTimeout = 1500 * time.Millisecond
+
+// client is Redis as the parts of a broker see it: a pool of connections, and the
+// names of things there. It is safe for several goroutines.
+type client struct {
+	redis  *redis.Client
+	keys   keys
+	logger *slog.Logger
+}
+
+// newClient returns a client that connects when it is asked for something. The
+// error is that of [New].
+func newClient(url, prefix string, logger *slog.Logger) (*client, error) {
+	ro, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, errors.New("redis URL: redis://[user:password@]host:port[/database] or rediss://… is accepted")
+	}
+	ro.DialTimeout, ro.ReadTimeout, ro.WriteTimeout, ro.PoolTimeout = brokerTimeout, brokerTimeout, brokerTimeout, brokerTimeout
+	ro.ContextTimeoutEnabled = true
+	ro.MaxRetries = -1 // a publish that timed out may have been done: repeating is for the publisher
+	ro.DialerRetries = 1
+	// Otherwise go-redis may move a connection without telling.
+	ro.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	c := &client{redis: redis.NewClient(ro), keys: keys{cmp.Or(prefix, "belfry:")}, logger: logger}
+	if ro.DB != 0 {
+		c.keys.prefix += strconv.Itoa(ro.DB) + ":"
+	}
+	if c.logger == nil {
+		c.logger = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+// scripted runs commands that use a script, in one round trip, and once more
+// after loading the script when Redis does not know it, as after a restart.
+func (c *client) scripted(ctx context.Context, script *redis.Script, commands func(redis.Pipeliner)) error {
+	for try := 0; ; try++ {
+		_, err := c.redis.Pipelined(ctx, func(p redis.Pipeliner) error { commands(p); return nil })
+		if err == nil || try > 0 || !strings.HasPrefix(err.Error(), "NOSCRIPT") {
+			return err
+		}
+		if err := script.Load(ctx, c.redis).Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits, or returns at once when the context ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
