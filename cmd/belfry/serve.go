@@ -121,6 +121,7 @@ func newBroker(config configs.Config, logger *slog.Logger) (hub.Broker, error) {
 	if config.Redis.URL == "" {
 		return hub.NewMemoryBroker(), nil
 	}
+	redisbroker.LogTo(logger)
 	return redisbroker.New(redisbroker.Options{
 		URL: config.Redis.URL.Reveal(), PresenceTTL: time.Duration(config.Presence.TTL), Logger: logger,
 	})

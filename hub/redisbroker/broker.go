@@ -7,14 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9/logging"
-
 	"belfry/hub"
 )
-
-// go-redis writes to standard error for each try to connect. All it has to say
-// comes back in errors as well.
-func init() { logging.Disable() }
 
 // Options say which Redis carries the messages. Every node of a cluster
 // needs the same.
@@ -79,6 +73,9 @@ func (b *Broker) Run(ctx context.Context) error {
 func (b *Broker) Ready(ctx context.Context) error {
 	if !b.wanted.connected() {
 		return fmt.Errorf("%w: no Pub/Sub connection to Redis", hub.ErrUnavailable)
+	}
+	if err := b.refusals.err(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()

@@ -17,12 +17,18 @@ import (
 // within two seconds that it is away.
 const brokerTimeout = 1500 * time.Millisecond
 
-// client is Redis as the parts of a broker see it: a pool of connections, and the
-// names of things there. It is safe for several goroutines.
+// errCluster is why a Redis of a cluster cannot be used: leases and what is kept under
+// them are in slots of their own, so that nobody would be present, and channels whose
+// slots another node has would fail.
+var errCluster = errors.New("Redis is in cluster mode")
+
+// client is Redis as the parts of a broker see it: a pool of connections, the names
+// of things there, and what it refuses. It is safe for several goroutines.
 type client struct {
-	redis  *redis.Client
-	keys   keys
-	logger *slog.Logger
+	redis    *redis.Client
+	keys     keys
+	refusals *refusals
+	logger   *slog.Logger
 }
 
 // newClient returns a client that connects when it is asked for something. The
@@ -38,14 +44,28 @@ func newClient(url, prefix string, logger *slog.Logger) (*client, error) {
 	ro.DialerRetries = 1
 	// Otherwise go-redis may move a connection without telling.
 	ro.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	c := &client{redis: redis.NewClient(ro), keys: keys{cmp.Or(prefix, "belfry:")}, logger: logger}
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	c := &client{redis: redis.NewClient(ro), keys: keys{cmp.Or(prefix, "belfry:")}, refusals: newRefusals(logger), logger: logger}
 	if ro.DB != 0 {
 		c.keys.prefix += strconv.Itoa(ro.DB) + ":"
 	}
-	if c.logger == nil {
-		c.logger = slog.New(slog.DiscardHandler)
-	}
+	c.redis.AddHook(c.refusals)
 	return c, nil
+}
+
+// examine finds out whether a Redis that was just connected to can be used. What is
+// asked for before that, such as the position of a channel, does not wait for it.
+func (c *client) examine(ctx context.Context) {
+	hello := redis.NewMapStringInterfaceCmd(ctx, "hello")
+	// One that does not know the question is too old for what it asks.
+	_ = c.redis.Process(ctx, hello)
+	var unfit error
+	if hello.Val()["mode"] == "cluster" {
+		unfit = errCluster
+	}
+	c.refusals.examined(unfit, mendCluster)
 }
 
 // scripted runs commands that use a script, in one round trip, and once more

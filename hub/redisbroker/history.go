@@ -2,7 +2,6 @@ package redisbroker
 
 import (
 	"context"
-	_ "embed" // for the script
 	"fmt"
 	"math"
 	"strconv"
@@ -17,11 +16,6 @@ import (
 // metaTTL is how long Redis remembers a channel's position after its last
 // publish, at least. Half of it after somebody last asked for it.
 const metaTTL = 7 * 24 * time.Hour
-
-//go:embed position.lua
-var positionSource string
-
-var positionScript = redis.NewScript(positionSource)
 
 // histories reads and forgets what channels remember.
 type histories struct{ *client }

@@ -2,7 +2,6 @@ package redisbroker
 
 import (
 	"context"
-	_ "embed" // for the scripts
 	"errors"
 	"fmt"
 	"time"
@@ -22,16 +21,6 @@ const (
 	calm = 2 * time.Second
 	// farewell bounds what a node does about its presence when it stops.
 	farewell = time.Second
-)
-
-var (
-	//go:embed member.lua
-	memberSource string
-	//go:embed lease.lua
-	leaseSource string
-
-	memberScript = redis.NewScript(memberSource)
-	leaseScript  = redis.NewScript(leaseSource)
 )
 
 // errLeaseGone is what a batch meets whose lease Redis does not know.
@@ -70,11 +59,21 @@ func (p *presence) keep(ctx context.Context) {
 		case <-p.members.wake:
 		}
 		if err := k.work(ctx); err != nil && ctx.Err() == nil {
-			p.logger.Debug("presence waits for Redis", "err", err)
+			k.failed(err)
 			k.since = time.Time{}
 			pause(ctx, retryEvery)
 			p.members.ring()
 		}
+	}
+}
+
+// failed notes why work has come to nothing. What Redis refuses lasts unless it is
+// known to pass: the leases are those of all nodes, and not of one channel that
+// somebody has damaged.
+func (k *keeper) failed(err error) {
+	k.logger.Debug("presence waits for Redis", "err", err)
+	if _, known := answerOf(err); isReply(err) && !known {
+		k.refusals.lasts("the leases of the presence", err, "")
 	}
 }
 
@@ -226,7 +225,7 @@ func (k *keeper) sendBatch(ctx context.Context, changes []change) (first error) 
 		}
 	})
 	if isReply(err) {
-		k.logger.Warn("Redis refused what changed in the presence, trying again", "err", err, "every", k.renewEvery())
+		k.refusals.warn(err.Error(), "Redis refused what changed in the presence, trying again", "err", err, "every", k.renewEvery())
 	}
 	for i, c := range changes {
 		if e := k.settle(c, replies[i], err); first == nil {
@@ -254,13 +253,6 @@ func (k *keeper) settle(c change, reply *redis.Cmd, err error) error {
 		return failed
 	}
 	return nil
-}
-
-// isReply reports whether an error is what Redis has answered, and not that it did
-// not.
-func isReply(err error) bool {
-	var reply redis.Error
-	return errors.As(err, &reply)
 }
 
 func (k *keeper) tell(ctx context.Context, p redis.Pipeliner, c change) *redis.Cmd {

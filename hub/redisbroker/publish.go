@@ -2,7 +2,6 @@ package redisbroker
 
 import (
 	"context"
-	_ "embed" // for the script
 	"fmt"
 	"strconv"
 	"time"
@@ -11,11 +10,6 @@ import (
 
 	"belfry/hub"
 )
-
-//go:embed publish.lua
-var publishSource string
-
-var publishHash = redis.NewScript(publishSource).Hash()
 
 // publisher hands messages to Redis.
 type publisher struct {
@@ -72,7 +66,7 @@ func (p *publisher) scriptArgs(channel string, m *hub.Message, o hub.PublishOpti
 	}
 	history := o.History.TTL
 	return []any{
-		"evalsha", publishHash, 3, once, stream, p.keys.position(channel),
+		"evalsha", publishScript.Hash(), 3, once, stream, p.keys.position(channel),
 		ttl.Milliseconds(), topic, appendEnvelope(make([]byte, 0, len(m.Data)+64), m),
 		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), hub.NewEpoch(),
 		o.Seen.Epoch, o.Seen.Offset,

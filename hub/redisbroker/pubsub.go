@@ -40,19 +40,19 @@ type listener struct {
 func newListener(c *client) *listener { return &listener{client: c, wanted: newInterests()} }
 
 // stayConnected makes one connection after the other. The first fault after a
-// start or a connection is a warning, those that follow are noise.
+// connection is a warning, and so is each new reason why there is none; the rest is
+// noise.
 func (l *listener) stayConnected(ctx context.Context) {
-	level := slog.LevelWarn
 	for ctx.Err() == nil {
 		connected, err := l.listen(ctx)
 		if ctx.Err() != nil {
 			break
 		}
-		if connected {
+		level := slog.LevelDebug
+		if l.refusals.isNew(reasonOf(err)) || connected {
 			level = slog.LevelWarn
 		}
 		l.logger.Log(ctx, level, "no Redis, trying again", "err", err)
-		level = slog.LevelDebug
 		pause(ctx, retryEvery)
 	}
 }
@@ -70,6 +70,7 @@ func (l *listener) listen(ctx context.Context) (connected bool, err error) {
 		_ = ps.Close()
 		return false, err
 	}
+	l.examine(ctx)
 	l.wanted.connect()
 	l.onConnect()
 	l.logger.Info("connected to Redis")

@@ -2,7 +2,6 @@ package redisbroker
 
 import (
 	"context"
-	_ "embed" // for the script
 
 	"github.com/redis/go-redis/v9"
 
@@ -16,11 +15,6 @@ const (
 	reapChannels = 100
 	reapMembers  = 500
 )
-
-//go:embed reap.lua
-var reapSource string
-
-var reapScript = redis.NewScript(reapSource)
 
 // passOn hands leases to reapDead. While that is busy it needs no more: those that
 // are left come with the next renewal.

@@ -1,59 +1,149 @@
 package redisbroker
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"net"
-	"strings"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"belfry/hub"
 )
 
-// refusals are the codes with which the errors of Redis begin. Redis before 7
-// puts them behind words of its own when a script meets them.
-var refusals = []struct {
-	code string
-	err  *hub.RefusedError
-}{
-	{"OOM", &hub.RefusedError{Reason: "Redis is out of memory"}},
-	{"READONLY", &hub.RefusedError{Reason: "Redis is read-only"}},
-	{"MISCONF", &hub.RefusedError{Reason: "Redis cannot save its data and takes no more"}},
-	{"NOREPLICAS", &hub.RefusedError{Reason: "Redis has too few replicas"}},
-	{"LOADING", &hub.RefusedError{Reason: "Redis is still loading its data"}},
+const (
+	// refusedFor is how long a node is not ready after Redis has refused what no
+	// waiting ends. What is refused is tried again sooner: leases four times a
+	// second, and the date once.
+	refusedFor = 10 * time.Second
+	// warnEvery is how often one reason is warned of, and maxReasons how many are
+	// in that time.
+	warnEvery  = time.Minute
+	maxReasons = 20
+)
+
+// refusals remember what Redis does not do for Belfry. They see every answer to
+// what the client asks, as a hook of it, and what [client.examine] finds; what
+// comes by Pub/Sub they do not see. They are safe for several goroutines.
+type refusals struct {
+	logger *slog.Logger
+
+	mu     sync.Mutex           // guards what follows
+	unfit  error                // why this Redis cannot be used, as long as the connection lasts; nil: it can
+	last   error                // the newest refusal that lasts
+	until  time.Time            // and for how long it counts
+	warned map[string]time.Time // reasons, and when they were warned of
 }
 
-// unavailable wraps what Redis or the way to it says, with what that means for
-// the call.
-func unavailable(operation string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if meaning := meaning(err); meaning != nil {
-		return fmt.Errorf("%w: %s: %w: %w", hub.ErrUnavailable, operation, meaning, err)
-	}
-	return fmt.Errorf("%w: %s: %w", hub.ErrUnavailable, operation, err)
+func newRefusals(logger *slog.Logger) *refusals {
+	return &refusals{logger: logger, warned: make(map[string]time.Time)}
 }
 
-// meaning returns nil when nothing was done and there is no more to say.
-func meaning(err error) error {
-	var answer redis.Error
-	var way *net.OpError
+// err returns why the node cannot do its work, or nil.
+func (r *refusals) err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	switch {
-	case errors.As(err, &answer):
-		return refusal(answer)
-	case errors.As(err, &way) && way.Op == "dial", errors.Is(err, redis.ErrPoolTimeout):
-		return nil
-	}
-	return hub.ErrUnanswered
-}
-
-func refusal(answer redis.Error) error {
-	for _, r := range refusals {
-		if strings.Contains(answer.Error(), r.code+" ") {
-			return r.err
-		}
+	case r.unfit != nil:
+		return fmt.Errorf("%w: %w", hub.ErrUnavailable, r.unfit)
+	case time.Now().Before(r.until):
+		return fmt.Errorf("%w: %w", hub.ErrUnavailable, r.last)
 	}
 	return nil
+}
+
+// examined notes why a Redis that was connected to cannot be used, or nil when it
+// can. What an earlier one has refused counts no more.
+func (r *refusals) examined(unfit error, mend string) {
+	r.mu.Lock()
+	r.unfit, r.until = unfit, time.Time{}
+	r.mu.Unlock()
+	if unfit != nil {
+		r.warn(mend, "this Redis cannot be used, so this node is not ready", "err", unfit, "mend", mend)
+	}
+}
+
+// lasts notes that something was refused for longer than a moment. The mend may be
+// empty.
+func (r *refusals) lasts(asked string, err error, mend string) {
+	reason := err.Error()
+	if mend == mendCluster {
+		reason, err = mend, fmt.Errorf("%w: %w", errCluster, err) // whichever slot it was
+	}
+	r.mu.Lock()
+	r.last, r.until = fmt.Errorf("Redis refuses %s: %w", asked, err), time.Now().Add(refusedFor)
+	r.mu.Unlock()
+	r.warn(reason, "this node is not ready: Redis refuses what Belfry needs", "asked", asked, "err", err, "mend", mend)
+}
+
+// passes notes that something was refused which time may end.
+func (r *refusals) passes(asked string, err error) {
+	r.warn(err.Error(), "Redis refuses for now what it is asked", "asked", asked, "err", err)
+}
+
+// warn warns of a reason, at most once a minute.
+func (r *refusals) warn(reason, text string, attributes ...any) {
+	if r.isNew(reason) {
+		r.logger.Warn(text, attributes...)
+	}
+}
+
+func (r *refusals) isNew(reason string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	maps.DeleteFunc(r.warned, func(_ string, at time.Time) bool { return now.Sub(at) >= warnEvery })
+	if _, told := r.warned[reason]; told || len(r.warned) >= maxReasons {
+		return false
+	}
+	r.warned[reason] = now
+	return true
+}
+
+// DialHook implements [redis.Hook].
+func (r *refusals) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook implements [redis.Hook].
+func (r *refusals) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, c redis.Cmder) error {
+		err := next(ctx, c) // which the command is given later
+		r.see(c, err)
+		return err
+	}
+}
+
+// ProcessPipelineHook implements [redis.Hook].
+func (r *refusals) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, commands []redis.Cmder) error {
+		err := next(ctx, commands)
+		for _, c := range commands {
+			r.see(c, c.Err())
+		}
+		return err
+	}
+}
+
+// see notes what has come of a command.
+func (r *refusals) see(c redis.Cmder, err error) {
+	if err == nil {
+		return
+	}
+	switch a, known := answerOf(err); {
+	case a.mend != "":
+		r.lasts(nameOf(c), err, a.mend)
+	case known:
+		r.passes(nameOf(c), err)
+	}
+}
+
+// nameOf is what a command is called in the log: its name, or that of its script.
+func nameOf(c redis.Cmder) string {
+	if c.Name() == "evalsha" && len(c.Args()) > 1 {
+		if name, ours := scriptNames[fmt.Sprint(c.Args()[1])]; ours {
+			return "the script " + name
+		}
+	}
+	return c.Name()
 }

@@ -1,0 +1,48 @@
+package redisbroker_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"belfry/hub"
+	"belfry/hub/hubtest"
+	"belfry/hub/redisbroker"
+)
+
+// printed is a log of go-redis that somebody else in the program has set.
+type printed struct{ buffer *lockedBuffer }
+
+func (p printed) Printf(_ context.Context, format string, values ...any) {
+	fmt.Fprintf(p.buffer, format+"\n", values...)
+}
+
+// The log of go-redis is that of the whole program. A broker leaves it alone; who
+// wants it hears what there is, at the level of debug.
+func TestLogOfTheLibrary(t *testing.T) {
+	t.Cleanup(func() { redisbroker.LogTo(slog.New(slog.DiscardHandler)) })
+	var theirs, ours lockedBuffer
+	redis.SetLogger(printed{&theirs})
+	failToPublish(t)
+	if theirs.String() == "" {
+		t.Error("a broker has taken the log of go-redis away")
+	}
+	redisbroker.LogTo(slog.New(slog.NewTextHandler(&ours, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	failToPublish(t)
+	if got := ours.String(); !strings.Contains(got, "level=DEBUG") || !strings.Contains(got, "go-redis: ") || strings.Contains(got, "level=WARN") {
+		t.Errorf("the logger heard %q, want what go-redis says, at the level of debug", got)
+	}
+}
+
+// failToPublish has go-redis try to reach a Redis that is not there.
+func failToPublish(t *testing.T) {
+	t.Helper()
+	b := redisBroker(t, redisbroker.Options{URL: fmt.Sprint("redis://127.0.0.1:", hubtest.FreePort(t))})
+	if _, err := b.Publish(t.Context(), "chat", &hub.Message{}, hub.PublishOptions{}); err == nil {
+		t.Error("published to a Redis that is not there")
+	}
+}

@@ -1,0 +1,33 @@
+package redisbroker
+
+import (
+	_ "embed" // for the scripts
+
+	"github.com/redis/go-redis/v9"
+)
+
+// The scripts, each of which says in its first lines what it does, with which keys.
+var (
+	//go:embed publish.lua
+	publishSource string
+	//go:embed position.lua
+	positionSource string
+	//go:embed lease.lua
+	leaseSource string
+	//go:embed member.lua
+	memberSource string
+	//go:embed reap.lua
+	reapSource string
+
+	publishScript  = redis.NewScript(publishSource)
+	positionScript = redis.NewScript(positionSource)
+	leaseScript    = redis.NewScript(leaseSource)
+	memberScript   = redis.NewScript(memberSource)
+	reapScript     = redis.NewScript(reapSource)
+)
+
+// scriptNames are what scripts are called in the log, by their hashes.
+var scriptNames = map[string]string{
+	publishScript.Hash(): "publish.lua", positionScript.Hash(): "position.lua",
+	leaseScript.Hash(): "lease.lua", memberScript.Hash(): "member.lua", reapScript.Hash(): "reap.lua",
+}

@@ -1,0 +1,105 @@
+package redisbroker_test
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"belfry/hub"
+	"belfry/hub/hubtest"
+	"belfry/hub/redisbroker"
+)
+
+// clusterOfOne is a Redis in cluster mode that has every slot.
+func clusterOfOne(t *testing.T) *hubtest.RedisServer {
+	t.Helper()
+	r := hubtest.Redis(t, "--cluster-enabled", "yes")
+	redisSays(t, r, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
+		return strings.Contains(redisSays(t, r, "CLUSTER", "INFO"), "cluster_state:ok")
+	}, "the cluster is complete")
+	return r
+}
+
+// loggedNode is a node whose log can be read, and whose presence is renewed four
+// times a second.
+func loggedNode(t *testing.T, url string) (*hub.Hub, *lockedBuffer) {
+	t.Helper()
+	log := new(lockedBuffer)
+	b := redisBroker(t, redisbroker.Options{URL: url, PresenceTTL: 1, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	h, _ := hubtest.Run(t, hub.Options{Broker: b})
+	return h, log
+}
+
+// wantNotReady waits until a node is not ready for a reason.
+func wantNotReady(t *testing.T, h *hub.Hub, reason string) {
+	t.Helper()
+	var err error
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
+		err = h.Ready(t.Context())
+		return err != nil && strings.Contains(err.Error(), reason)
+	}, "the node says "+reason)
+	if !errors.Is(err, hub.ErrUnavailable) {
+		t.Errorf("Ready = %v, want an ErrUnavailable", err)
+	}
+}
+
+// wantLogged checks that the log says a thing once, with what mends it.
+func wantLogged(t *testing.T, log *lockedBuffer, reason, mend string) {
+	t.Helper()
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return strings.Contains(log.String(), reason) }, "the log says "+reason)
+	for line := range strings.Lines(log.String()) {
+		if strings.Contains(line, reason) && (!strings.Contains(line, "level=WARN") || !strings.Contains(line, mend)) {
+			t.Errorf("the log says %s, want a warning with %q", line, mend)
+		}
+	}
+	if n := strings.Count(log.String(), reason); n != 1 {
+		t.Errorf("the log says %q %d times, want once:\n%s", reason, n, log)
+	}
+}
+
+// On a Redis in cluster mode nobody would be present, and nobody would hear why. The
+// node says so as soon as it is connected, and is not ready.
+func TestClusterModeIsTold(t *testing.T) {
+	t.Parallel()
+	h, log := loggedNode(t, clusterOfOne(t).URL())
+	wantNotReady(t, h, "unavailable: Redis is in cluster mode") // not only that a script was refused
+	wantLogged(t, log, "Redis is in cluster mode", "cluster-enabled no")
+	// The script of the leases is refused all the time, which is nothing new.
+	rec := hubtest.Listen(t, h, hub.DateChannel, "date")
+	rec.Wait(t, 2)
+	wantNotReady(t, h, "unavailable: Redis is in cluster mode")
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+		t.Errorf("%d warnings, want one:\n%s", n, log)
+	}
+}
+
+// Rights that are missing for what a script does are told, with what Redis has said
+// and what mends it, and so is another reason; when it is mended the node is ready.
+func TestMissingRightsAreTold(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t, "--user", "bell", "on", ">s3cret", "~*", "&*", "+@all", "-zadd")
+	h, log := loggedNode(t, "redis://bell:s3cret@"+r.Addr())
+	wantNotReady(t, h, "lease.lua")
+	wantLogged(t, log, "The user executing the script", "let the user of the URL run every command")
+	redisSays(t, r, "ACL", "SETUSER", "bell", "+zadd", "-evalsha")
+	wantNotReady(t, h, "NOPERM")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return strings.Contains(log.String(), "NOPERM") }, "the new reason is told")
+	redisSays(t, r, "ACL", "SETUSER", "bell", "+evalsha")
+	waitReady(t, h, hubtest.Patience)
+	hubtest.Enter(t, h, "chat", hubtest.Client("anna"))
+	hubtest.WantPresent(t, h, "chat", "anna", 1)
+}
+
+// Somebody has written to where the leases are: nobody can be present.
+func TestForeignLeasesAreTold(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	redisSays(t, r, "SET", "belfry:leases", "x")
+	h, log := loggedNode(t, r.URL())
+	wantNotReady(t, h, "WRONGTYPE")
+	wantLogged(t, log, "WRONGTYPE", "leases of the presence")
+	redisSays(t, r, "DEL", "belfry:leases")
+	waitReady(t, h, hubtest.Patience)
+}
