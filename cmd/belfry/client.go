@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"belfry/cmd/internal/centrifuge"
 )
 
 const (
@@ -64,9 +66,9 @@ func dial(ctx context.Context, server serverURL) (*client, error) {
 
 // connect says the first command and waits for its answer.
 func (c *client) connect() error {
-	id, err := c.say(command{Connect: &connectRequest{Name: "belfry", Version: version()}})
+	id, err := c.say(centrifuge.Command{Connect: &centrifuge.ConnectRequest{Name: "belfry", Version: version()}})
 	for err == nil {
-		var replies []reply
+		var replies []centrifuge.Reply
 		replies, err = c.hear(answerWait)
 		for _, r := range replies {
 			switch {
@@ -86,7 +88,7 @@ func (c *client) connect() error {
 }
 
 // connectError is final, unless the server says that it may pass.
-func connectError(e *replyError) error {
+func connectError(e *centrifuge.Error) error {
 	err := fmt.Errorf("the server refuses the connection: %s", printable(e.Message))
 	if e.Temporary {
 		return err
@@ -96,18 +98,14 @@ func connectError(e *replyError) error {
 
 // subscribe asks for a channel and returns the ID that the answer will have.
 func (c *client) subscribe(channel string) (id uint32, err error) {
-	return c.say(command{Subscribe: &channelRequest{channel}})
+	return c.say(centrifuge.Command{Subscribe: &centrifuge.SubscribeRequest{Channel: channel}})
 }
 
-// say sends a command under the next ID.
-func (c *client) say(cmd command) (id uint32, err error) {
+// say sends a command under the next ID, which it returns.
+func (c *client) say(cmd centrifuge.Command) (id uint32, err error) {
 	c.lastID++
 	cmd.ID = c.lastID
-	text, err := marshal(cmd)
-	if err != nil {
-		return 0, err
-	}
-	return cmd.ID, c.write(text)
+	return cmd.ID, c.write(centrifuge.Frame(cmd))
 }
 
 func (c *client) write(text []byte) error {
@@ -120,7 +118,7 @@ func (c *client) write(text []byte) error {
 // hear returns the replies of the next frame, after at most the given time; 0
 // waits as long as the server pings. It answers pings, so that there may be no
 // reply in a frame.
-func (c *client) hear(wait time.Duration) ([]reply, error) {
+func (c *client) hear(wait time.Duration) ([]centrifuge.Reply, error) {
 	if wait == 0 {
 		wait = c.quiet
 	}
@@ -139,15 +137,15 @@ func (c *client) hear(wait time.Duration) ([]reply, error) {
 }
 
 // replies parses a frame: JSON objects, one on a line.
-func (c *client) replies(text []byte) (replies []reply, err error) {
+func (c *client) replies(text []byte) (replies []centrifuge.Reply, err error) {
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimSpace(line)
 		switch {
 		case len(line) == 0:
-		case string(line) == "{}":
+		case string(line) == centrifuge.Ping:
 			err = c.answerPing()
 		default:
-			var r reply
+			var r centrifuge.Reply
 			if json.Unmarshal(line, &r) != nil {
 				return replies, errNotSpoken
 			}
@@ -164,7 +162,7 @@ func (c *client) answerPing() error {
 	if !c.pong {
 		return nil
 	}
-	return c.write([]byte("{}"))
+	return c.write([]byte(centrifuge.Ping))
 }
 
 // close says goodbye and closes the connection. It may be called from any

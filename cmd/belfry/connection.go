@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"belfry/cmd/internal/centrifuge"
 )
 
 // connection is a follower on one connection.
@@ -50,7 +52,7 @@ func (c *connection) subscribe(channel string) error {
 	return err
 }
 
-func (c *connection) handle(r *reply) error {
+func (c *connection) handle(r *centrifuge.Reply) error {
 	if r.Push != nil {
 		return c.push(r.Push)
 	}
@@ -97,12 +99,12 @@ func (c *connection) drop(channel, why string) error {
 	return nil
 }
 
-func (c *connection) push(p *push) error {
+func (c *connection) push(p *centrifuge.Push) error {
 	switch {
 	case p.Pub != nil:
 		p.Pub.Channel = p.Channel
 		return c.deliver(*p.Pub)
-	case p.Unsubscribe != nil && p.Unsubscribe.resubscribe():
+	case p.Unsubscribe != nil && p.Unsubscribe.Resubscribe():
 		c.lost = time.Now()
 		return c.subscribe(p.Channel)
 	case p.Unsubscribe != nil:

@@ -10,10 +10,15 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"belfry/cmd/internal/centrifuge"
 )
 
 // errEnough is returned by a follower's message function that wants no more.
 var errEnough = errors.New("enough")
+
+// message is one message of a channel, with the channel's name.
+type message = centrifuge.Publication
 
 // follower subscribes to channels and stays subscribed: when the connection
 // breaks it connects again.

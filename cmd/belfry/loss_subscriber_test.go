@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"belfry/cmd/internal/centrifuge"
 )
 
 // lossSubscriber follows one channel in the Centrifuge protocol for as long as
@@ -37,9 +39,9 @@ type lossCommand struct {
 
 // lossReply is what a subscriber hears.
 type lossReply struct {
-	Error     *replyError    `json:"error"`
-	Push      *push          `json:"push"`
-	Subscribe *lossSubscribe `json:"subscribe"`
+	Error     *centrifuge.Error `json:"error"`
+	Push      *centrifuge.Push  `json:"push"`
+	Subscribe *lossSubscribe    `json:"subscribe"`
 }
 
 type lossSubscribe struct {
@@ -128,7 +130,7 @@ func (s *lossSubscriber) handle(ctx context.Context, c *client, line []byte) err
 	case r.Error != nil:
 		pause(ctx, randomTime(s.rng, 50*time.Millisecond, 150*time.Millisecond))
 		return s.ask(c)
-	case r.Push != nil && r.Push.Unsubscribe != nil && r.Push.Unsubscribe.resubscribe():
+	case r.Push != nil && r.Push.Unsubscribe != nil && r.Push.Unsubscribe.Resubscribe():
 		s.subscribed = false
 		return s.ask(c)
 	case r.Push != nil && r.Push.Pub != nil && s.subscribed:

@@ -5,10 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"belfry/cmd/internal/centrifuge"
 )
 
 // membership is where a churner stands with its channel.
@@ -25,7 +26,7 @@ const (
 type churner struct {
 	conn
 	run    *run
-	name   []byte // of its channel, as JSON has it
+	name   string // of its channel
 	finder finder
 
 	mu     sync.Mutex // guards what follows; held while a read is handled
@@ -61,7 +62,7 @@ func (r *run) openChurner(ctx context.Context, i int) (*churner, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &churner{run: r, name: quote(name), finder: finder{prefix: r.prefix}, id: connectID, stay: make([]stay, r.Publishers)}
+	c := &churner{run: r, name: name, finder: finder{prefix: r.prefix}, id: connectID, stay: make([]stay, r.Publishers)}
 	c.joinLatency = newHistogram()
 	c.conn = conn{Conn: netConn, listener: c, buf: make([]byte, r.bufferSize())}
 	c.held = copy(c.buf, early)
@@ -75,7 +76,7 @@ func (r *run) openChurner(ctx context.Context, i int) (*churner, error) {
 
 func (c *churner) connect() error {
 	c.state = joining
-	if err := c.send(opText, centrifugeConnect()); err != nil {
+	if err := c.send(opText, centrifuge.Frame(connectCommand())); err != nil {
 		return err
 	}
 	for c.state != away {
@@ -90,19 +91,18 @@ func (c *churner) connect() error {
 func (c *churner) step() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var verb string
+	command := centrifuge.Command{ID: c.id + 1}
 	switch c.state {
 	case away:
-		verb, c.state = "subscribe", joining
+		command.Subscribe, c.state = &centrifuge.SubscribeRequest{Channel: c.name}, joining
 	case member:
-		verb, c.state = "unsubscribe", leaving
+		command.Unsubscribe, c.state = &centrifuge.ChannelRequest{Channel: c.name}, leaving
 	default:
 		return false
 	}
 	c.id++
 	c.asked = c.run.clock()
-	command := fmt.Appendf(nil, "{\"id\":%d,\"%s\":{\"channel\":%s}}", c.id, verb, c.name)
-	_ = c.send(opText, command) // when it is broken no answer comes
+	_ = c.send(opText, centrifuge.Frame(command)) // when it is broken no answer comes
 	return true
 }
 
@@ -167,19 +167,22 @@ func (s *stay) finish() (lost int64) {
 }
 
 func (c *churner) reply(line []byte) {
-	if string(line) == "{}" {
+	if string(line) == centrifuge.Ping {
 		if c.pong {
 			_ = c.send(opText, line)
 		}
 		return
 	}
-	var r centrifugeReply
+	var r centrifuge.Reply
 	if err := json.Unmarshal(line, &r); err != nil || r.ID != c.id {
 		return // a push, or what a subscriber's connection would complain of
 	}
 	switch {
 	case r.ID == connectID:
-		c.state, c.pong, c.err = away, r.Connect != nil && r.Connect.Pong, r.refusal()
+		c.state, c.pong = away, r.Connect != nil && r.Connect.Pong
+		if r.Error != nil {
+			c.err = refusal(r.Error)
+		}
 	case r.Error != nil:
 		c.refused++
 		c.settle(c.state == leaving)

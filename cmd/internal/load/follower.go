@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+
+	"belfry/cmd/internal/centrifuge"
 )
 
 // follower is one connection of [Followers].
@@ -57,12 +59,12 @@ func (f *follower) open(ctx context.Context, d *dialer, u *url.URL, i int) error
 
 // subscribe says everything in one frame.
 func (f *follower) subscribe() error {
-	hello := centrifugeConnect()
-	for i, c := range f.channels {
-		hello = fmt.Appendf(hello, "\n{\"id\":%d,\"subscribe\":{\"channel\":%s%s}}", subscribeID+i, quote(c.name), c.recovery())
+	commands := []centrifuge.Command{connectCommand()}
+	for i := range f.channels {
+		commands = append(commands, centrifuge.Command{ID: subscribeID + uint32(i), Subscribe: f.channels[i].subscribe()})
 	}
 	f.waiting = len(f.channels)
-	if err := f.conn.send(opText, hello); err != nil {
+	if err := f.conn.send(opText, centrifuge.Frame(commands...)); err != nil {
 		return err
 	}
 	for f.waiting > 0 {
@@ -73,12 +75,10 @@ func (f *follower) subscribe() error {
 	return f.conn.opened()
 }
 
-// recovery is the part of a subscribe command that names the position.
-func (c *followed) recovery() string {
-	if c.epoch == "" {
-		return ""
-	}
-	return fmt.Sprintf(",\"recover\":true,\"epoch\":%s,\"offset\":%d", quote(c.epoch), c.offset)
+// subscribe is the command that subscribes to the channel, from its position if
+// it has one.
+func (c *followed) subscribe() *centrifuge.SubscribeRequest {
+	return &centrifuge.SubscribeRequest{Channel: c.name, Recover: c.epoch != "", Epoch: c.epoch, Offset: c.offset}
 }
 
 func (f *follower) follow() {
@@ -107,59 +107,37 @@ func (f *follower) closing(code int) {
 	f.err = fmt.Errorf("the server closes the connection with code %d", code)
 }
 
-// followLine is one line of the server.
-type followLine struct {
-	centrifugeReply
-	Subscribe *struct {
-		Epoch         string      `json:"epoch"`
-		Offset        uint64      `json:"offset"`
-		Recovered     bool        `json:"recovered"`
-		WasRecovering bool        `json:"was_recovering"`
-		Publications  []followPub `json:"publications"`
-	} `json:"subscribe"`
-	Push *struct {
-		Channel     string     `json:"channel"`
-		Pub         *followPub `json:"pub"`
-		Unsubscribe *struct{}  `json:"unsubscribe"`
-	} `json:"push"`
-}
-
-type followPub struct {
-	Offset uint64 `json:"offset"`
-}
-
 func (f *follower) message(text []byte) {
 	for line := range bytes.SplitSeq(text, newline) {
-		if string(line) == "{}" && f.pong {
+		if string(line) == centrifuge.Ping && f.pong {
 			_ = f.conn.send(opText, line) // reading tells when the connection is broken
 			continue
 		}
-		var l followLine
-		if err := json.Unmarshal(line, &l); err != nil {
+		var r centrifuge.Reply
+		if err := json.Unmarshal(line, &r); err != nil {
 			f.err = fmt.Errorf("the server does not speak the Centrifuge protocol in JSON: %w", err)
 			return
 		}
-		f.take(&l)
+		f.take(&r)
 	}
 }
 
-func (f *follower) take(l *followLine) {
-	switch i := int(l.ID) - subscribeID; {
-	case l.Error != nil:
-		f.err = l.refusal()
-	case l.Connect != nil:
-		f.pong = l.Connect.Pong
-	case l.Subscribe != nil && i >= 0 && i < len(f.channels):
+func (f *follower) take(r *centrifuge.Reply) {
+	switch i := int(r.ID) - subscribeID; {
+	case r.Error != nil:
+		f.err = refusal(r.Error)
+	case r.Connect != nil:
+		f.pong = r.Connect.Pong
+	case r.Subscribe != nil && i >= 0 && i < len(f.channels):
 		f.waiting--
-		f.answer(&f.channels[i], l)
-	case l.Push != nil:
-		f.push(l)
+		f.answer(&f.channels[i], r.Subscribe)
+	case r.Push != nil:
+		f.push(r.Push)
 	}
 }
 
 // answer takes what was recovered, or begins at the server's position.
-func (f *follower) answer(c *followed, l *followLine) {
-	s := l.Subscribe
+func (f *follower) answer(c *followed, s *centrifuge.SubscribeResult) {
 	for _, p := range s.Publications {
 		f.note(c, p.Offset)
 	}
@@ -175,14 +153,14 @@ func (f *follower) answer(c *followed, l *followLine) {
 	c.epoch, c.offset = s.Epoch, s.Offset
 }
 
-func (f *follower) push(l *followLine) {
-	i := slices.IndexFunc(f.channels, func(c followed) bool { return c.name == l.Push.Channel })
+func (f *follower) push(p *centrifuge.Push) {
+	i := slices.IndexFunc(f.channels, func(c followed) bool { return c.name == p.Channel })
 	switch {
 	case i < 0:
-	case l.Push.Unsubscribe != nil:
+	case p.Unsubscribe != nil:
 		f.seen.Told++
-	case l.Push.Pub != nil:
-		f.note(&f.channels[i], l.Push.Pub.Offset)
+	case p.Pub != nil:
+		f.note(&f.channels[i], p.Pub.Offset)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"belfry/cmd/internal/centrifuge"
 )
 
 const (
@@ -115,7 +117,7 @@ func (s *subscriber) subscribe(channel string) error {
 	case s.run.Protocol == Raw:
 		return s.opened()
 	}
-	if err := s.send(opText, centrifugeHello(channel)); err != nil {
+	if err := s.send(opText, centrifuge.Frame(connectCommand(), centrifuge.Command{ID: subscribeID, Subscribe: &centrifuge.SubscribeRequest{Channel: channel}})); err != nil {
 		return err
 	}
 	for !s.state.subscribed {

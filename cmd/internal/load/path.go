@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -33,6 +34,15 @@ func (r *run) text() string {
 // publication is the JSON in which a message is published.
 func publication(channel, text string) []byte {
 	return fmt.Appendf(nil, "{\"channel\":%s,\"data\":%s}", quote(channel), quote(text))
+}
+
+// quote returns a string as JSON has it.
+func quote(text string) []byte {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		panic(err) // a string
+	}
+	return quoted
 }
 
 // openPublishers opens what messages are sent over.
