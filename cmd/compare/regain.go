@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"belfry/cmd/internal/load"
+	"belfry/cmd/internal/follow"
 	"belfry/cmd/internal/process"
 )
 
@@ -35,7 +35,7 @@ func recoverAtOnce(ctx context.Context, p *programs, _ variant) (*report, error)
 	if err != nil {
 		return nil, err
 	}
-	f, err := follow(ctx, c, slices.Repeat([][]string{{channel}}, returning), channel)
+	f, err := subscribed(ctx, c, slices.Repeat([][]string{{channel}}, returning), channel)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (p *programs) repair(ctx context.Context, meanwhile, afterwards func(*clust
 	for i := range repairing {
 		channels = append(channels, fmt.Sprintf("chat-%d", i))
 	}
-	f, err := follow(ctx, c, slices.Collect(slices.Chunk(channels, eachSession)), channels...)
+	f, err := subscribed(ctx, c, slices.Collect(slices.Chunk(channels, eachSession)), channels...)
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +112,10 @@ func (p *programs) repair(ctx context.Context, meanwhile, afterwards func(*clust
 	return r.measure(ctx, func() error { return afterwards(c, channels) })
 }
 
-// follow subscribes at the first instance, and publishes a message to each
+// subscribed subscribes at the first instance, and publishes a message to each
 // channel at the other.
-func follow(ctx context.Context, c *cluster, subscriptions [][]string, channels ...string) (*load.Followers, error) {
-	f, err := load.Follow(ctx, c.nodes[0].endpoint(), subscriptions)
+func subscribed(ctx context.Context, c *cluster, subscriptions [][]string, channels ...string) (*follow.Followers, error) {
+	f, err := follow.Open(ctx, c.nodes[0].endpoint(), subscriptions)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func follow(ctx context.Context, c *cluster, subscriptions [][]string, channels 
 // regaining is subscribers who are about to get messages that they have missed, or
 // that are published now.
 type regaining struct {
-	followers *load.Followers
+	followers *follow.Followers
 	channels  []string // all that they are subscribed to
 	messages  int64    // that they should get, in all
 	from      *server  // whose clients they are

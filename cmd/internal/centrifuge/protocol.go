@@ -3,6 +3,7 @@ package centrifuge
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 )
 
 // Ping is the line that a server sends to see whether the client is there, and the
@@ -67,6 +68,11 @@ type Error struct {
 	Code      int    `json:"code"`
 	Message   string `json:"message"`
 	Temporary bool   `json:"temporary"` // the same command may be accepted later
+}
+
+// Error has the message and the code as the server has them.
+func (e *Error) Error() string {
+	return fmt.Sprintf("the server refuses a command: %s (%d)", e.Message, e.Code)
 }
 
 // ConnectResult says what the server will do on this connection.

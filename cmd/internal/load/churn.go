@@ -2,7 +2,6 @@ package load
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -10,41 +9,26 @@ import (
 // that it stays for a tenth of a second each time.
 const opsPerChurner = 10
 
-// churn is the joins and leaves of a run.
+// churn is the joins and leaves of a run. The zero value has none.
 type churn struct {
-	run     *run
+	clock   clock
+	rate    int // joins and leaves a second, taken together
 	members []*churner
 	skipped int64 // commands that were due while the one before had no answer
 }
 
-// churners is how many connections join and leave.
-func (o *Options) churners() int { return (o.Churn + opsPerChurner - 1) / opsPerChurner }
-
-// openChurn connects all that will join and leave.
-func (r *run) openChurn(ctx context.Context) error {
-	r.churn = &churn{run: r, members: make([]*churner, r.churners())}
-	return inParallel(ctx, dialing, r.churners(), func(ctx context.Context, i int) error {
-		c, err := r.openChurner(ctx, i)
-		if err != nil {
-			return fmt.Errorf("connection %d of %d that join and leave: %w", i+1, r.churners(), err)
-		}
-		r.churn.members[i] = c
-		return nil
-	})
-}
-
 // do sends commands, each when it is due, until the context ends.
 func (c *churn) do(ctx context.Context) {
-	s := schedule{start: c.run.clock(), interval: 1e9 / float64(c.run.Churn)}
-	for k := 0; c.run.sleepUntil(ctx, s.due(k)) == nil; k++ {
+	s := schedule{start: c.clock.now(), interval: 1e9 / float64(c.rate)}
+	for k := 0; c.clock.sleepUntil(ctx, s.due(k)) == nil; k++ {
 		if !c.members[k%len(c.members)].step() {
 			c.skipped++
 		}
 	}
 }
 
-// start does joins and leaves until stop is called, which waits for the end and
-// for answers on their way.
+// start does joins and leaves from a goroutine until stop is called, which waits
+// for its end and for answers on their way, a second at most.
 func (c *churn) start(ctx context.Context) (stop func()) {
 	if len(c.members) == 0 {
 		return func() {}
@@ -58,7 +42,7 @@ func (c *churn) start(ctx context.Context) (stop func()) {
 	return func() {
 		cancel()
 		<-ended
-		c.run.wait(context.WithoutCancel(ctx), time.Second, c.answered)
+		c.clock.waitFor(context.WithoutCancel(ctx), time.Second, c.answered)
 	}
 }
 
@@ -70,4 +54,26 @@ func (c *churn) answered() bool {
 		}
 	}
 	return true
+}
+
+// report adds up what all members have counted, and ends their stays.
+func (c *churn) report() *Churn {
+	rep := &Churn{Connections: len(c.members), Skipped: c.skipped}
+	latency := newHistogram()
+	for _, m := range c.members {
+		m.mu.Lock()
+		m.settle(false) // ends the last stay
+		rep.Joins += m.joins
+		rep.Leaves += m.leaves
+		rep.Refused += m.refused
+		rep.Delivered += m.delivered
+		rep.Lost += m.lost
+		rep.Duplicated += m.duplicated
+		rep.OutOfOrder += m.late
+		rep.Stray += m.stray
+		latency.Merge(m.joinLatency)
+		m.mu.Unlock()
+	}
+	rep.Join = newLatency(latency)
+	return rep
 }

@@ -36,17 +36,16 @@ func TestChurnWithLoss(t *testing.T) {
 
 // TestStay follows one churner through two stays. A message is due each 100 ns.
 func TestStay(t *testing.T) {
-	r := &run{Options: Options{Protocol: Centrifuge, Publishers: 1}, prefix: newPrefix(1), period: 100}
-	c := &churner{run: r, id: connectID, finder: finder{prefix: r.prefix}, stay: make([]stay, 1)}
-	c.joinLatency = newHistogram()
+	prefix := newPrefix(1)
+	c := newChurner(clock{}, "c", prefix, 1, 100)
 	answered := func(command membership, now int64) {
 		c.id++
 		c.state, c.now = command, now
-		c.message(fmt.Appendf(nil, `{"id":%d}`, c.id))
+		c.Message(fmt.Appendf(nil, `{"id":%d}`, c.id))
 	}
 	published := func(numbers ...uint32) {
 		for _, n := range numbers {
-			c.message(marked(r.prefix, stamp{number: n, due: int64(n) * 100}, 64))
+			c.Message(marked(prefix, stamp{number: n, due: int64(n) * 100}, 64))
 		}
 	}
 	published(1) // stray: away

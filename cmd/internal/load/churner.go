@@ -2,7 +2,6 @@ package load
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"sync"
@@ -10,6 +9,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"belfry/cmd/internal/centrifuge"
+	"belfry/cmd/internal/client"
 )
 
 // membership is where a churner stands with its channel.
@@ -22,11 +22,14 @@ const (
 	leaving
 )
 
-// churner is a connection that joins and leaves one channel by turns.
+// churner is a connection that joins and leaves one channel by turns, and the
+// listener of it. What is published between the answers to a join and to the next
+// leave has to come, once and in order, and nothing may come outside of them.
 type churner struct {
-	conn
-	run    *run
+	clock  clock
+	conn   *client.Conn
 	name   string // of its channel
+	period int64  // nanoseconds between messages of one publisher in one channel
 	finder finder
 
 	mu     sync.Mutex // guards what follows; held while a read is handled
@@ -35,17 +38,11 @@ type churner struct {
 	id     uint32 // of the last command
 	asked  int64  // when it was sent
 	joined int64  // when the answer to the last join was read
-	stay   []stay // by publisher
+	stays  []stay // by publisher
 	churnCounts
 
 	pong bool  // pings are answered
 	err  error // the connect command was refused
-}
-
-// stay follows one publisher's messages from a join to the next leave.
-type stay struct {
-	begun bool
-	sequence
 }
 
 // churnCounts is what a churner adds up.
@@ -56,35 +53,26 @@ type churnCounts struct {
 	joinLatency                       *hdrhistogram.Histogram
 }
 
-func (r *run) openChurner(ctx context.Context, i int) (*churner, error) {
-	name := r.channelName(i % r.Channels)
-	netConn, early, err := r.openSocket(ctx, r.Subscribers+i, name, nil)
-	if err != nil {
-		return nil, err
+// newChurner has no connection yet.
+func newChurner(c clock, channel, prefix string, publishers int, period int64) *churner {
+	return &churner{
+		clock: c, name: channel, period: period, finder: finder{prefix: prefix}, id: connectID,
+		stays: make([]stay, publishers), churnCounts: churnCounts{joinLatency: newHistogram()},
 	}
-	c := &churner{run: r, name: name, finder: finder{prefix: r.prefix}, id: connectID, stay: make([]stay, r.Publishers)}
-	c.joinLatency = newHistogram()
-	c.conn = conn{Conn: netConn, listener: c, buf: make([]byte, r.bufferSize())}
-	c.held = copy(c.buf, early)
-	if err := c.connect(); err != nil {
-		c.drop()
-		return nil, err
-	}
-	r.readers.Go(func() { _ = c.readAll() }) // what is missing is counted
-	return c, nil
 }
 
+// connect says the first command and waits for its answer.
 func (c *churner) connect() error {
 	c.state = joining
-	if err := c.send(opText, centrifuge.Frame(connectCommand())); err != nil {
+	if err := c.conn.SendText(centrifuge.Frame(connectCommand())); err != nil {
 		return err
 	}
 	for c.state != away {
-		if err := errors.Join(c.read(), c.err); err != nil {
+		if err := errors.Join(c.conn.Receive(), c.err); err != nil {
 			return err
 		}
 	}
-	return c.opened()
+	return c.conn.Ready()
 }
 
 // step sends the next command, unless the one before has no answer yet.
@@ -101,27 +89,32 @@ func (c *churner) step() bool {
 		return false
 	}
 	c.id++
-	c.asked = c.run.clock()
-	_ = c.send(opText, centrifuge.Frame(command)) // when it is broken no answer comes
+	c.asked = c.clock.now()
+	_ = c.conn.SendText(centrifuge.Frame(command)) // when it is broken no answer comes
 	return true
 }
 
+// waiting reports whether a command has no answer yet.
 func (c *churner) waiting() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state == joining || c.state == leaving
 }
 
-func (c *churner) begin() {
-	c.now = c.run.clock()
+// Begin stands before what a read has brought, which all came at the same time.
+func (c *churner) Begin() {
+	c.now = c.clock.now()
 	c.mu.Lock()
 }
 
-func (c *churner) end() { c.mu.Unlock() }
+// End stands after it.
+func (c *churner) End() { c.mu.Unlock() }
 
-func (c *churner) closing(int) {}
+// Closing does nothing: what does not come any more is counted.
+func (c *churner) Closing(int) {}
 
-func (c *churner) message(text []byte) {
+// Message takes a frame's messages and replies, one on a line.
+func (c *churner) Message(text []byte) {
 	for line := range bytes.SplitSeq(text, newline) {
 		if stamp, ok := c.finder.find(line); ok {
 			c.count(stamp)
@@ -131,17 +124,18 @@ func (c *churner) message(text []byte) {
 	}
 }
 
+// count counts a message, unless it only warms up.
 func (c *churner) count(s stamp) {
-	if s.number == 0 || s.publisher >= len(c.stay) {
+	if s.number == 0 || s.publisher >= len(c.stays) {
 		return
 	}
 	if c.state != member && c.state != leaving {
 		c.stray++
 		return
 	}
-	stay := &c.stay[s.publisher]
+	stay := &c.stays[s.publisher]
 	if !stay.begun {
-		stay.begin(s.number, c.run.dueBetween(c.joined, s))
+		stay.begin(s.number, c.dueBefore(s))
 	}
 	switch stay.note(s.number) {
 	case again:
@@ -153,23 +147,21 @@ func (c *churner) count(s stamp) {
 	c.delivered++
 }
 
-// begin takes the number of the first message. So many before it should have
-// come too.
-func (s *stay) begin(first uint32, missed int64) {
-	*s = stay{begun: true, sequence: sequence{last: first - 1 - uint32(missed)}}
+// dueBefore is how many messages were due after the join was answered and before
+// the first message that came: those of the same publisher in the same channel
+// are a period apart. They should have come.
+func (c *churner) dueBefore(first stamp) int64 {
+	if first.due <= c.joined {
+		return 0
+	}
+	return min((first.due-c.joined)/c.period, int64(first.number)-1)
 }
 
-// finish returns how many messages up to the last one were lost.
-func (s *stay) finish() (lost int64) {
-	lost = s.lost(s.last)
-	*s = stay{}
-	return lost
-}
-
+// reply takes a line that is no message: a ping or the answer to a command.
 func (c *churner) reply(line []byte) {
 	if string(line) == centrifuge.Ping {
 		if c.pong {
-			_ = c.send(opText, line)
+			_ = c.conn.SendText(line)
 		}
 		return
 	}
@@ -181,7 +173,7 @@ func (c *churner) reply(line []byte) {
 	case r.ID == connectID:
 		c.state, c.pong = away, r.Connect != nil && r.Connect.Pong
 		if r.Error != nil {
-			c.err = refusal(r.Error)
+			c.err = r.Error
 		}
 	case r.Error != nil:
 		c.refused++
@@ -204,7 +196,7 @@ func (c *churner) settle(isMember bool) {
 		return
 	}
 	c.state = away
-	for p := range c.stay {
-		c.lost += c.stay[p].finish()
+	for p := range c.stays {
+		c.lost += c.stays[p].finish()
 	}
 }

@@ -10,6 +10,27 @@
 // sent, so that a server which makes publishers wait does not look fast.
 //
 // It shares the machine with what it measures, so it is made to be cheap: one
-// goroutine for each connection, frames scanned where they were read, and
-// nothing allocated for a message.
+// goroutine for each connection, frames scanned where they were read (package
+// client), and nothing allocated for a message.
+//
+// # The files, in the order of a run
+//
+//	options.go, limit_*.go      what is asked for, and whether this process may
+//	run.go                      the phases, and closing whatever was opened
+//	open.go, parallel.go        opens subscribers, churners and publishers
+//	phases.go, progress.go      warms up, loads or idles, and tells how far it is
+//	schedule.go, clock.go       when which message is due; pause_*.go sleeps until then
+//	publisher.go, path_*.go     sends it, over HTTP or a subscriber's connection
+//	template.go, marker.go      what it looks like, and what it says of itself
+//	subscriber.go, finder.go    finds that again at the other end, and counts
+//	sequence.go, tally.go       what was lost, came twice or late, and how late
+//	churn.go, churner.go        connections that join and leave meanwhile
+//	stay.go
+//	stall.go, stall_*.go        subscribers that stop reading
+//	meter.go                    what the server used
+//	expect.go, report*.go       what should have come, what came, and the text of it
+//	latency.go
+//
+// A run's parts (subscriber, churner, publisher, tally) are given what they need and
+// do not know the run: what a subscriber does can be read in its file.
 package load

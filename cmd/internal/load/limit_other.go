@@ -3,4 +3,4 @@
 package load
 
 // checkDescriptors finds nothing: this system sets no limit.
-func (r *run) checkDescriptors() error { return nil }
+func checkDescriptors(int) error { return nil }

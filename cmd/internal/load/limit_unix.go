@@ -12,12 +12,12 @@ const spareDescriptors = 64
 
 // checkDescriptors says what is needed when the process may not have so many
 // descriptors. Go has raised the soft limit to the hard one already.
-func (r *run) checkDescriptors() error {
+func checkDescriptors(connections int) error {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
 		return nil
 	}
-	return descriptorError(r.connections()+spareDescriptors, uint64(limit.Cur))
+	return descriptorError(connections+spareDescriptors, uint64(limit.Cur))
 }
 
 func descriptorError(need int, limit uint64) error {

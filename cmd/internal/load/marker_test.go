@@ -1,9 +1,16 @@
 package load
 
 import (
+	"encoding/binary"
 	"fmt"
+	"io"
+	"net"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"belfry/cmd/internal/client"
 )
 
 func marked(prefix string, s stamp, size int) []byte {
@@ -33,29 +40,47 @@ func TestMarker(t *testing.T) {
 	}
 }
 
+// reads is a connection that brings these, one with each read.
+type reads struct {
+	net.Conn
+	left [][]byte
+}
+
+func (r *reads) Read(b []byte) (n int, err error) {
+	if len(r.left) == 0 {
+		return 0, io.EOF
+	}
+	n = copy(b, r.left[0])
+	r.left = r.left[1:]
+	return n, nil
+}
+
+// textFrame is a frame as a server sends it, of 126 bytes or more.
+func textFrame(text []byte) []byte {
+	return append(binary.BigEndian.AppendUint16([]byte{0x81, 126}, uint16(len(text))), text...)
+}
+
 // TestNoAllocation holds reading to what the package promises.
 func TestNoAllocation(t *testing.T) {
-	r := &run{Options: Options{Protocol: Centrifuge}, prefix: newPrefix(1)}
-	s := &subscriber{run: r, tally: &newTallies(1)[0], finder: finder{prefix: r.prefix}, sequences: make([]sequence, 1)}
-	s.conn = conn{listener: s, buf: make([]byte, 4096)}
+	prefix := newPrefix(1)
+	s := newSubscriber(clock{time.Now()}, Centrifuge, prefix, 1)
+	s.tally = &newTallies(1)[0]
 	number := uint32(0)
 	line := func() []byte {
 		number++
-		return fmt.Appendf(nil, `{"push":{"channel":"c","pub":{"data":"%s"}}}`, marked(r.prefix, stamp{number: number}, 128))
+		return fmt.Appendf(nil, `{"push":{"channel":"c","pub":{"data":"%s"}}}`, marked(prefix, stamp{number: number}, 128))
 	}
-	var reads [][]byte
+	server := new(reads)
 	for range 101 {
-		frames := serverFrame(0x81, string(line()))
-		frames = append(frames, serverFrame(0x81, string(line())+"\n"+string(line()))...)
-		reads = append(reads, frames)
+		one := textFrame(line())
+		two := slices.Concat(line(), newline, line())
+		server.left = append(server.left, append(one, textFrame(two)...))
 	}
-	i := 0
+	s.conn = client.NewConn(server, s, 4096)
 	allocations := testing.AllocsPerRun(100, func() {
-		s.held = copy(s.buf, reads[i])
-		if err := s.scan(); err != nil {
+		if err := s.conn.Receive(); err != nil {
 			t.Fatal(err)
 		}
-		i++
 	})
 	if sum := s.tally.counts; allocations != 0 || sum.delivered != 303 || sum.late+sum.duplicated != 0 {
 		t.Errorf("%v allocations for a read; counted %+v", allocations, sum)

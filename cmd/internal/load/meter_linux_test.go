@@ -1,38 +1,11 @@
 package load
 
-import (
-	"net"
-	"net/url"
-	"testing"
-)
+import "testing"
 
 func TestMeterOfNobody(t *testing.T) {
 	o := newFakeServer(t).options(Raw)
 	o.PID = 1 << 30
 	if _, err := Run(t.Context(), o); err == nil {
 		t.Error("a run that measures a process that is not there")
-	}
-}
-
-// TestSourceAddresses checks that ports do not run out.
-func TestSourceAddresses(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	d, err := newDialer(t.Context(), &url.URL{Scheme: "ws", Host: l.Addr().String()}, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range map[int]string{0: "127.0.0.1", perSource - 1: "127.0.0.1", perSource: "127.0.0.2", 19_000: "127.0.0.3"} {
-		c, err := d.dial(t.Context(), i, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := c.LocalAddr().(*net.TCPAddr).IP.String(); got != want {
-			t.Errorf("connection %d comes from %s, want %s", i, got, want)
-		}
-		_ = c.Close()
 	}
 }

@@ -2,24 +2,18 @@ package load
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
+	"net/url"
 	"sync/atomic"
-	"time"
 
-	"belfry/cmd/internal/centrifuge"
+	"belfry/cmd/internal/client"
 )
 
-const (
-	// dialing is how many connections are opened at a time.
-	dialing = 32
-	// stalledBuffer is the receive buffer in bytes of a connection that is going
-	// to stop reading.
-	stalledBuffer = 4096
-)
+// dialing is how many connections are opened, or closed, at a time.
+const dialing = 32
 
-// connect opens all connections.
+// connect opens all connections: subscribers, those that join and leave, and
+// publishers. What it has opened before an error is closed with the run.
 func (r *run) connect(ctx context.Context) error {
 	var opened atomic.Int64
 	r.progress.set("connecting", "connections", int64(r.Subscribers), opened.Load)
@@ -44,59 +38,30 @@ func (r *run) connect(ctx context.Context) error {
 
 // openSubscriber opens the i-th subscriber's connection and starts its reader.
 // The last ones are those that stall.
-func (r *run) openSubscriber(ctx context.Context, i int) (*subscriber, error) {
-	name := r.channelName(i % r.Channels)
-	stall := i >= r.Subscribers-r.Stall
-	var control controlFunc
-	if stall {
-		control = stalledSocket
+func (r *run) openSubscriber(ctx context.Context, i int) (_ *subscriber, err error) {
+	channel := i % r.Channels
+	s := newSubscriber(r.clock, r.Protocol, r.prefix, r.Publishers)
+	s.channel, s.tally = channel, &r.tallies[i%len(r.tallies)]
+	o := client.Opening{Number: i, Listener: s, Buffer: r.bufferSize()}
+	if i >= r.Subscribers-r.Stall {
+		s.resume, s.tally, o.Control = r.resume, &r.stalled[0], stalledSocket
 	}
-	carried, err := r.newCarried(name)
-	if err != nil {
+	if o.URL, err = r.socketURL(r.channelName(channel)); err != nil {
 		return nil, err
 	}
-	netConn, early, err := r.openSocket(ctx, i, name, control)
-	if err != nil {
+	if r.acknowledger != nil {
+		s.session = client.NewSession(r.Transport, o.URL, r.acknowledger)
+		o.Session = s.session
+	}
+	if s.conn, err = r.dialer.Open(ctx, o); err != nil {
 		return nil, err
 	}
-	s := &subscriber{
-		run: r, channel: i % r.Channels, finder: finder{prefix: r.prefix},
-		sequences: make([]sequence, r.Publishers), ended: make(chan struct{}),
-	}
-	s.tally = &r.tallies[i%len(r.tallies)]
-	if stall {
-		s.stall, s.tally = true, &r.stalled[0]
-	}
-	s.conn = conn{Conn: netConn, listener: s, buf: make([]byte, r.bufferSize()), carried: carried}
-	s.held = copy(s.buf, early)
-	if err := s.subscribe(name); err != nil {
-		s.drop()
+	if err := s.subscribe(r.channelName(channel)); err != nil {
+		s.conn.Drop()
 		return nil, err
 	}
 	r.readers.Go(s.follow)
 	return s, nil
-}
-
-// openSocket opens the i-th connection of all, and as a WebSocket if it is to be
-// one. It has a deadline until opened is called.
-func (r *run) openSocket(ctx context.Context, i int, channel string, control controlFunc) (c net.Conn, early []byte, err error) {
-	u, err := r.socketURL(channel)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !r.Transport.overHTTP() {
-		return r.dialer.open(ctx, i, u, control)
-	}
-	if c, err = r.dialer.dial(ctx, i, control); err == nil {
-		_ = c.SetDeadline(time.Now().Add(dialWait))
-	}
-	return c, nil, err
-}
-
-// opened takes the deadline away and handles what came early.
-func (c *conn) opened() error {
-	_ = c.SetDeadline(time.Time{})
-	return c.scan()
 }
 
 // bufferSize is that of a connection's read buffer: many connections share the
@@ -109,21 +74,90 @@ func (r *run) bufferSize() int {
 	return max(size, r.Size+512)
 }
 
-// subscribe says what there is to say and waits until the channel is had.
-func (s *subscriber) subscribe(channel string) error {
-	switch {
-	case s.carried != nil:
-		return s.openCarried()
-	case s.run.Protocol == Raw:
-		return s.opened()
+// openChurn connects all that will join and leave.
+func (r *run) openChurn(ctx context.Context) error {
+	n := r.churners()
+	r.churn = &churn{clock: r.clock, rate: r.Churn, members: make([]*churner, n)}
+	return inParallel(ctx, dialing, n, func(ctx context.Context, i int) error {
+		c, err := r.openChurner(ctx, i)
+		if err != nil {
+			return fmt.Errorf("connection %d of %d that join and leave: %w", i+1, n, err)
+		}
+		r.churn.members[i] = c
+		return nil
+	})
+}
+
+// openChurner opens the i-th connection that joins and leaves, and starts its
+// reader. It is not subscribed yet.
+func (r *run) openChurner(ctx context.Context, i int) (*churner, error) {
+	name := r.channelName(i % r.Channels)
+	u, err := r.socketURL(name)
+	if err != nil {
+		return nil, err
 	}
-	if err := s.send(opText, centrifuge.Frame(connectCommand(), centrifuge.Command{ID: subscribeID, Subscribe: &centrifuge.SubscribeRequest{Channel: channel}})); err != nil {
-		return err
+	c := newChurner(r.clock, name, r.prefix, r.Publishers, period(r.Rate, r.Publishers, r.Channels))
+	if c.conn, err = r.dialer.Open(ctx, client.Opening{URL: u, Number: r.Subscribers + i, Listener: c, Buffer: r.bufferSize()}); err != nil {
+		return nil, err
 	}
-	for !s.state.subscribed {
-		if err := errors.Join(s.read(), s.state.err); err != nil {
+	if err := c.connect(); err != nil {
+		c.conn.Drop()
+		return nil, err
+	}
+	r.readers.Go(func() { _ = c.conn.ReceiveAll() }) // what is missing is counted
+	return c, nil
+}
+
+// openPublishers opens what messages are sent over.
+func (r *run) openPublishers(ctx context.Context) error {
+	open := r.openSocketPath
+	if r.PublishURL != "" {
+		u, err := url.Parse(r.PublishURL)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return fmt.Errorf("%s: want a URL that begins with http:// or https://", r.PublishURL)
+		}
+		d, err := client.NewDialer(ctx, u, r.AllowRemote)
+		if err != nil {
 			return err
 		}
+		open = func(int) (path, error) { return r.openHTTPPath(ctx, d, u) }
 	}
-	return s.opened()
+	for i := range r.Publishers {
+		path, err := open(i)
+		if err != nil {
+			return fmt.Errorf("publisher %d of %d: %w", i+1, r.Publishers, err)
+		}
+		r.publishers = append(r.publishers, newPublisher(r.clock, i, r.Publishers, r.Channels, path))
+	}
+	return nil
+}
+
+// openHTTPPath opens a connection that calls the HTTP API.
+func (r *run) openHTTPPath(ctx context.Context, d *client.Dialer, u *url.URL) (path, error) {
+	conn, err := d.Dial(ctx, 0, nil)
+	if err != nil {
+		return nil, err
+	}
+	return newHTTPPath(conn, r.templates(func(channel, text string) []byte {
+		return httpCall(u, r.APIKey, publication(channel, text))
+	})), nil
+}
+
+// openSocketPath publishes over the connections of subscribers that are there. The
+// path of the first publisher answers for what is refused.
+func (r *run) openSocketPath(publisher int) (path, error) {
+	made := func(channel, text string) []byte { return []byte(text) }
+	if r.Protocol == Centrifuge {
+		made = publishCommand
+	}
+	return newSocketPath(r.subscribers[:r.Channels], r.templates(made), publisher == 0, r.closeCodes), nil
+}
+
+// templates has for each channel what made makes of a message.
+func (r *run) templates(made func(channel, text string) []byte) (all []template) {
+	text := messageText(r.prefix, r.Size)
+	for channel := range r.Channels {
+		all = append(all, newTemplate(made(r.channelName(channel), text), text))
+	}
+	return all
 }

@@ -6,6 +6,18 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"belfry/cmd/internal/client"
+)
+
+// Transport is how messages come down to a session, and these are the transports.
+type Transport = client.Transport
+
+const (
+	WebSocket = client.WebSocket
+	Events    = client.Events
+	Stream    = client.Stream
+	Poll      = client.Poll
 )
 
 // Protocol is what is spoken in a session.
@@ -95,6 +107,21 @@ func (o *Options) total() int {
 	return int(o.Rate * o.Duration.Seconds())
 }
 
+// churners is how many connections join and leave.
+func (o *Options) churners() int { return (o.Churn + opsPerChurner - 1) / opsPerChurner }
+
+// connections is how many connections to the server there are.
+func (o *Options) connections() int {
+	n := o.Subscribers
+	if !o.idle() {
+		n += o.churners()
+	}
+	if !o.idle() && o.PublishURL != "" {
+		n += o.Publishers
+	}
+	return n
+}
+
 func (o *Options) channelName(i int) string {
 	if o.Channels == 1 {
 		return o.Channel
@@ -144,9 +171,9 @@ func (o *Options) contradictions() (faults []string) {
 	add(o.idle() && o.Duration <= 0, "nothing to do: want messages, or a duration to idle")
 	add(o.Protocol != Raw && o.Protocol != Centrifuge, fmt.Sprintf("protocol: %q; want %s or %s", o.Protocol, Raw, Centrifuge))
 	add(o.Churn > 0 && o.Protocol != Centrifuge, fmt.Sprintf("churn: joins and leaves are commands of the %s protocol", Centrifuge))
-	add(!o.Transport.known(), fmt.Sprintf("transport: %q; want %s, %s, %s or %s", o.Transport, WebSocket, Events, Stream, Poll))
-	add(o.Transport.overHTTP() && o.Protocol != Raw, fmt.Sprintf("protocol: over the transport %s it has to be %s", o.Transport, Raw))
-	add(o.Transport.overHTTP() && o.PublishURL == "", fmt.Sprintf("publishing: over subscribers' connections these have to be of the transport %s", WebSocket))
+	add(!o.Transport.Known(), fmt.Sprintf("transport: %q; want %s, %s, %s or %s", o.Transport, WebSocket, Events, Stream, Poll))
+	add(o.Transport.OverHTTP() && o.Protocol != Raw, fmt.Sprintf("protocol: over the transport %s it has to be %s", o.Transport, Raw))
+	add(o.Transport.OverHTTP() && o.PublishURL == "", fmt.Sprintf("publishing: over subscribers' connections these have to be of the transport %s", WebSocket))
 	add(o.Channel == "", "channel: is empty; want a name")
 	return faults
 }

@@ -2,12 +2,12 @@ package load
 
 import (
 	"context"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// inParallel calls f for 0 to n-1, so many at a time, until one fails.
+// inParallel calls f for 0 to n-1, so many at a time, until one fails, and returns
+// that error when all have returned. None is begun after the context has ended.
 func inParallel(ctx context.Context, width, n int, f func(ctx context.Context, i int) error) error {
 	g, work := errgroup.WithContext(ctx)
 	g.SetLimit(max(width, 1))
@@ -21,14 +21,4 @@ func inParallel(ctx context.Context, width, n int, f func(ctx context.Context, i
 		return err
 	}
 	return context.Cause(ctx)
-}
-
-// pause sleeps, unless the context ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

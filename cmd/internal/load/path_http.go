@@ -3,14 +3,13 @@ package load
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"belfry/cmd/internal/client"
 )
 
 const (
@@ -18,8 +17,6 @@ const (
 	maxUnanswered = 1024
 	// answerWait is how long the answer to one of them may take.
 	answerWait = 30 * time.Second
-	// maxAnswer is the most bytes of it that are read.
-	maxAnswer = 1 << 20
 )
 
 // httpPath calls an HTTP API over one connection, and sends the next calls
@@ -28,27 +25,20 @@ const (
 type httpPath struct {
 	conn      net.Conn
 	templates []template // by channel
-	batch     []byte
+	batch     []byte     // calls that are not sent yet
 
-	calls    chan int   // the channels of calls that have no answer yet
-	answered chan error // one value, when all are answered
-	refusals []uint32   // by channel
-	why      atomic.Pointer[string]
+	calls    chan int               // the channels of calls that have no answer yet
+	answered chan error             // one value, when all are answered
+	refusals []uint32               // by channel; readAnswers has them until it has ended
+	why      atomic.Pointer[string] // the first refusal
 }
 
-func (r *run) openHTTP(ctx context.Context, d *dialer, u *url.URL) (path, error) {
-	conn, err := d.dial(ctx, 0, nil)
-	if err != nil {
-		return nil, err
-	}
-	p := &httpPath{conn: conn, refusals: make([]uint32, r.Channels)}
-	for channel := range r.Channels {
-		call := httpCall(u, r.APIKey, publication(r.channelName(channel), r.text()))
-		p.templates = append(p.templates, newTemplate(call, r.text()))
-	}
-	return p, nil
+// newHTTPPath has a template for each channel. It closes the connection in the end.
+func newHTTPPath(conn net.Conn, templates []template) *httpPath {
+	return &httpPath{conn: conn, templates: templates, refusals: make([]uint32, len(templates))}
 }
 
+// httpCall is a whole request that publishes what is in its body.
 func httpCall(u *url.URL, key string, body []byte) []byte {
 	call := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n",
 		u.RequestURI(), u.Host, len(body))
@@ -58,11 +48,13 @@ func httpCall(u *url.URL, key string, body []byte) []byte {
 	return append(append(call, "\r\n"...), body...)
 }
 
+// start starts the goroutine that reads the answers.
 func (p *httpPath) start() {
 	p.calls, p.answered = make(chan int, maxUnanswered), make(chan error, 1)
 	go func() { p.answered <- p.readAnswers() }() // finish waits
 }
 
+// finish waits for the answers.
 func (p *httpPath) finish() error {
 	close(p.calls)
 	return <-p.answered
@@ -88,7 +80,7 @@ func (p *httpPath) readAnswers() error {
 	r := bufio.NewReader(p.conn)
 	for channel := range p.calls {
 		_ = p.conn.SetReadDeadline(time.Now().Add(answerWait))
-		status, body, err := readAnswer(r)
+		status, body, err := client.ReadAnswer(r)
 		if err != nil {
 			_ = p.conn.Close()
 			for range p.calls { // add must not block
@@ -103,15 +95,7 @@ func (p *httpPath) readAnswers() error {
 	return nil
 }
 
-func readAnswer(r *bufio.Reader) (status string, body []byte, err error) {
-	response, err := http.ReadResponse(r, nil)
-	if err != nil {
-		return "", nil, err
-	}
-	body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	return response.Status, body, err
-}
-
+// refuse counts a refusal, and keeps the first.
 func (p *httpPath) refuse(channel int, why string) {
 	p.refusals[channel]++
 	p.why.CompareAndSwap(nil, &why)

@@ -1,26 +1,26 @@
 package load
 
-import "fmt"
+import (
+	"fmt"
+
+	"belfry/cmd/internal/client"
+)
 
 // socketPath publishes over the WebSocket of the first subscriber of each
-// channel.
+// channel, as chats do. Several publishers share these.
 type socketPath struct {
-	run       *run
-	templates []template // by channel
-	frame     []byte
-	err       error
+	subscribers []*subscriber // by channel
+	templates   []template    // by channel
+	counts      bool          // this path answers for what the connections refuse
+	closed      func() map[int]int
+	frame       []byte
+	err         error // the first that a connection could not send
 }
 
-func (r *run) socketPaths() (path, error) {
-	p := &socketPath{run: r}
-	for channel := range r.Channels {
-		made := []byte(r.text())
-		if r.Protocol == Centrifuge {
-			made = fmt.Appendf(nil, "{\"id\":%d,\"publish\":%s}", publishID, publication(r.channelName(channel), r.text()))
-		}
-		p.templates = append(p.templates, newTemplate(made, r.text()))
-	}
-	return p, nil
+// newSocketPath is told the close codes of connections by closed, at any time. Of
+// several paths over the same connections one counts.
+func newSocketPath(subscribers []*subscriber, templates []template, counts bool, closed func() map[int]int) *socketPath {
+	return &socketPath{subscribers: subscribers, templates: templates, counts: counts, closed: closed}
 }
 
 func (p *socketPath) start() {}
@@ -30,8 +30,8 @@ func (p *socketPath) finish() error { return nil }
 
 // add sends at once: each channel has a connection of its own.
 func (p *socketPath) add(channel int, s stamp) {
-	p.frame = appendFrame(p.frame[:0], opText, p.templates[channel].put(s))
-	if _, err := p.run.subscribers[channel].Write(p.frame); err != nil {
+	p.frame = client.AppendText(p.frame[:0], p.templates[channel].put(s))
+	if _, err := p.subscribers[channel].conn.Write(p.frame); err != nil {
 		p.err = fmt.Errorf("publishing over a subscriber's connection: %w: %s", err, p.reason())
 	}
 }
@@ -41,14 +41,16 @@ func (p *socketPath) flush() error { return p.err }
 // refused counts for the connection, whichever publisher used it. With several
 // publishers a refused message is counted once: by the first.
 func (p *socketPath) refused(channel int) uint32 {
-	if p != p.run.publishers[0].path {
+	if !p.counts {
 		return 0
 	}
-	return p.run.subscribers[channel].refused.Load()
+	return p.subscribers[channel].refused.Load()
 }
 
+// reason is known when connections were closed; the protocol's own refusals are
+// only counted.
 func (p *socketPath) reason() string {
-	if all := p.run.closeCodes(); len(all) > 0 {
+	if all := p.closed(); len(all) > 0 {
 		return "the server closed connections" + codes(all)
 	}
 	return ""

@@ -21,12 +21,12 @@ const (
 // delivered and every subscriber has had one.
 func (r *run) warmUp(ctx context.Context) error {
 	if r.idle() {
-		return r.sleepUntil(ctx, r.clock()+int64(r.Warmup))
+		return r.clock.sleepUntil(ctx, r.clock.now()+int64(r.Warmup))
 	}
 	perMessage := float64(r.Subscribers) / float64(r.Channels)
 	rate := min(r.Rate, warmRate/perMessage)
 	rounds := math.Ceil(rate * r.Warmup.Seconds() / float64(r.Channels)) // each channel gets as many
-	s := &schedule{start: r.clock(), interval: 1e9 / rate, total: max(int(rounds), 1) * r.Channels, warm: true}
+	s := &schedule{start: r.clock.now(), interval: 1e9 / rate, total: max(int(rounds), 1) * r.Channels, warm: true}
 	r.progress.set("warming up", "subscribers", int64(r.Subscribers), func() int64 { return r.sum().ready })
 	if err := r.publish(ctx, s); err != nil {
 		return err
@@ -35,41 +35,30 @@ func (r *run) warmUp(ctx context.Context) error {
 		return err
 	}
 	want := int64(max(rounds, 1)) * int64(r.Subscribers)
-	r.wait(ctx, warmWait, func() bool { return r.sum().warm >= want })
+	r.clock.waitFor(ctx, warmWait, func() bool { return r.sum().warm >= want })
 	if deaf := int64(r.Subscribers) - r.sum().ready; deaf > 0 && ctx.Err() == nil {
 		return cmp.Or(r.refusal(), fmt.Errorf("%d of %d subscribers get no messages: do the URLs belong to the same server?", deaf, r.Subscribers))
 	}
-	return r.sleepUntil(ctx, r.clock()+int64(settling))
-}
-
-// refusal is why messages are refused; nil when none is known.
-func (r *run) refusal() error {
-	for _, p := range r.publishers {
-		if reason := p.path.reason(); reason != "" {
-			return fmt.Errorf("publishing is refused: %s", reason)
-		}
-	}
-	return nil
+	return r.clock.sleepUntil(ctx, r.clock.now()+int64(settling))
 }
 
 // load publishes the counted messages, or idles, and waits for what is on its
 // way.
 func (r *run) load(ctx context.Context) error {
 	if r.idle() {
-		start := r.clock()
-		r.progress.set("idling", "s", int64(r.Duration.Seconds()), func() int64 { return (r.clock() - start) / 1e9 })
-		return r.sleepUntil(ctx, start+int64(r.Duration))
+		start := r.clock.now()
+		r.progress.set("idling", "s", int64(r.Duration.Seconds()), func() int64 { return (r.clock.now() - start) / 1e9 })
+		return r.clock.sleepUntil(ctx, start+int64(r.Duration))
 	}
 	r.progress.set("loading", "deliveries", r.deliveries(), func() int64 { return r.tallies.sum().delivered })
 	stop := r.churn.start(ctx)
 	defer stop()
-	s := &schedule{start: r.clock(), interval: 1e9 / r.Rate, total: r.total()}
-	r.period = int64(s.interval) * int64(lcm(r.Publishers, r.Channels))
+	s := &schedule{start: r.clock.now(), interval: 1e9 / r.Rate, total: r.total()}
 	if err := r.publish(ctx, s); err != nil {
 		return err
 	}
 	want := r.expected()
-	r.wait(ctx, r.Patience, func() bool { return r.tallies.sum().delivered >= want })
+	r.clock.waitFor(ctx, r.Patience, func() bool { return r.tallies.sum().delivered >= want })
 	return ctx.Err()
 }
 
@@ -78,30 +67,4 @@ func (r *run) publish(ctx context.Context, s *schedule) error {
 	return inParallel(ctx, len(r.publishers), len(r.publishers), func(ctx context.Context, i int) error {
 		return r.publishers[i].publish(ctx, s)
 	})
-}
-
-// wait waits until something is so, but not for long.
-func (r *run) wait(ctx context.Context, long time.Duration, done func() bool) {
-	end := r.clock() + int64(long)
-	for !done() && r.clock() < end && ctx.Err() == nil {
-		pause(ctx, 5*time.Millisecond)
-	}
-}
-
-// dueBetween is how many messages were due after a join was answered and before
-// the first message that came: those of the same publisher in the same channel
-// are a period apart. They should have come.
-func (r *run) dueBetween(joined int64, first stamp) int64 {
-	if r.period == 0 || first.due <= joined {
-		return 0
-	}
-	return min((first.due-joined)/r.period, int64(first.number)-1)
-}
-
-func lcm(a, b int) int {
-	x, y := a, b
-	for y > 0 {
-		x, y = y, x%y
-	}
-	return a / x * b
 }

@@ -1,10 +1,5 @@
 package load
 
-import (
-	"cmp"
-	"time"
-)
-
 // Report is what came of a run.
 type Report struct {
 	Protocol    Protocol  `json:"protocol"`
@@ -74,139 +69,10 @@ func (r *Report) OK() bool {
 	return faults == 0 && (r.Delivered > 0 || r.Rate == 0)
 }
 
-// report adds up while the connections are open.
-func (r *run) report(took time.Duration, m *meter) *Report {
-	sum := r.tallies.sum()
-	rep := &Report{
-		Protocol: r.Protocol, Transport: cmp.Or(r.Transport, WebSocket), Subscribers: r.Subscribers, Channels: r.Channels, Publishers: r.Publishers, Size: r.Size,
-		Delivered: sum.delivered, Duplicated: sum.duplicated, OutOfOrder: sum.late,
-		Seconds: took.Seconds(), CloseCodes: r.closeCodes(),
-	}
-	for _, n := range rep.CloseCodes {
-		rep.Closed += n
-	}
-	if !r.idle() {
-		r.reportMessages(rep)
-	}
-	if len(r.churn.members) > 0 {
-		rep.Churn = r.churn.report()
-	}
-	if r.PID != 0 {
-		rep.Server = r.reportServer(rep, m)
-	}
-	return rep
-}
-
-func (r *run) reportMessages(rep *Report) {
-	rep.Rate = r.Rate
-	rep.Expected = r.expected()
-	rep.DeliveriesPerSecond = float64(rep.Delivered) / rep.Seconds
-	rep.Latency = newLatency(r.tallies.latency())
-	for _, p := range r.publishers {
-		for channel, sent := range p.sent {
-			rep.Published += int64(sent)
-			rep.Refused += int64(p.path.refused(channel))
-		}
-		if rep.Refusal == "" {
-			rep.Refusal = p.path.reason()
-		}
-	}
-	rep.Published -= rep.Refused
-	for _, s := range r.reading() {
-		s.tally.mu.Lock()
-		lost := s.lost(r.sent)
-		s.tally.mu.Unlock()
-		rep.Lost += max(0, lost-r.refused(s.channel))
-	}
-}
-
-func (r *run) reportServer(rep *Report, m *meter) *Server {
-	connections := float64(r.connections())
-	s := &Server{
-		CPUSeconds:   (m.end.CPU - m.begin.CPU).Seconds(),
-		MemoryBefore: m.before.Memory, Memory: m.end.Memory, MemoryPeak: m.end.MemoryPeak,
-		MemoryPerConnection: float64(m.end.Memory-m.before.Memory) / connections,
-	}
-	s.CPUPerConnection = s.CPUSeconds * 1e6 / rep.Seconds / connections
-	delivered := rep.Delivered
-	if rep.Churn != nil {
-		delivered += rep.Churn.Delivered
-	}
-	if delivered > 0 {
-		s.CPUPerDelivery = s.CPUSeconds * 1e6 / float64(delivered)
-	}
-	return s
-}
-
-// reading are the subscribers that do not stall.
-func (r *run) reading() []*subscriber { return r.subscribers[:r.Subscribers-r.Stall] }
-
-// sent is how many counted messages a publisher has sent to a channel.
-func (r *run) sent(publisher, channel int) uint32 { return r.publishers[publisher].sent[channel] }
-
-// refused is how many messages to a channel were refused.
-func (r *run) refused(channel int) (n int64) {
-	for _, p := range r.publishers {
-		n += int64(p.path.refused(channel))
-	}
-	return n
-}
-
-// deliveries is how many deliveries there are when nothing is refused.
-func (r *run) deliveries() (n int64) {
-	for channel := range r.Channels {
-		messages := (r.total() - channel + r.Channels - 1) / r.Channels
-		n += int64(messages) * r.followers(channel)
-	}
-	return n
-}
-
-// expected is how many deliveries there should be of what was sent.
-func (r *run) expected() (n int64) {
-	for channel := range r.Channels {
-		accepted := -r.refused(channel)
-		for p := range r.publishers {
-			accepted += int64(r.sent(p, channel))
-		}
-		n += accepted * r.followers(channel)
-	}
-	return n
-}
-
-// followers is how many subscribers of a channel do not stall.
-func (r *run) followers(channel int) int64 {
-	return int64((len(r.reading()) - channel + r.Channels - 1) / r.Channels)
-}
-
-// closeCodes counts the connections that the server has ended by their codes.
-func (r *run) closeCodes() map[int]int {
-	codes := make(map[int]int)
-	for _, s := range r.reading() {
-		if s.gone.Load() {
-			codes[int(s.code.Load())]++
-		}
-	}
-	return codes
-}
-
-// report adds up what all members of the churn have counted.
-func (c *churn) report() *Churn {
-	rep := &Churn{Connections: len(c.members), Skipped: c.skipped}
-	latency := newHistogram()
-	for _, m := range c.members {
-		m.mu.Lock()
-		m.settle(false) // ends the last stay
-		rep.Joins += m.joins
-		rep.Leaves += m.leaves
-		rep.Refused += m.refused
-		rep.Delivered += m.delivered
-		rep.Lost += m.lost
-		rep.Duplicated += m.duplicated
-		rep.OutOfOrder += m.late
-		rep.Stray += m.stray
-		latency.Merge(m.joinLatency)
-		m.mu.Unlock()
-	}
-	rep.Join = newLatency(latency)
-	return rep
+// Stalled is what became of the subscribers that stopped reading.
+type Stalled struct {
+	Subscribers int `json:"subscribers"`
+	Evicted     int `json:"evicted"`
+	// CloseCodes counts those whose close frame could still be read.
+	CloseCodes map[int]int `json:"close_codes,omitempty"`
 }

@@ -34,7 +34,7 @@ func (r *Report) WriteText(w io.Writer) error {
 
 func (r *Report) writeTitle(b *strings.Builder) {
 	fmt.Fprintf(b, "%s, %s over %s", count(r.Subscribers, "subscriber"), count(r.Channels, "channel"), r.Protocol)
-	if r.Transport.overHTTP() {
+	if r.Transport.OverHTTP() {
 		fmt.Fprintf(b, " by %s", r.Transport)
 	}
 	if r.Rate > 0 {

@@ -7,22 +7,24 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"belfry/cmd/internal/client"
 )
 
-// run is one run of the load.
+// run is one run of the load. Its fields are set while it connects and read
+// afterwards; what goes on meanwhile is in the parts, which do not know it.
 type run struct {
 	Options
-	base   time.Time // zero of the clock
-	prefix string    // of markers
-	dialer *dialer
+	clock  clock
+	prefix string // of markers
+	dialer *client.Dialer
 
 	subscribers  []*subscriber
 	tallies      tallies // of subscribers that read
 	stalled      tallies // of those that stop
 	publishers   []*publisher
 	churn        *churn
-	acknowledger *acknowledger // of sessions over HTTP
-	period       int64         // nanoseconds between messages of one publisher in one channel
+	acknowledger *client.Acknowledger // of sessions over HTTP; nil: there are none
 
 	readers  sync.WaitGroup
 	resume   chan struct{} // closed when those that stopped reading go on
@@ -37,21 +39,24 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
+	// More tallies than cores, so that readers seldom wait for one another.
 	r := &run{
-		Options: o, base: time.Now(), prefix: newPrefix(rand.Uint32()), resume: make(chan struct{}), churn: &churn{},
+		Options: o, clock: clock{time.Now()}, prefix: newPrefix(rand.Uint32()), resume: make(chan struct{}), churn: new(churn),
 		tallies: newTallies(4 * runtime.GOMAXPROCS(0)), stalled: newTallies(1),
 	}
 	u, err := o.socketURL(o.channelName(0))
 	if err != nil {
 		return nil, err
 	}
-	if r.dialer, err = newDialer(ctx, u, o.AllowRemote); err != nil {
+	if r.dialer, err = client.NewDialer(ctx, u, o.AllowRemote); err != nil {
 		return nil, err
 	}
-	if err := r.checkDescriptors(); err != nil {
+	if err := checkDescriptors(r.connections()); err != nil {
 		return nil, err
 	}
-	r.acknowledger = newAcknowledger(r.Subscribers, r.dialer)
+	if r.Transport.OverHTTP() {
+		r.acknowledger = client.NewAcknowledger(r.dialer, r.Subscribers)
+	}
 	defer r.closeAll()
 	defer r.progress.start(o.Progress)()
 	return r.do(ctx)
@@ -74,9 +79,9 @@ func (r *run) do(ctx context.Context) (*Report, error) {
 	if err := m.take(&m.begin); err != nil {
 		return nil, err
 	}
-	began := r.clock()
+	began := r.clock.now()
 	err := r.load(ctx)
-	took := time.Duration(r.clock() - began)
+	took := time.Duration(r.clock.now() - began)
 	err = errors.Join(err, m.take(&m.end), stop())
 	r.progress.set("closing", "connections", int64(r.Subscribers), func() int64 { return int64(r.Subscribers) })
 	report := r.report(took, &m)
@@ -84,41 +89,16 @@ func (r *run) do(ctx context.Context) (*Report, error) {
 	return report, err
 }
 
-// clock is nanoseconds since the run began.
-func (r *run) clock() int64 { return int64(time.Since(r.base)) }
-
-// sleepUntil sleeps until the clock shows a time.
-func (r *run) sleepUntil(ctx context.Context, at int64) error {
-	for ctx.Err() == nil {
-		switch wait := time.Duration(at - r.clock()); {
-		case wait <= 0:
-			return nil
-		case wait > coarse:
-			pause(ctx, wait-coarse)
-		default:
-			pauseExactly(wait)
-		}
+// acknowledge has sessions over HTTP say what they have got, until stop is called.
+func (r *run) acknowledge(ctx context.Context) (stop func() error) {
+	if r.acknowledger == nil || r.Transport == Poll { // which says so by itself
+		return func() error { return nil }
 	}
-	return ctx.Err()
-}
-
-// sum is that of all subscribers.
-func (r *run) sum() counts {
-	c, stalled := r.tallies.sum(), r.stalled.sum()
-	c.add(&stalled)
-	return c
-}
-
-// connections is how many connections to the server there are.
-func (r *run) connections() int {
-	n := r.Subscribers
-	if !r.idle() {
-		n += r.churners()
+	sessions := make([]*client.Session, len(r.subscribers))
+	for i, s := range r.subscribers {
+		sessions[i] = s.session
 	}
-	if !r.idle() && r.PublishURL != "" {
-		n += r.Publishers
-	}
-	return n
+	return r.acknowledger.Start(ctx, sessions)
 }
 
 // closeAll says goodbye to the server and waits for the readers.
@@ -128,27 +108,29 @@ func (r *run) closeAll() {
 	}
 	all := r.conns()
 	_ = inParallel(context.Background(), dialing, len(all), func(_ context.Context, i int) error {
-		all[i].leave(time.Second)
+		all[i].Leave(time.Second)
 		return nil
 	})
 	r.goOn()
 	r.readers.Wait()
 	for _, c := range all {
-		c.drop()
+		c.Drop()
 	}
-	r.acknowledger.close()
+	if r.acknowledger != nil {
+		r.acknowledger.Close()
+	}
 }
 
 // conns are the connections that were opened.
-func (r *run) conns() (all []*conn) {
+func (r *run) conns() (all []*client.Conn) {
 	for _, s := range r.subscribers {
 		if s != nil {
-			all = append(all, &s.conn)
+			all = append(all, s.conn)
 		}
 	}
 	for _, c := range r.churn.members {
 		if c != nil {
-			all = append(all, &c.conn)
+			all = append(all, c.conn)
 		}
 	}
 	return all

@@ -49,7 +49,7 @@ func TestGoodServer(t *testing.T) {
 			o := s.options(tc.protocol)
 			tc.change(&o)
 			r := mustRun(t, o)
-			if n := s.goodbyes.Load(); o.Transport.overHTTP() && n != int64(o.Subscribers) {
+			if n := s.goodbyes.Load(); o.Transport.OverHTTP() && n != int64(o.Subscribers) {
 				t.Errorf("%d of %d sessions have said goodbye", n, o.Subscribers)
 			}
 			want := int64(o.total() * o.Subscribers / o.Channels)

@@ -1,8 +1,8 @@
 package load
 
-import "context"
-
-// schedule is when messages are due: message k at start + k × interval.
+// schedule is when messages are due: message k at start + k × interval. It depends
+// on nothing that happens, so that a server which makes publishers wait finds the
+// messages overdue afterwards, and their latency counts from when they were due.
 type schedule struct {
 	start    int64   // nanoseconds on the clock of the run
 	interval float64 // nanoseconds
@@ -10,67 +10,21 @@ type schedule struct {
 	warm     bool // the messages are not counted
 }
 
+// due is when message k is to be sent, k from 0.
 func (s *schedule) due(k int) int64 { return s.start + int64(float64(k)*s.interval) }
 
-// maxBatch is how many messages are sent in one write.
-const maxBatch = 64
-
-// publisher sends its share of a schedule, each message when it is due. Those
-// that are due at the same time, or overdue, are sent together.
-type publisher struct {
-	run   *run
-	index int
-	path  path
-	sent  []uint32 // how many counted messages, by channel
+// period is the time in nanoseconds between two messages of one publisher in one
+// channel: message k is publisher k modulo their number's, and goes to channel k
+// modulo theirs.
+func period(rate float64, publishers, channels int) int64 {
+	return int64(1e9/rate) * int64(lcm(publishers, channels))
 }
 
-// path is how messages get to the server. One goroutine uses it.
-type path interface {
-	// start stands before the first message, and finish after the last; it
-	// waits for the answers that there are.
-	start()
-	finish() error
-	// add adds a message to a batch, and flush sends the batch.
-	add(channel int, s stamp)
-	flush() error
-	// refused is how many messages the server refused, warm ones too, after
-	// finish. Reason is why, at any time; it may be empty.
-	refused(channel int) uint32
-	reason() string
-	close()
-}
-
-func (p *publisher) publish(ctx context.Context, s *schedule) error {
-	p.path.start()
-	err := p.send(ctx, s)
-	if failed := p.path.finish(); failed != nil {
-		return failed // the cause of the other
+// lcm is the least common multiple of two numbers from 1.
+func lcm(a, b int) int {
+	x, y := a, b
+	for y > 0 {
+		x, y = y, x%y
 	}
-	return err
-}
-
-func (p *publisher) send(ctx context.Context, s *schedule) error {
-	for k := p.index; k < s.total; {
-		if err := p.run.sleepUntil(ctx, s.due(k)); err != nil {
-			return err
-		}
-		now := p.run.clock()
-		for n := 0; n < maxBatch && k < s.total && s.due(k) <= now; n++ {
-			p.add(k%p.run.Channels, s.due(k), s.warm)
-			k += p.run.Publishers
-		}
-		if err := p.path.flush(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (p *publisher) add(channel int, due int64, warm bool) {
-	s := stamp{publisher: p.index, due: due}
-	if !warm {
-		p.sent[channel]++
-		s.number = p.sent[channel]
-	}
-	p.path.add(channel, s)
+	return a / x * b
 }

@@ -61,7 +61,7 @@ func (s *fakeServer) find(name string) *fakeClient {
 func (s *fakeServer) hearHTTP(w http.ResponseWriter, r *http.Request, name string) {
 	c := s.find(name)
 	body, _ := io.ReadAll(r.Body)
-	if c == nil || len(body) > 0 && (string(body) != goodbye || r.FormValue("first") != "1") {
+	if c == nil || len(body) > 0 && (string(body) != "[\"close\",1000,\"\"]\n" || r.FormValue("first") != "1") {
 		http.Error(w, "what is that", http.StatusBadRequest)
 		return
 	}

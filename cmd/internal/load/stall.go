@@ -6,14 +6,6 @@ import "time"
 // to see whether the server has ended it.
 const evictionWait = 2 * time.Second
 
-// Stalled is what became of the subscribers that stopped reading.
-type Stalled struct {
-	Subscribers int `json:"subscribers"`
-	Evicted     int `json:"evicted"`
-	// CloseCodes counts those whose close frame could still be read.
-	CloseCodes map[int]int `json:"close_codes,omitempty"`
-}
-
 // goOn lets those that stopped reading read again. A second call is harmless.
 func (r *run) goOn() { r.resumed.Do(func() { close(r.resume) }) }
 
@@ -24,7 +16,7 @@ func (r *run) endStall(report *Report) {
 	}
 	stalled := r.subscribers[r.Subscribers-r.Stall:]
 	for _, s := range stalled {
-		_ = s.SetDeadline(time.Now().Add(evictionWait)) // ends reading in any case
+		s.conn.SetDeadline(time.Now().Add(evictionWait)) // ends reading in any case
 	}
 	r.goOn()
 	report.Stalled = &Stalled{Subscribers: r.Stall, CloseCodes: make(map[int]int)}

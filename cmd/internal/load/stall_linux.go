@@ -7,6 +7,10 @@ import "syscall"
 // such a connection the kernel keeps megabytes before the server notices.
 const stalledSegment = 1400
 
+// stalledBuffer is the receive buffer in bytes of a connection that is going to
+// stop reading: what fits into it the server does not have to keep.
+const stalledBuffer = 4096
+
 // stalledSocket sets up a socket that is going to stop reading, before it connects.
 func stalledSocket(_, _ string, raw syscall.RawConn) error {
 	var failed error

@@ -1,4 +1,4 @@
-package load
+package follow
 
 import (
 	"context"
@@ -7,19 +7,28 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"belfry/cmd/internal/client"
 )
 
-// Followers are connections of the Centrifuge protocol, each subscribed to one
-// or more channels with history. They keep their positions, and can come back
-// with them. The methods are for one goroutine.
+// opening is how many connections Open opens at a time: the point is that they are
+// there, and not how a server stands the rush.
+const opening = 32
+
+// Followers are connections, each subscribed to one or more channels with history.
+// They keep their positions, and can come back with them. The methods are for one
+// goroutine.
 type Followers struct {
 	all     []*follower
 	came    atomic.Int64 // messages in order
 	readers sync.WaitGroup
 }
 
-// Followed is what followers have seen, added up over their subscriptions.
-type Followed struct {
+// Seen is what followers have seen, added up over their subscriptions since they
+// were opened.
+type Seen struct {
 	Messages   int64 // each once, and none out of order
 	Missing    int64 // offsets that were passed over
 	Duplicated int64 // offsets that came twice or late
@@ -28,17 +37,17 @@ type Followed struct {
 }
 
 // Faults is how often something was not as it should be.
-func (f Followed) Faults() int64 { return f.Missing + f.Duplicated + f.Told + f.Closed }
+func (s Seen) Faults() int64 { return s.Missing + s.Duplicated + s.Told + s.Closed }
 
-// Follow opens a connection to a ws:// endpoint on this machine for each list of
+// Open opens a connection to a ws:// endpoint on this machine for each list of
 // channels and subscribes to them. It returns when every subscription was
-// answered. The caller makes them leave in the end.
-func Follow(ctx context.Context, endpoint string, channels [][]string) (*Followers, error) {
+// answered. The caller makes them leave in the end; after an error there are none.
+func Open(ctx context.Context, endpoint string, channels [][]string) (*Followers, error) {
 	f := new(Followers)
 	for _, names := range channels {
 		f.all = append(f.all, newFollower(f, names))
 	}
-	if err := f.open(ctx, endpoint, dialing); err != nil {
+	if err := f.open(ctx, endpoint, opening); err != nil {
 		f.Leave()
 		return nil, err
 	}
@@ -60,35 +69,41 @@ func (f *Followers) Return(ctx context.Context, endpoint string) error {
 	return f.open(ctx, endpoint, len(f.all))
 }
 
+// open opens all connections, so many at a time, until one fails.
 func (f *Followers) open(ctx context.Context, endpoint string, width int) error {
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		return err
 	}
-	d, err := newDialer(ctx, u, false)
+	d, err := client.NewDialer(ctx, u, false)
 	if err != nil {
 		return err
 	}
-	return inParallel(ctx, width, len(f.all), func(ctx context.Context, i int) error {
-		if err := f.all[i].open(ctx, d, u, i); err != nil {
-			return fmt.Errorf("follower %d of %d: %w", i+1, len(f.all), err)
-		}
-		return nil
-	})
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(width, 1))
+	for i, one := range f.all {
+		g.Go(func() error {
+			if err := one.open(ctx, d, u, i); err != nil {
+				return fmt.Errorf("follower %d of %d: %w", i+1, len(f.all), err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
 }
 
 // Wait waits until so many messages have come in all, or for as long as it may,
 // and returns how many did not.
 func (f *Followers) Wait(ctx context.Context, messages int64, long time.Duration) (missing int64) {
 	for end := time.Now().Add(long); f.came.Load() < messages && time.Now().Before(end) && ctx.Err() == nil; {
-		pause(ctx, time.Millisecond)
+		time.Sleep(time.Millisecond)
 	}
 	return max(0, messages-f.came.Load())
 }
 
-// Seen adds up what all have seen.
-func (f *Followers) Seen() Followed {
-	sum := Followed{Messages: f.came.Load()}
+// Seen adds up what all have seen. It may be called while messages come.
+func (f *Followers) Seen() Seen {
+	sum := Seen{Messages: f.came.Load()}
 	for _, one := range f.all {
 		one.mu.Lock()
 		sum.Missing += one.seen.Missing
@@ -100,8 +115,8 @@ func (f *Followers) Seen() Followed {
 	return sum
 }
 
-// Leave cuts all connections. What was seen and the positions are kept. A second
-// call does nothing.
+// Leave cuts all connections without a goodbye and waits for the readers. What was
+// seen and the positions are kept. A second call does nothing.
 func (f *Followers) Leave() {
 	for _, one := range f.all {
 		one.leave()

@@ -1,4 +1,4 @@
-package load
+package client
 
 import (
 	"encoding/binary"
@@ -19,7 +19,8 @@ const (
 	opNothing = 16
 )
 
-// maxFrame is the most bytes of a frame or of a message in fragments.
+// maxFrame is the most bytes of a frame or of a message in fragments. It is more
+// than a server can be configured to send, and less than would hurt.
 const maxFrame = 64 << 20
 
 var errFrameSize = fmt.Errorf("a frame or message is longer than %d bytes", maxFrame)
@@ -65,6 +66,9 @@ func scanFrame(b []byte) (f frame, size int, err error) {
 	return f, size, nil
 }
 
+// AppendText appends a frame with a text, ready for [Conn.Write].
+func AppendText(b, text []byte) []byte { return appendFrame(b, opText, text) }
+
 // appendFrame appends a frame as a client sends it: final, and masked. The mask
 // need not be a secret here, and a changing one would cost time.
 func appendFrame(b []byte, opcode byte, payload []byte) []byte {
@@ -74,6 +78,7 @@ func appendFrame(b []byte, opcode byte, payload []byte) []byte {
 	return b
 }
 
+// mask is that of every frame (RFC 6455, section 5.3).
 var mask = [4]byte{0x1f, 0x9a, 0x53, 0xc7}
 
 // appendFrameHead returns also where the payload begins.

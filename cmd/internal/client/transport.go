@@ -1,4 +1,4 @@
-package load
+package client
 
 // Transport is how messages come down to a session.
 type Transport string
@@ -12,12 +12,14 @@ const (
 	Poll      Transport = "poll"   // one response after another
 )
 
-// overHTTP reports whether sessions are carried by HTTP requests.
-func (t Transport) overHTTP() bool { return t == Events || t == Stream || t == Poll }
+// OverHTTP reports whether sessions are carried by HTTP requests.
+func (t Transport) OverHTTP() bool { return t == Events || t == Stream || t == Poll }
 
-func (t Transport) known() bool { return t == "" || t == WebSocket || t.overHTTP() }
+// Known reports whether it is one of the transports; empty stands for WebSocket.
+func (t Transport) Known() bool { return t == "" || t == WebSocket || t.OverHTTP() }
 
-// request is the method and the query that open a session.
+// request is the method and the query that open a session. Browsers open an event
+// stream with GET, and so is it measured.
 func (t Transport) request() (method, query string) {
 	if t == Events {
 		return "GET", "via=events"

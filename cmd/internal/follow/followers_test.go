@@ -1,4 +1,4 @@
-package load
+package follow
 
 import (
 	"context"
@@ -57,12 +57,12 @@ func (b *belfry) publish(t *testing.T, n int, channels ...string) {
 func TestFollowers(t *testing.T) {
 	t.Parallel()
 	b := newBelfry(t)
-	f, err := Follow(t.Context(), b.endpoint, [][]string{{"chat-1", "chat-2"}, {"chat-2"}})
+	f, err := Open(t.Context(), b.endpoint, [][]string{{"chat-1", "chat-2"}, {"chat-2"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Leave()
-	want := func(came int64, faults Followed) {
+	want := func(came int64, faults Seen) {
 		t.Helper()
 		missing := f.Wait(t.Context(), came, 5*time.Second)
 		faults.Messages = came
@@ -71,21 +71,21 @@ func TestFollowers(t *testing.T) {
 		}
 	}
 	b.publish(t, 2, "chat-1", "chat-2")
-	want(6, Followed{})
+	want(6, Seen{})
 	f.Leave()
 	b.publish(t, 5, "chat-1", "chat-2")
 	if err := f.Return(t.Context(), b.endpoint); err != nil {
 		t.Fatal(err)
 	}
-	want(21, Followed{})
+	want(21, Seen{})
 	f.Leave()
 	b.publish(t, 101, "chat-1")
 	if err := f.Return(t.Context(), b.endpoint); err != nil {
 		t.Fatal(err)
 	}
-	want(21, Followed{Told: 1})
+	want(21, Seen{Told: 1})
 	b.publish(t, 1, "chat-1", "chat-2")
-	want(24, Followed{Told: 1})
+	want(24, Seen{Told: 1})
 	if missing := f.Wait(t.Context(), 25, time.Millisecond); missing != 1 {
 		t.Errorf("%d missing, want 1", missing)
 	}
@@ -102,7 +102,7 @@ func TestFollowRefused(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
-			if _, err := Follow(t.Context(), tc.endpoint, [][]string{{tc.channel}}); err == nil || !strings.Contains(err.Error(), tc.want) {
+			if _, err := Open(t.Context(), tc.endpoint, [][]string{{tc.channel}}); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v; want %q in it", err, tc.want)
 			}
 		})
@@ -118,17 +118,17 @@ func TestFollower(t *testing.T) {
 	cases := []struct {
 		name  string
 		lines []string
-		want  Followed
+		want  Seen
 	}{
-		{"in order", []string{pub(4), pub(5), `{"push":{"channel":"other","pub":{"offset":9}}}`}, Followed{Messages: 2}},
-		{"passes two over", []string{pub(4), pub(7)}, Followed{Messages: 2, Missing: 2}},
-		{"sends one twice", []string{pub(4), pub(4), pub(5)}, Followed{Messages: 2, Duplicated: 1}},
-		{"sends 4 after 5", []string{pub(5), pub(4)}, Followed{Messages: 1, Missing: 1, Duplicated: 1}},
-		{"tells of a loss", []string{`{"push":{"channel":"c","unsubscribe":{"code":2500}}}`}, Followed{Told: 1}},
-		{"cannot recover", []string{answer, pub(10)}, Followed{Messages: 1, Told: 1}},
+		{"in order", []string{pub(4), pub(5), `{"push":{"channel":"other","pub":{"offset":9}}}`}, Seen{Messages: 2}},
+		{"passes two over", []string{pub(4), pub(7)}, Seen{Messages: 2, Missing: 2}},
+		{"sends one twice", []string{pub(4), pub(4), pub(5)}, Seen{Messages: 2, Duplicated: 1}},
+		{"sends 4 after 5", []string{pub(5), pub(4)}, Seen{Messages: 1, Missing: 1, Duplicated: 1}},
+		{"tells of a loss", []string{`{"push":{"channel":"c","unsubscribe":{"code":2500}}}`}, Seen{Told: 1}},
+		{"cannot recover", []string{answer, pub(10)}, Seen{Messages: 1, Told: 1}},
 		{"recovers and overlaps", []string{
 			`{"id":2,"subscribe":{"recovered":true,"offset":3,"was_recovering":true,"publications":[{"offset":4},{"offset":5}]}}`, pub(5), pub(6),
-		}, Followed{Messages: 3, Duplicated: 1}},
+		}, Seen{Messages: 3, Duplicated: 1}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestFollower(t *testing.T) {
 			f := newFollower(team, []string{"c"})
 			team.all = append(team.all, f)
 			f.channels[0].epoch, f.channels[0].offset = "e", 3
-			f.message([]byte(strings.Join(tc.lines, "\n")))
+			f.Message([]byte(strings.Join(tc.lines, "\n")))
 			if got := team.Seen(); got != tc.want || f.err != nil {
 				t.Errorf("got %+v, %v, want %+v", got, f.err, tc.want)
 			}
@@ -148,7 +148,7 @@ func TestFollower(t *testing.T) {
 func TestFollowerClosed(t *testing.T) {
 	t.Parallel()
 	b := newBelfry(t)
-	f, err := Follow(t.Context(), b.endpoint, [][]string{{"chat"}})
+	f, err := Open(t.Context(), b.endpoint, [][]string{{"chat"}})
 	if err != nil {
 		t.Fatal(err)
 	}

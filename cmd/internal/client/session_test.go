@@ -1,4 +1,4 @@
-package load
+package client
 
 import (
 	"errors"
@@ -11,19 +11,18 @@ import (
 	"testing"
 )
 
-// readCarried returns what a session over HTTP with a small buffer brings, and
+// readSession returns what a session over HTTP with a small buffer brings, and
 // what it writes.
-func readCarried(transport Transport, left ...[]byte) (got []string, written string, c *carried, err error) {
+func readSession(transport Transport, left ...[]byte) (got []string, written string, s *Session, err error) {
 	r, p := new(recorder), &pieces{left: left}
-	run := &run{Options: Options{Transport: transport, Subscribers: 1}}
-	run.acknowledger = newAcknowledger(1, nil)
-	c = &carried{run: run, url: &url.URL{Host: "h", Path: "/ws/a b", RawQuery: "k=v"}}
-	connection := &conn{Conn: p, listener: r, buf: make([]byte, 16), carried: c}
-	err = connection.readAll()
+	s = NewSession(transport, &url.URL{Host: "h", Path: "/ws/a b", RawQuery: "k=v"}, NewAcknowledger(nil, 1))
+	c := NewConn(p, r, 16)
+	c.session = s
+	err = c.ReceiveAll()
 	if r.depth != 0 {
-		err = fmt.Errorf("begin was called %d times more than end", r.depth)
+		err = fmt.Errorf("Begin was called %d times more than End", r.depth)
 	}
-	return r.got, p.written.String(), c, err
+	return r.got, p.written.String(), s, err
 }
 
 // pollAnswer is an answer with a length.
@@ -62,9 +61,9 @@ func TestLinesInAnyPieces(t *testing.T) {
 			sent := []byte(tc.sent)
 			for i := range sent {
 				for j := i; j < len(sent); j += 7 {
-					got, written, c, err := readCarried(tc.transport, sent[:i:i], sent[i:j:j], sent[j:])
-					if !slices.Equal(got, want) || !errors.Is(err, io.EOF) || c.session != "n.s" || c.got.Load() != 3 {
-						t.Fatalf("cut at %d and %d: got %q, session %q, %d lines, %v", i, j, got, c.session, c.got.Load(), err)
+					got, written, s, err := readSession(tc.transport, sent[:i:i], sent[i:j:j], sent[j:])
+					if !slices.Equal(got, want) || !errors.Is(err, io.EOF) || s.name != "n.s" || s.got.Load() != 3 {
+						t.Fatalf("cut at %d and %d: got %q, session %q, %d lines, %v", i, j, got, s.name, s.got.Load(), err)
 					}
 					if written != tc.written {
 						t.Fatalf("cut at %d and %d: it asked\n%s\nwant\n%s", i, j, written, tc.written)
@@ -97,7 +96,7 @@ func TestBadLines(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
-			if got, _, _, err := readCarried(tc.transport, []byte(tc.sent)); err == nil || !strings.Contains(err.Error(), tc.want) {
+			if got, _, _, err := readSession(tc.transport, []byte(tc.sent)); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %q, %v; want an error with %q", got, err, tc.want)
 			}
 		})
@@ -107,12 +106,12 @@ func TestBadLines(t *testing.T) {
 // TestAcknowledgementDue wants one after 64 KiB, and not two while one waits.
 func TestAcknowledgementDue(t *testing.T) {
 	sent := "HTTP/1.1 200 OK\r\n\r\n" + strings.Repeat(oneLine+"\n", 3*ackBytes/(len(oneLine)+1)+3)
-	_, _, c, _ := readCarried(Stream, []byte(sent))
-	if n := len(c.run.acknowledger.due); n != 1 || !c.owing.Load() {
-		t.Errorf("%d are due, owing %v; want one", n, c.owing.Load())
+	_, _, s, _ := readSession(Stream, []byte(sent))
+	if n := len(s.acknowledger.due); n != 1 || !s.owing.Load() {
+		t.Errorf("%d are due, owing %v; want one", n, s.owing.Load())
 	}
 	few := "HTTP/1.1 200 OK\r\n\r\n" + oneLine + "\n"
-	if _, _, c, _ = readCarried(Stream, []byte(few)); c.owing.Load() {
+	if _, _, s, _ = readSession(Stream, []byte(few)); s.owing.Load() {
 		t.Error("one is due after few bytes")
 	}
 }
@@ -122,9 +121,9 @@ func FuzzLines(f *testing.F) {
 	f.Add(string(Events), "HTTP/1.1 200 OK\r\n\r\n: \n\ndata: "+oneLine+"\n\n")
 	f.Add(string(Poll), pollAnswer(openLine, twoLine)+pollAnswer(`["ping"]`))
 	f.Fuzz(func(t *testing.T, transport, sent string) {
-		got, _, c, err := readCarried(Transport(transport), []byte(sent))
-		if err == nil || uint64(len(got)) > c.got.Load() { // the last line may be at fault
-			t.Errorf("%d messages, %d lines, %v", len(got), c.got.Load(), err)
+		got, _, s, err := readSession(Transport(transport), []byte(sent))
+		if err == nil || uint64(len(got)) > s.got.Load() { // the last line may be at fault
+			t.Errorf("%d messages, %d lines, %v", len(got), s.got.Load(), err)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package load
+package client
 
 import (
 	"bufio"
@@ -12,14 +12,12 @@ import (
 	"strconv"
 )
 
-// maxHead is the longest head of a response in bytes.
-const maxHead = 4096
-
 // scan reads the piece that b begins with: the head of a response or a line of
-// its body. Like scanFrame it returns how many bytes it takes, or needs at least.
-func (c *carried) scan(b []byte) (f frame, size int, err error) {
-	if !c.inBody {
-		return c.scanHead(b)
+// its body. Like scanFrame it returns how many bytes it takes, or needs at least;
+// what is no message comes back as a frame that means nothing.
+func (s *Session) scan(b []byte) (f frame, size int, err error) {
+	if !s.inBody {
+		return s.scanHead(b)
 	}
 	end := bytes.IndexByte(b, '\n')
 	if end < 0 {
@@ -28,34 +26,35 @@ func (c *carried) scan(b []byte) (f frame, size int, err error) {
 		}
 		return frame{}, 2*len(b) + 1, nil
 	}
-	if f, err = c.take(b[:end]); err != nil {
+	if f, err = s.take(b[:end]); err != nil {
 		return frame{}, 0, err
 	}
-	return f, end + 1, c.took(end + 1)
+	return f, end + 1, s.took(end + 1)
 }
 
 // took counts what was taken of a body, which has an end in a long-poll.
-func (c *carried) took(size int) error {
-	c.owe(size)
-	if c.run.Transport != Poll {
+func (s *Session) took(size int) error {
+	s.owe(size)
+	if s.transport != Poll {
 		return nil
 	}
-	c.left -= size
-	if c.left < 0 {
+	s.left -= size
+	if s.left < 0 {
 		return errors.New("an answer to a long-poll does not end with a line")
 	}
-	c.answered = c.left == 0
-	c.inBody = !c.answered
+	s.answered = s.left == 0
+	s.inBody = !s.answered
 	return nil
 }
 
 var (
-	headEnd    = []byte("\r\n\r\n")
 	goodStatus = []byte("HTTP/1.1 200 OK\r\n")
 	lengthName = []byte("\r\nContent-Length: ")
 )
 
-func (c *carried) scanHead(b []byte) (f frame, size int, err error) {
+// scanHead takes the head of a response, which has to be one of Belfry's own: with
+// a length when it is a long-poll, and without one when it does not end.
+func (s *Session) scanHead(b []byte) (f frame, size int, err error) {
 	end := bytes.Index(b, headEnd)
 	switch {
 	case end < 0 && len(b) >= maxHead:
@@ -65,15 +64,15 @@ func (c *carried) scanHead(b []byte) (f frame, size int, err error) {
 	}
 	head := b[:end+len(headEnd)]
 	if !bytes.HasPrefix(head, goodStatus) {
-		return frame{}, 0, c.refusal(head)
+		return frame{}, 0, s.refusal(head)
 	}
-	if c.left, err = bodyLength(head); err != nil {
+	if s.left, err = bodyLength(head); err != nil {
 		return frame{}, 0, err
 	}
-	if (c.left > 0) != (c.run.Transport == Poll) {
-		return frame{}, 0, fmt.Errorf("the server's answer to via=%s has not the length that Belfry gives it: is a proxy between?", c.run.Transport)
+	if (s.left > 0) != (s.transport == Poll) {
+		return frame{}, 0, fmt.Errorf("the server's answer to via=%s has not the length that Belfry gives it: is a proxy between?", s.transport)
 	}
-	c.inBody = true
+	s.inBody = true
 	return frame{opcode: opNothing}, len(head), nil
 }
 
@@ -95,14 +94,17 @@ func bodyLength(head []byte) (int, error) {
 	return n, nil
 }
 
-func (c *carried) refusal(head []byte) error {
+// refusal is what the server has answered in place of 200.
+func (s *Session) refusal(head []byte) error {
 	response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
 	if err != nil {
 		return fmt.Errorf("the server does not speak HTTP: %w", err)
 	}
-	return fmt.Errorf("the server answers %s to via=%s at %s", response.Status, c.run.Transport, c.url.Path)
+	return fmt.Errorf("the server answers %s to via=%s at %s", response.Status, s.transport, s.url.Path)
 }
 
+// Lines begin with these, or are these; an event of a stream has a line in a field
+// of its own.
 var (
 	eventField  = []byte("data: ")
 	messageLine = []byte(`["m",`)
@@ -110,9 +112,11 @@ var (
 	padLine     = []byte(`["pad",`)
 )
 
-// take reads a line. A message stays as it is: its marker needs no quoting.
-func (c *carried) take(line []byte) (frame, error) {
-	if c.run.Transport == Events {
+// take reads a line. A message stays as it is, a string in JSON: what measures it
+// looks for a marker that needs no quoting, and unquoting would cost more than all
+// else. A ping and the padding that opens a stream are not counted by the server.
+func (s *Session) take(line []byte) (frame, error) {
+	if s.transport == Events {
 		if len(line) == 0 || line[0] == ':' {
 			return frame{opcode: opNothing}, nil
 		}
@@ -120,16 +124,17 @@ func (c *carried) take(line []byte) (frame, error) {
 	}
 	switch {
 	case bytes.HasPrefix(line, messageLine):
-		c.got.Add(1)
+		s.got.Add(1)
 		return frame{opText, true, line}, nil
 	case bytes.Equal(line, pingLine), bytes.HasPrefix(line, padLine):
 		return frame{opcode: opNothing}, nil
 	}
-	return c.takeRare(line)
+	return s.takeRare(line)
 }
 
-// takeRare reads a line that comes once in a session: the first or the last one.
-func (c *carried) takeRare(line []byte) (frame, error) {
+// takeRare reads a line that comes once in a session: the first, which names it and
+// is not counted, or the last one, which is.
+func (s *Session) takeRare(line []byte) (frame, error) {
 	var parts []json.RawMessage
 	var kind, name string
 	if json.Unmarshal(line, &parts) == nil && len(parts) == 3 {
@@ -138,10 +143,10 @@ func (c *carried) takeRare(line []byte) (frame, error) {
 	var code uint16
 	switch {
 	case kind == "open" && json.Unmarshal(parts[1], &name) == nil && name != "":
-		c.session = url.QueryEscape(name)
+		s.name = url.QueryEscape(name)
 		return frame{opcode: opNothing}, nil
 	case kind == "close" && json.Unmarshal(parts[1], &code) == nil:
-		c.got.Add(1)
+		s.got.Add(1)
 		return frame{opClose, true, binary.BigEndian.AppendUint16(nil, code)}, nil
 	}
 	return frame{}, fmt.Errorf("%.60q is no line that is understood: is this a Belfry?", line)

@@ -1,4 +1,4 @@
-package load
+package follow
 
 import (
 	"bytes"
@@ -11,19 +11,30 @@ import (
 	"sync"
 
 	"belfry/cmd/internal/centrifuge"
+	"belfry/cmd/internal/client"
 )
 
-// follower is one connection of [Followers].
+const (
+	// bufferSize is that of a connection's read buffer in bytes. What a server sends
+	// to somebody who has missed fifty messages is longer, and the buffer grows.
+	bufferSize = 4 << 10
+	// connectID is the ID of the first command, and subscribeID that of the one for
+	// the first channel; the others follow it.
+	connectID   = 1
+	subscribeID = 2
+)
+
+// follower is one connection of [Followers], and its listener.
 type follower struct {
 	team     *Followers
 	channels []followed
-	conn     *conn // nil before the first, and the last one afterwards
+	conn     *client.Conn // nil before the first, and the last one afterwards
 
 	mu      sync.Mutex // guards what follows, and channels; held while a read is handled
 	waiting int        // subscriptions that are not answered
 	pong    bool       // pings are answered
 	err     error      // what the server said makes no sense, or it refuses
-	seen    Followed   // without Messages
+	seen    Seen       // without Messages
 }
 
 // followed is one channel, and the position of the last message that came.
@@ -42,15 +53,12 @@ func newFollower(team *Followers, names []string) *follower {
 }
 
 // open connects and subscribes, waits for the answers, and starts the reader.
-func (f *follower) open(ctx context.Context, d *dialer, u *url.URL, i int) error {
-	netConn, early, err := d.open(ctx, i, u, nil)
-	if err != nil {
+func (f *follower) open(ctx context.Context, d *client.Dialer, u *url.URL, i int) (err error) {
+	if f.conn, err = d.Open(ctx, client.Opening{URL: u, Number: i, Listener: f, Buffer: bufferSize}); err != nil {
 		return err
 	}
-	f.conn = &conn{Conn: netConn, listener: f, buf: make([]byte, 4<<10)}
-	f.conn.held = copy(f.conn.buf, early)
 	if err := f.subscribe(); err != nil {
-		f.conn.drop()
+		f.conn.Drop()
 		return err
 	}
 	f.team.readers.Go(f.follow)
@@ -59,20 +67,20 @@ func (f *follower) open(ctx context.Context, d *dialer, u *url.URL, i int) error
 
 // subscribe says everything in one frame.
 func (f *follower) subscribe() error {
-	commands := []centrifuge.Command{connectCommand()}
+	commands := []centrifuge.Command{{ID: connectID, Connect: &centrifuge.ConnectRequest{Name: "belfry bench"}}}
 	for i := range f.channels {
 		commands = append(commands, centrifuge.Command{ID: subscribeID + uint32(i), Subscribe: f.channels[i].subscribe()})
 	}
 	f.waiting = len(f.channels)
-	if err := f.conn.send(opText, centrifuge.Frame(commands...)); err != nil {
+	if err := f.conn.SendText(centrifuge.Frame(commands...)); err != nil {
 		return err
 	}
 	for f.waiting > 0 {
-		if err := errors.Join(f.conn.read(), f.err); err != nil {
+		if err := errors.Join(f.conn.Receive(), f.err); err != nil {
 			return err
 		}
 	}
-	return f.conn.opened()
+	return f.conn.Ready()
 }
 
 // subscribe is the command that subscribes to the channel, from its position if
@@ -81,11 +89,12 @@ func (c *followed) subscribe() *centrifuge.SubscribeRequest {
 	return &centrifuge.SubscribeRequest{Channel: c.name, Recover: c.epoch != "", Epoch: c.epoch, Offset: c.offset}
 }
 
+// follow reads until the connection ends, and counts it if that was not our doing.
 func (f *follower) follow() {
-	_ = f.conn.readAll()
+	_ = f.conn.ReceiveAll()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.conn.left.Load() || f.err != nil {
+	if !f.conn.Left() || f.err != nil {
 		f.seen.Closed++
 	}
 }
@@ -93,24 +102,27 @@ func (f *follower) follow() {
 // leave cuts the connection.
 func (f *follower) leave() {
 	if f.conn != nil {
-		f.conn.left.Store(true)
-		f.conn.drop()
+		f.conn.Drop()
 	}
 }
 
-func (f *follower) begin() { f.mu.Lock() }
-func (f *follower) end()   { f.mu.Unlock() }
+// Begin takes the lock for what a read has brought.
+func (f *follower) Begin() { f.mu.Lock() }
 
-// closing counts a connection that the server ends of itself: follow would take
+// End gives it back.
+func (f *follower) End() { f.mu.Unlock() }
+
+// Closing counts a connection that the server ends of itself: follow would take
 // the answer for our own goodbye.
-func (f *follower) closing(code int) {
+func (f *follower) Closing(code int) {
 	f.err = fmt.Errorf("the server closes the connection with code %d", code)
 }
 
-func (f *follower) message(text []byte) {
-	for line := range bytes.SplitSeq(text, newline) {
+// Message takes a frame's replies, one on a line.
+func (f *follower) Message(text []byte) {
+	for line := range bytes.SplitSeq(text, []byte{'\n'}) {
 		if string(line) == centrifuge.Ping && f.pong {
-			_ = f.conn.send(opText, line) // reading tells when the connection is broken
+			_ = f.conn.SendText(line) // reading tells when the connection is broken
 			continue
 		}
 		var r centrifuge.Reply
@@ -122,10 +134,12 @@ func (f *follower) message(text []byte) {
 	}
 }
 
+// take takes a reply. Whatever is refused ends the follower: it asks for nothing
+// that may be refused.
 func (f *follower) take(r *centrifuge.Reply) {
 	switch i := int(r.ID) - subscribeID; {
 	case r.Error != nil:
-		f.err = refusal(r.Error)
+		f.err = r.Error
 	case r.Connect != nil:
 		f.pong = r.Connect.Pong
 	case r.Subscribe != nil && i >= 0 && i < len(f.channels):
@@ -136,7 +150,8 @@ func (f *follower) take(r *centrifuge.Reply) {
 	}
 }
 
-// answer takes what was recovered, or begins at the server's position.
+// answer takes what was recovered, or begins at the server's position. A server
+// that cannot recover has said so: it is told, and nothing is missing.
 func (f *follower) answer(c *followed, s *centrifuge.SubscribeResult) {
 	for _, p := range s.Publications {
 		f.note(c, p.Offset)
@@ -153,6 +168,8 @@ func (f *follower) answer(c *followed, s *centrifuge.SubscribeResult) {
 	c.epoch, c.offset = s.Epoch, s.Offset
 }
 
+// push takes a message, or the end of a subscription, which a server declares when
+// it has lost messages of the channel. It is not subscribed to again.
 func (f *follower) push(p *centrifuge.Push) {
 	i := slices.IndexFunc(f.channels, func(c followed) bool { return c.name == p.Channel })
 	switch {

@@ -1,4 +1,4 @@
-package load
+package client
 
 import (
 	"bytes"
@@ -52,18 +52,18 @@ type recorder struct {
 	depth int
 }
 
-func (r *recorder) begin()           { r.depth++ }
-func (r *recorder) end()             { r.depth-- }
-func (r *recorder) message(b []byte) { r.got = append(r.got, string(b)) }
-func (r *recorder) closing(code int) { r.got = append(r.got, fmt.Sprint("close ", code)) }
+func (r *recorder) Begin()           { r.depth++ }
+func (r *recorder) End()             { r.depth-- }
+func (r *recorder) Message(b []byte) { r.got = append(r.got, string(b)) }
+func (r *recorder) Closing(code int) { r.got = append(r.got, fmt.Sprint("close ", code)) }
 
 // readPieces returns what a connection with a small buffer brings.
 func readPieces(left ...[]byte) (got []string, written []byte, err error) {
 	r, p := new(recorder), &pieces{left: left}
-	c := &conn{Conn: p, listener: r, buf: make([]byte, 16)}
-	err = c.readAll()
+	c := NewConn(p, r, 16)
+	err = c.ReceiveAll()
 	if r.depth != 0 {
-		err = fmt.Errorf("begin was called %d times more than end", r.depth)
+		err = fmt.Errorf("Begin was called %d times more than End", r.depth)
 	}
 	return r.got, p.written.Bytes(), err
 }

@@ -1,0 +1,9 @@
+package follow
+
+import (
+	"testing"
+
+	"belfry/hub/hubtest"
+)
+
+func TestMain(m *testing.M) { hubtest.Main(m) }
