@@ -1,8 +1,6 @@
 package configs
 
 import (
-	"cmp"
-	"fmt"
 	"net"
 	"regexp"
 	"slices"
@@ -16,9 +14,8 @@ import (
 )
 
 const (
-	maxItems = 1000 // in each list
-	maxKey   = 256  // bytes of the API key
-	maxMatch = 255  // bytes of a pattern, as of a channel's name
+	maxKey   = 256 // bytes of the API key
+	maxMatch = 255 // bytes of a pattern, as of a channel's name
 )
 
 // Check returns a [Faults] with everything in c that is not accepted, or nil.
@@ -39,16 +36,6 @@ func (c Config) Check() error {
 	return k.faults.err()
 }
 
-// checker collects faults. Each of its methods looks at one key.
-type checker struct {
-	from   places
-	faults Faults
-}
-
-func (k *checker) fault(key, format string, args ...any) {
-	k.faults = append(k.faults, Fault{k.from.of(key), key, fmt.Sprintf(format, args...)})
-}
-
 func (k *checker) address(key, addr string) {
 	host, port, err := net.SplitHostPort(addr)
 	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || !hostname.MatchString(host) {
@@ -58,14 +45,6 @@ func (k *checker) address(key, addr string) {
 
 // hostname matches an IP address, a name or nothing.
 var hostname = regexp.MustCompile(`^[a-zA-Z0-9._:%-]*$`)
-
-// items reports whether a list is short enough to be looked at.
-func (k *checker) items(key string, n int) bool {
-	if n > maxItems {
-		k.fault(key, "has %d items; want at most %d", n, maxItems)
-	}
-	return n <= maxItems
-}
 
 func (k *checker) redisURL(u URL) {
 	if u == "" {
@@ -179,11 +158,5 @@ func (k *checker) limits(l Limits) {
 	if most := max(l.Body, l.Message); l.Buffer < most {
 		k.fault("limits.buffer", "%v: want at least %v, the larger of limits.body and limits.message, "+
 			"or one message could evict every client", l.Buffer, most)
-	}
-}
-
-func within[T cmp.Ordered](k *checker, key string, value, low, high T) {
-	if value < low || value > high {
-		k.fault(key, "%v: want %v to %v", value, low, high)
 	}
 }

@@ -1,6 +1,9 @@
 package configs
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // Config is everything that can be configured. A field's json tag is its key
 // in the YAML file, its env tag, after the prefixes around it and BELFRY_, its
@@ -28,6 +31,17 @@ type Config struct {
 	Limits Limits `json:"limits" envPrefix:"LIMITS_"`
 
 	from places
+}
+
+// From notes where the value of a key came from, such as a flag, so that a
+// fault can name it. Call it after setting a field by hand, before Check.
+func (c *Config) From(key, place string) {
+	from := maps.Clone(c.from)
+	if from == nil {
+		from = places{}
+	}
+	from.set(key, place)
+	c.from = from
 }
 
 // HTTP configures the listener of pages, API, WebSocket and health checks.

@@ -7,13 +7,13 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 )
 
-// decoder walks the tree of a file along the Config type.
+// decoder walks the tree of a file along the Config type, collects what is not
+// accepted, and notes where each value was set. A value at fault is left as it was.
 type decoder struct {
 	file   string
 	from   places
@@ -26,6 +26,8 @@ func (d *decoder) fault(line int, key, problem string) {
 	d.faults = append(d.faults, Fault{d.place(line), key, problem})
 }
 
+// syntax notes why the library cannot read the file, in its words but for the lines
+// that it would show: these may hold a secret.
 func (d *decoder) syntax(err error) {
 	var at yaml.Error
 	if !errors.As(err, &at) || at.GetToken() == nil {
@@ -35,6 +37,7 @@ func (d *decoder) syntax(err error) {
 	d.fault(at.GetToken().Position.Line, "", "not YAML: "+at.GetMessage())
 }
 
+// document decodes the one document of a file. An empty file is one without settings.
 func (d *decoder) document(tree *ast.File, c reflect.Value) {
 	docs := slices.DeleteFunc(tree.Docs, func(doc *ast.DocumentNode) bool { return doc.Body == nil })
 	if len(docs) > 1 {
@@ -119,6 +122,7 @@ func (d *decoder) list(path string, n ast.Node, v reflect.Value) {
 // wrong place.
 var plainKey = regexp.MustCompile(`^[a-zA-Z][a-z_-]{0,23}$`)
 
+// keyName is a key for a sentence, or nothing.
 func keyName(name string) string {
 	if !plainKey.MatchString(name) {
 		return ""
@@ -126,10 +130,7 @@ func keyName(name string) string {
 	return " " + name
 }
 
-func join(path, name string) string { return strings.TrimPrefix(path+"."+name, ".") }
-
-func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
-
+// line is where a node begins; 0 if the library does not know.
 func line(n ast.Node) int {
 	if entries, ok := n.(*ast.MappingNode); ok && len(entries.Values) > 0 {
 		n = entries.Values[0].Key

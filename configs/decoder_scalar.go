@@ -24,6 +24,8 @@ func (d *decoder) scalar(path string, n ast.Node, v reflect.Value) {
 	d.from.set(path, d.place(line(n)))
 }
 
+// setScalar sets v from the text of n. The caller shows the text beside the error, if
+// it may be shown.
 func setScalar(n ast.Node, text string, quoted bool, v reflect.Value) error {
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return u.UnmarshalText([]byte(text))
@@ -60,6 +62,7 @@ func scalarText(n ast.Node) (text string, quoted, ok bool) {
 	return "", false, false
 }
 
+// wanted is what v accepts, for a sentence.
 func wanted(v reflect.Value) string {
 	switch {
 	case v.Type() == reflect.TypeFor[Size]():

@@ -10,14 +10,9 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// prefix begins the names of all environment variables that Belfry reads.
-const prefix = "BELFRY_"
-
-// isOthers reports whether a variable is none of the configuration's: those of
-// Belfry's tests, and the address that the client commands ask.
-func isOthers(name string) bool {
-	return name == "BELFRY_SERVER" || strings.HasPrefix(name, "BELFRY_TEST_")
-}
+// testPrefix begins the names of variables that only Belfry's tests read. They are
+// let pass.
+const testPrefix = prefix + "TEST_"
 
 // clientVariables are read by the commands that are clients of a server, and
 // are let pass.
@@ -42,6 +37,8 @@ func loadEnviron(c *Config, environ []string) Faults {
 	return faults
 }
 
+// unknownVariables finds slips of the pen, which would otherwise change nothing and
+// say nothing. They are sorted: a map has no order.
 func unknownVariables(c *Config, set map[string]string) Faults {
 	var known []string
 	for _, s := range settings(c) {
@@ -52,7 +49,7 @@ func unknownVariables(c *Config, set map[string]string) Faults {
 	known = append(known, clientVariables...)
 	var faults Faults
 	for name := range set {
-		if strings.HasPrefix(name, prefix) && !isOthers(name) && !slices.Contains(known, name) {
+		if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, testPrefix) && !slices.Contains(known, name) {
 			faults = append(faults, Fault{Place: name, Problem: "unknown environment variable; there are " + list(known)})
 		}
 	}
@@ -81,6 +78,7 @@ func setVariable(c *Config, s setting, value string) error {
 	return err
 }
 
+// setEmpty is for a variable that is set and empty. A number has no such value.
 func setEmpty(v reflect.Value) error {
 	switch v.Kind() {
 	case reflect.String:

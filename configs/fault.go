@@ -67,14 +67,3 @@ func (p places) of(key string) string {
 		key = key[:i]
 	}
 }
-
-// From notes where the value of a key came from, such as a flag, so that a
-// fault can name it. Call it after setting a field by hand, before Check.
-func (c *Config) From(key, place string) {
-	from := maps.Clone(c.from)
-	if from == nil {
-		from = places{}
-	}
-	from.set(key, place)
-	c.from = from
-}

@@ -26,17 +26,6 @@ func (o *Origins) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// items splits at commas and drops spaces and empty items.
-func items(text string) []string {
-	all := []string{}
-	for item := range strings.SplitSeq(text, ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			all = append(all, item)
-		}
-	}
-	return all
-}
-
 func (k *checker) origins(origins Origins) {
 	if !k.items("origins", len(origins)) {
 		return

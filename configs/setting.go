@@ -3,8 +3,10 @@ package configs
 import (
 	"encoding"
 	"reflect"
-	"strings"
 )
+
+// prefix begins the names of all environment variables that Belfry reads.
+const prefix = "BELFRY_"
 
 // setting is one value of a Config that a file or a variable can set.
 type setting struct {
@@ -63,13 +65,4 @@ func field(section reflect.Value, name string) (reflect.Value, bool) {
 		}
 	}
 	return reflect.Value{}, false
-}
-
-// list writes names for a sentence: a, b and c.
-func list(names []string) string {
-	last := len(names) - 1
-	if last < 1 {
-		return strings.Join(names, "")
-	}
-	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
