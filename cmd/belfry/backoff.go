@@ -6,6 +6,8 @@ import (
 	"time"
 )
 
+// The least and the most that is waited before an attempt, as centrifuge-js has
+// them by default.
 const (
 	minBackoff = 500 * time.Millisecond
 	maxBackoff = 20 * time.Second
@@ -13,7 +15,7 @@ const (
 
 // backoff is how long to wait before the next attempt, after as many in vain.
 // The jitter is over the whole range, so that the clients of a server that went
-// away do not come back in one moment.
+// away do not come back in one moment. It may be called for any number of attempts.
 func backoff(attempts int) time.Duration {
 	most := maxBackoff - minBackoff
 	if attempts < 6 { // later ones are over it anyhow

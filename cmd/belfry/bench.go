@@ -12,12 +12,16 @@ import (
 	"belfry/cmd/internal/load"
 )
 
-// benchPatience is how long messages may be on their way at the end.
+// benchPatience is how long messages may be on their way at the end. A server that
+// is far behind gets the time to show that it loses none.
 const benchPatience = 30 * time.Second
 
-// errBench says that the measured numbers are no good.
+// errBench says that the measured numbers are no good: the report has been printed
+// all the same, and says why.
 var errBench = errors.New("not every message came once and in order to every subscriber")
 
+// benchCommand is belfry bench: [load.Options] as flags. What a flag allows is
+// checked there, so that other programs which load a server have the same limits.
 type benchCommand struct {
 	Subscribers int           `help:"Connections, each with one channel." default:"1000" group:"Load:"`
 	Channels    int           `help:"Channels, which subscribers and messages are spread over." default:"1" group:"Load:"`
@@ -73,6 +77,8 @@ func (c *benchCommand) Validate() error {
 	return o.Check()
 }
 
+// options are those of the load. That 0 messages were asked for, and not none, is
+// said there by a rate of 0.
 func (c *benchCommand) options() load.Options {
 	o := load.Options{
 		SocketURL: c.socketURL(), PublishURL: c.publishURL(), APIKey: c.Key, AllowRemote: c.AllowRemote,
@@ -89,6 +95,8 @@ func (c *benchCommand) options() load.Options {
 	return o
 }
 
+// socketURL is the endpoint of subscribers; that of the raw protocol has a place for
+// the channel in it.
 func (c *benchCommand) socketURL() string {
 	path := "/ws/{channel}"
 	if c.Protocol == load.Centrifuge {
@@ -97,7 +105,8 @@ func (c *benchCommand) socketURL() string {
 	return cmp.Or(c.URL, c.address().webSocket(path))
 }
 
-// publishURL is on the same host as the WebSocket endpoint, unless it is given.
+// publishURL is on the same host as the WebSocket endpoint, unless it is given. It
+// is empty when subscribers' connections are published over.
 func (c *benchCommand) publishURL() string {
 	switch {
 	case c.PublishOver == "connection":
@@ -110,7 +119,8 @@ func (c *benchCommand) publishURL() string {
 	return cmp.Or(c.PublishURL, c.address().http("/api/publish"))
 }
 
-// Run loads a server and prints what came of it.
+// Run loads a server and prints what came of it. When it is interrupted it prints
+// what was counted until then, and fails.
 func (c *benchCommand) Run(ctx context.Context, t *terminal) error {
 	progress := newBenchProgress(t.err)
 	o := c.options()
@@ -131,6 +141,7 @@ func (c *benchCommand) Run(ctx context.Context, t *terminal) error {
 	return nil
 }
 
+// print writes the report as it was asked for.
 func (c *benchCommand) print(t *terminal, report *load.Report) error {
 	if !c.JSON {
 		return report.WriteText(t.out)

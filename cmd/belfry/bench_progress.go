@@ -26,10 +26,13 @@ type benchProgress struct {
 	last     time.Time // when the last line was written
 }
 
+// newBenchProgress writes to standard error: the report alone is on standard output.
 func newBenchProgress(w io.Writer) *benchProgress {
 	return &benchProgress{w: w, terminal: isTerminal(w)}
 }
 
+// isTerminal reports whether somebody may be looking. A device that is no terminal,
+// such as /dev/null, gets a bar as well and does not mind.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -39,6 +42,9 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
+// show shows how far the run is. The line of a terminal is written over, from its
+// beginning and to its end (CSI K); a log gets a line for a new phase and then one
+// now and then.
 func (b *benchProgress) show(p load.Progress) {
 	if b.terminal {
 		fmt.Fprintf(b.w, "\r%-11s %s %d of %d %s\x1b[K", p.Phase, progressBar(p.Done, p.Total), p.Done, p.Total, p.Unit)
@@ -50,6 +56,7 @@ func (b *benchProgress) show(p load.Progress) {
 	}
 }
 
+// progressBar is empty when it is not known how much there is.
 func progressBar(done, total int64) string {
 	n := 0
 	if total > 0 {

@@ -7,7 +7,8 @@ import (
 	"belfry/hub"
 )
 
-// checkChannels refuses names that no server accepts, before one is asked.
+// checkChannels refuses names that no server accepts, before one is asked. Whether
+// there is such a channel is for the server to say.
 func checkChannels(names ...string) error {
 	for _, name := range names {
 		if err := hub.CheckChannel(name); err != nil {

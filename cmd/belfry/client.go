@@ -20,10 +20,13 @@ const (
 	// the largest size that a server can be configured to accept, and what is
 	// said around it.
 	maxFrame = maxData + 64<<10
-	// pingGrace is how much later than expected a ping may come.
+	// pingGrace is how much later than expected a ping may come, on a network or a
+	// server that is slow for a moment.
 	pingGrace = 10 * time.Second
 )
 
+// What a server is told apart by that is not the one meant. A slow one is worth
+// coming back to, and one that speaks something else is not.
 var (
 	errNoAnswer  = fmt.Errorf("the server does not answer within %v", answerWait)
 	errNotSpoken = finalError{errors.New("the server does not speak the Centrifuge protocol in JSON")}
@@ -33,9 +36,9 @@ var (
 // WebSocket. One goroutine may use it, but for close.
 type client struct {
 	conn   *websocket.Conn
-	lastID uint32
+	lastID uint32        // of the last command
 	quiet  time.Duration // the server is gone after so long without a word; 0: never
-	pong   bool
+	pong   bool          // the server wants answers to its pings
 }
 
 // dial connects to a server. The context bounds only this. Errors are an
@@ -64,7 +67,8 @@ func dial(ctx context.Context, server serverURL) (*client, error) {
 	return c, nil
 }
 
-// connect says the first command and waits for its answer.
+// connect says the first command and waits for its answer, which tells how the
+// server pings.
 func (c *client) connect() error {
 	id, err := c.say(centrifuge.Command{Connect: &centrifuge.ConnectRequest{Name: "belfry", Version: version()}})
 	for err == nil {
@@ -108,6 +112,8 @@ func (c *client) say(cmd centrifuge.Command) (id uint32, err error) {
 	return cmd.ID, c.write(centrifuge.Frame(cmd))
 }
 
+// write writes one frame, for which the server has answerWait. After an error the
+// connection is of no more use.
 func (c *client) write(text []byte) error {
 	if err := c.conn.SetWriteDeadline(time.Now().Add(answerWait)); err != nil {
 		return err
@@ -136,7 +142,8 @@ func (c *client) hear(wait time.Duration) ([]centrifuge.Reply, error) {
 	return c.replies(text)
 }
 
-// replies parses a frame: JSON objects, one on a line.
+// replies parses a frame: JSON objects, one on a line. With an error come those
+// before it.
 func (c *client) replies(text []byte) (replies []centrifuge.Reply, err error) {
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimSpace(line)
@@ -158,6 +165,7 @@ func (c *client) replies(text []byte) (replies []centrifuge.Reply, err error) {
 	return replies, nil
 }
 
+// answerPing sends what a server that wants pongs takes for one.
 func (c *client) answerPing() error {
 	if !c.pong {
 		return nil

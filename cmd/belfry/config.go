@@ -15,8 +15,9 @@ type configFlags struct {
 	Redis  *string `help:"Join the nodes at this Redis." placeholder:"URL"`
 }
 
-// load reads and checks the configuration: defaults, file, environment, flags.
-// The error is a [configs.Faults] with every fault.
+// load reads and checks the configuration: defaults, file, environment, flags, of
+// which the later wins. The error is a [configs.Faults] with every fault, those of
+// reading before those of checking: whoever mends a file does so once.
 func (f *configFlags) load(environ []string) (configs.Config, error) {
 	config, err := configs.Load(f.Config, environ)
 	var faults configs.Faults
@@ -41,6 +42,8 @@ func (f *configFlags) load(environ []string) (configs.Config, error) {
 	return config, nil
 }
 
+// configCommand is belfry config. It reads the configuration in the same way as
+// belfry serve, and so says what that would do.
 type configCommand struct {
 	configFlags
 	JSON bool `name:"json" help:"Print JSON in place of YAML."`

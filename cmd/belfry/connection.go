@@ -10,7 +10,8 @@ import (
 	"belfry/cmd/internal/centrifuge"
 )
 
-// connection is a follower on one connection.
+// connection is a follower on one connection: what is different on the next one. It
+// is run by one goroutine.
 type connection struct {
 	*follower
 	client *client
@@ -18,7 +19,9 @@ type connection struct {
 	good   bool              // every channel had its answer
 }
 
-// run subscribes and hands messages over until the connection ends.
+// run subscribes and hands messages over until the connection ends, and returns why:
+// a [finalError] when the next one would end in the same way. All commands are sent
+// before the first answer is read.
 func (c *connection) run() error {
 	for _, channel := range c.channels {
 		if err := c.subscribe(channel); err != nil {
@@ -38,7 +41,8 @@ func (c *connection) run() error {
 	}
 }
 
-// patience is how long to wait for the next frame.
+// patience is how long to wait for the next frame: not long for an answer, and as
+// long as the server pings for a message.
 func (c *connection) patience() time.Duration {
 	if len(c.asked) > 0 {
 		return answerWait
@@ -46,12 +50,15 @@ func (c *connection) patience() time.Duration {
 	return 0
 }
 
+// subscribe asks for a channel. What follows of it is for handle.
 func (c *connection) subscribe(channel string) error {
 	id, err := c.client.subscribe(channel)
 	c.asked[id] = channel
 	return err
 }
 
+// handle takes a reply. A refusal that may pass is a reason to connect again later,
+// and one for good only takes the channel out.
 func (c *connection) handle(r *centrifuge.Reply) error {
 	if r.Push != nil {
 		return c.push(r.Push)
@@ -75,7 +82,8 @@ func (c *connection) handle(r *centrifuge.Reply) error {
 	return nil
 }
 
-// subscribed is called when every channel has its answer.
+// subscribed is called when every channel has its answer: people are told once how
+// they stand, and not for each channel.
 func (c *connection) subscribed() {
 	names := printable(strings.Join(c.channels, ", "))
 	switch away := time.Since(c.lost).Round(100 * time.Millisecond); {
@@ -99,6 +107,8 @@ func (c *connection) drop(channel, why string) error {
 	return nil
 }
 
+// push takes a message, or the end of a subscription. A server that has lost messages
+// ends it in such a way that the client subscribes again, and sees the gap.
 func (c *connection) push(p *centrifuge.Push) error {
 	switch {
 	case p.Pub != nil:
@@ -113,6 +123,7 @@ func (c *connection) push(p *centrifuge.Push) error {
 	return nil
 }
 
+// deliver hands a message over. An error of whoever takes it would come again.
 func (c *connection) deliver(m message) error {
 	if err := c.message(m); err != nil {
 		return finalError{err}

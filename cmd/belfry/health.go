@@ -14,6 +14,8 @@ import (
 // healthWait is how long a server may take to say whether it is ready.
 const healthWait = 2 * time.Second
 
+// healthCommand is belfry health, made for health checks of containers: they run in
+// the server's own environment and need no argument.
 type healthCommand struct {
 	configFlags
 	Server serverURL `help:"Ask this server, and not the one that the configuration describes on this machine." placeholder:"URL"`
@@ -33,7 +35,8 @@ the server is ready, or else the reason; the exit code is 0 or 1.`
 // Validate is called by kong before Run.
 func (c *healthCommand) Validate() error { return c.Server.check() }
 
-// Run asks the server for /readyz.
+// Run asks the server for /readyz. A server that is stopping, or has no Redis, is
+// not ready, and says so.
 func (c *healthCommand) Run(ctx context.Context, t *terminal) error {
 	server := c.Server
 	if server == "" {
@@ -50,7 +53,8 @@ func (c *healthCommand) Run(ctx context.Context, t *terminal) error {
 	return askReady(ctx, server)
 }
 
-// localServer is where this machine finds a server that listens on addr.
+// localServer is where this machine finds a server that listens on addr: one that
+// listens on all addresses answers on loopback.
 func localServer(addr string) (serverURL, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -65,6 +69,8 @@ func localServer(addr string) (serverURL, error) {
 	return serverURL("http://" + net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)), nil
 }
 
+// askReady returns nil when the server is ready, and else what it says or that it
+// says nothing.
 func askReady(ctx context.Context, server serverURL) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.http("/readyz"), nil)
 	if err != nil {

@@ -1,5 +1,3 @@
-// Command belfry is a real-time pub/sub hub. Without a command it serves; the
-// other commands are clients of a running server.
 package main
 
 import (
@@ -22,7 +20,9 @@ const (
 	exitUsage = 2 // what was asked for makes no sense
 )
 
-// cli is the command line.
+// cli is the command line, as kong reads it: a field is a command, and its type has
+// the flags. A command may have Help, for its own help text; Validate, which says
+// what makes no sense (exit code 2); and has Run (exit code 1 for its error).
 type cli struct {
 	Serve     serveCommand     `cmd:"" default:"withargs" help:"Serve until SIGTERM or SIGINT. The default."`
 	Publish   publishCommand   `cmd:"" help:"Publish a message to a channel of a running Belfry."`
@@ -71,7 +71,9 @@ func run(ctx context.Context, args []string, t *terminal) int {
 	return exitCode(t, command.Run())
 }
 
-// newParser makes the parser of command lines, which calls exit after help.
+// newParser makes the parser of command lines, which calls exit after help, and
+// then goes on: what it returns after that means nothing. A command's Run may ask
+// for the context and the terminal.
 func newParser(ctx context.Context, t *terminal, exit func(int)) *kong.Kong {
 	return kong.Must(&cli{},
 		kong.Name("belfry"),
@@ -85,7 +87,8 @@ func newParser(ctx context.Context, t *terminal, exit func(int)) *kong.Kong {
 	)
 }
 
-// exitCode tells an error, which may have several lines.
+// exitCode tells an error, which may have several lines: each is marked, so that
+// they are found in a log.
 func exitCode(t *terminal, err error) int {
 	if err == nil {
 		return exitOK

@@ -9,7 +9,8 @@ import (
 )
 
 // printText returns a function that prints messages for people, each on a line
-// of its own: time, channel and data, the columns aligned for these channels.
+// of its own: time, channel and data, the columns aligned for these channels. The
+// time is this machine's, when the message was read; the message has none.
 func printText(w io.Writer, channels []string) func(message) error {
 	width := 0
 	for _, c := range channels {
@@ -31,7 +32,8 @@ func dataText(data json.RawMessage) string {
 }
 
 // printJSON returns a function that prints messages for programs, each a JSON
-// object on a line of its own.
+// object on a line of its own. Nothing is escaped that JSON would not need to be:
+// what was published comes out.
 func printJSON(w io.Writer) func(message) error {
 	return func(m message) error {
 		text, err := marshal(m)

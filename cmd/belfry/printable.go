@@ -24,6 +24,7 @@ func printable(text string) string {
 	return b.String()
 }
 
+// isActive reports whether a terminal does more with a character than show it.
 func isActive(r rune) bool {
 	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }

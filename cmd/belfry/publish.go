@@ -16,6 +16,8 @@ import (
 // that a server can be configured to accept (limits.body).
 const maxData = 64 << 20
 
+// publishCommand is belfry publish. Its exit code tells what became of the message:
+// an answer that did not come is a failure too, and the error says that nobody knows.
 type publishCommand struct {
 	Channel string `arg:"" help:"The channel to publish to."`
 	Data    string `arg:"" help:"JSON, or any other text, which is published as a JSON string. A dash reads it from standard input."`
@@ -66,7 +68,8 @@ func (c *publishCommand) Run(ctx context.Context, t *terminal) error {
 	return c.print(t.out, result)
 }
 
-// text is the data as it was given.
+// text is the data as it was given. What comes from standard input loses its last
+// line break, which a shell adds and nobody means.
 func (c *publishCommand) text(stdin io.Reader) (string, error) {
 	text := c.Data
 	if text == "-" {
@@ -82,7 +85,8 @@ func (c *publishCommand) text(stdin io.Reader) (string, error) {
 	return text, nil
 }
 
-// readAtMost reads to the end, and refuses more than limit bytes.
+// readAtMost reads to the end, and refuses more than limit bytes: a part of a message
+// is not the message.
 func readAtMost(r io.Reader, limit configs.Size) ([]byte, error) {
 	all, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
 	if err == nil && len(all) > int(limit) {
@@ -104,6 +108,8 @@ func messageData(text string) (data json.RawMessage, looksLikeJSON bool) {
 	return data, strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[")
 }
 
+// print tells that the message was published, and its position in a channel that has
+// positions.
 func (c *publishCommand) print(w io.Writer, result json.RawMessage) error {
 	if c.JSON {
 		_, err := fmt.Fprintf(w, "%s\n", result)

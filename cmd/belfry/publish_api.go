@@ -21,10 +21,10 @@ const (
 	maxAnswer = 1 << 20
 )
 
-// api calls the HTTP API of a running server.
+// api calls the HTTP API of a running server. It may be copied.
 type api struct {
 	server serverURL
-	key    configs.Secret
+	key    configs.Secret // empty: none is known
 }
 
 // publication is the body of a publish.
@@ -36,7 +36,8 @@ type publication struct {
 }
 
 // publish returns the server's result as JSON. Its errors say whether anything
-// was published.
+// was published: nothing was if no connection came about, and nobody knows if the
+// answer to one does not come, within answerWait.
 func (a api) publish(ctx context.Context, p publication) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWait)
 	defer cancel()
@@ -56,6 +57,7 @@ func (a api) publish(ctx context.Context, p publication) (json.RawMessage, error
 // unknownFate is what is known of a message whose publish got no answer.
 const unknownFate = "whether the message was published is not known: with --idempotency-key it can be repeated and is delivered once"
 
+// post calls a method. Any status is an answer; an error is that there was none.
 func (a api) post(ctx context.Context, path string, v any) (status int, body []byte, err error) {
 	text, err := marshal(v)
 	if err != nil {
@@ -100,7 +102,8 @@ func (a api) result(status int, body []byte) (json.RawMessage, error) {
 	return answer.Result, nil
 }
 
-// saysOutcome reports whether a refusal says what became of the message.
+// saysOutcome reports whether a refusal says what became of the message. A 503 that
+// does not is of a server that did not take it, such as one that is stopping.
 func saysOutcome(refusal string) bool {
 	return strings.Contains(refusal, "was done") || strings.Contains(refusal, "was published")
 }

@@ -14,14 +14,17 @@ import (
 // done at the other end.
 type unreachableError struct {
 	server serverURL
-	cause  string
+	cause  string // in the system's words
 }
 
+// Error says where else to look: the usual mistake is a server that is elsewhere.
 func (e *unreachableError) Error() string {
 	return fmt.Sprintf("cannot reach %s: %s; is Belfry running there? --server URL or BELFRY_SERVER says where else", e.server, e.cause)
 }
 
-// reachError turns the error of a client library into one for people.
+// reachError turns the error of a client library into one for people. It is an
+// [unreachableError] when the library could not connect, and otherwise the error
+// without what repeats the URL.
 func reachError(server serverURL, err error) error {
 	var outer *url.Error
 	if errors.As(err, &outer) {
@@ -46,7 +49,8 @@ type answerError struct {
 	message string // empty: not the answer of a Belfry
 }
 
-// newAnswerError reads the body of an answer that is not the one hoped for.
+// newAnswerError reads the body of an answer that is not the one hoped for. It may
+// be anybody's, a proxy's for one, or be cut off.
 func newAnswerError(server serverURL, status int, body []byte) *answerError {
 	var answer struct {
 		Error struct {
@@ -57,6 +61,7 @@ func newAnswerError(server serverURL, status int, body []byte) *answerError {
 	return &answerError{server, status, answer.Error.Message}
 }
 
+// Error shows a Belfry's own words, and tells of a stranger that it is one.
 func (e *answerError) Error() string {
 	if e.message == "" {
 		return fmt.Sprintf("%s answers %d %s, and not as Belfry does; --server URL or BELFRY_SERVER says where else to ask",

@@ -33,6 +33,7 @@ const (
 	idleWait   = time.Minute
 )
 
+// serveCommand is belfry serve: all that it can be told is configuration.
 type serveCommand struct {
 	configFlags
 }
@@ -48,7 +49,8 @@ The first SIGTERM or SIGINT asks every client to come back later and stops;
 the second stops at once.`
 }
 
-// Run serves until the context ends.
+// Run serves until the context ends. What is said to people is on standard output,
+// and there is no more of it after the beginning; the log is on standard error.
 func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 	config, err := c.load(t.environ)
 	if err != nil {
@@ -63,19 +65,20 @@ func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 	return p.run(ctx)
 }
 
-// program is the parts of a serving Belfry.
+// program is the parts of a serving Belfry, which run starts and stops.
 type program struct {
 	config   configs.Config
 	logger   *slog.Logger
-	apiKey   string
-	listener net.Listener
+	apiKey   string         // the configured one, or one that was made
+	listener net.Listener   // of everything but policy files; run closes it
 	inline   *policy.Policy // answered on the HTTP port; nil when that is switched off
 	hub      *hub.Hub
 	web      *web.Server
 	flash    *policy.Server // nil when it is switched off or may not listen
 }
 
-// newProgram makes the parts and takes the ports.
+// newProgram makes the parts and takes the ports, so that what cannot be had is known
+// before anything runs and anybody is welcomed. After an error no port is held.
 func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger) (*program, error) {
 	p := &program{config: config, logger: logger, apiKey: config.API.Key.Reveal()}
 	if p.apiKey == "" {
@@ -117,6 +120,8 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
+// newBroker is the one that the configuration wants. That of Redis connects when it
+// is run, and until then says that it is not ready.
 func newBroker(config configs.Config, logger *slog.Logger) (hub.Broker, error) {
 	if config.Redis.URL == "" {
 		return hub.NewMemoryBroker(), nil
@@ -133,26 +138,10 @@ func nodeName() string {
 	return name
 }
 
-func rules(config configs.Config) hub.Rules {
-	var rules hub.Rules
-	for _, c := range config.Channels {
-		r := hub.Rule{Match: c.Match, History: hub.History{Size: c.History.Size, TTL: time.Duration(c.History.TTL)}, Presence: c.Presence}
-		for _, who := range c.Publish {
-			r.ServerPublish = r.ServerPublish || who == configs.Server
-			r.ClientPublish = r.ClientPublish || who == configs.Client
-		}
-		rules = append(rules, r)
-	}
-	return rules
-}
-
-func limits(config configs.Config) web.Limits {
-	l := config.Limits
-	return web.Limits{Body: int64(l.Body), Message: int64(l.Message), Buffer: int(l.Buffer), Subscriptions: l.Subscriptions}
-}
-
 // run serves until the context ends, then stops the parts in order: clients
-// first, then requests under way, then the hub.
+// first, then requests under way, then the hub, which both of these need. It returns
+// when everything that it started has ended. A part that fails stops the others in
+// the same order, and is the error.
 func (p *program) run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -181,7 +170,9 @@ func (p *program) run(ctx context.Context) error {
 	return err
 }
 
-// server answers HTTP requests.
+// server answers HTTP requests. It has no write timeout, which would end streams:
+// each write has a deadline in web. What net/http complains of is what clients do
+// wrong, and for debugging only.
 func (p *program) server() *http.Server {
 	return &http.Server{
 		Handler:           p.web,
@@ -203,7 +194,8 @@ func protocols() *http.Protocols {
 }
 
 // stop sends the clients away and waits for requests under way, and for neither
-// longer than it may.
+// longer than it may. It begins when the first signal has come, whose context is
+// over, so it has a time of its own.
 func (p *program) stop(server *http.Server) error {
 	p.logger.Info("stopping, a second signal stops at once")
 	ctx, cancel := context.WithTimeout(context.Background(), stopWait)

@@ -7,6 +7,7 @@ import (
 	"slices"
 )
 
+// subscribeCommand is belfry subscribe.
 type subscribeCommand struct {
 	Channels []string `arg:"" name:"channel" help:"The channels to follow."`
 
@@ -38,7 +39,8 @@ func (c *subscribeCommand) Validate() error {
 	return checkChannels(c.Channels...)
 }
 
-// Run prints messages until there were enough or the context ends.
+// Run prints messages until there were enough or the context ends. A channel that is
+// named twice is followed once.
 func (c *subscribeCommand) Run(ctx context.Context, t *terminal) error {
 	var channels []string
 	for _, name := range c.Channels {
@@ -57,7 +59,8 @@ func (c *subscribeCommand) Run(ctx context.Context, t *terminal) error {
 	return f.follow(ctx)
 }
 
-// atMost returns a function that takes n messages, and any number when n is 0.
+// atMost returns a function that takes n messages, and any number when n is 0. With
+// the last one it returns errEnough.
 func atMost(n int, take func(message) error) func(message) error {
 	taken := 0
 	return func(m message) error {

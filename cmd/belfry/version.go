@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 )
 
+// versionCommand is belfry version.
 type versionCommand struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
@@ -24,7 +25,8 @@ func (c versionCommand) Run(t *terminal) error {
 	return err
 }
 
-// version is what the build knows of itself: a module version, or "devel".
+// version is what the build knows of itself: a module version, which a build from a
+// checkout takes from git, or "devel". Clients and nodes tell it to one another.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {

@@ -6,8 +6,9 @@ import (
 	"strconv"
 )
 
-// welcome tells a newcomer where to look. The API key is shown only when it was
-// made for this run; one that was configured is a secret of its owner.
+// welcome tells a newcomer where to look, with a command that works when it is pasted
+// into a shell. The API key is shown only when it was made for this run; one that was
+// configured is a secret of its owner, and the shell has it in the variable.
 func (p *program) welcome() string {
 	key := "$BELFRY_API_KEY"
 	if p.config.API.Key == "" {
@@ -25,7 +26,7 @@ and publish to its chat:
 `, version(), base, base, key)
 }
 
-// host is the address to try from this machine.
+// host is the address to try from this machine, with the port that was really taken.
 func (p *program) host() string {
 	addr := p.listener.Addr().(*net.TCPAddr)
 	host := addr.IP.String()

@@ -38,6 +38,7 @@ func (p *programs) startCluster(ctx context.Context, nodes int, more ...string) 
 	return c, nil
 }
 
+// stop stops the instances before the Redis that they would miss.
 func (c *cluster) stop() {
 	for _, s := range c.nodes {
 		s.stop()

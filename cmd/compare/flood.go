@@ -26,8 +26,9 @@ const (
 	floodPause   = 20 * time.Millisecond
 )
 
-// floodBeginnings are what half-open clients send and do not go on from: two parts
-// of a policy request, and two of handshakes, of which the second lacks its body.
+// floodBeginnings are what half-open clients send and do not go on from: two
+// beginnings of a policy request, and two of handshakes, of which the second (hixie-76)
+// lacks only a part of its body.
 var floodBeginnings = []string{
 	"<",
 	"<policy-file-request/",

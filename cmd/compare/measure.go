@@ -172,7 +172,8 @@ func roundTrip(r *report) float64 {
 	return r.Redis.RoundTrip
 }
 
-// Quantities of reports of regained messages.
+// Quantities of reports of regained messages. Reads are of a whole turn, so that a
+// server which reads for each of its clients shows.
 
 func streamReads(r *report) float64    { return float64(r.Redis.Reads) }
 func regainedIn(r *report) float64     { return r.Regained.Seconds }

@@ -18,7 +18,9 @@ import (
 const maxQueue = 4096
 
 // bareChannel writes each message to each socket by itself: no batch, no
-// buffer. A socket that does not take a whole frame at once is shut down.
+// buffer. A socket that does not take a whole frame at once is shut down. It goes
+// past Go's network poller, so that a write is the system call and nothing more: what
+// Belfry costs beyond it is Belfry's own.
 type bareChannel struct {
 	frames chan []byte // finished, for the channel's one writer
 
@@ -26,6 +28,7 @@ type bareChannel struct {
 	sockets []int      // file descriptors
 }
 
+// newBareChannel starts the channel's writer.
 func newBareChannel() channel {
 	c := &bareChannel{frames: make(chan []byte, maxQueue)}
 	go c.write() // as long as the process lives
@@ -35,6 +38,8 @@ func newBareChannel() channel {
 // upgrader lets anybody in: this is no server for the world.
 var upgrader = websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 
+// join keeps the socket among those that are written to while the client is there.
+// What the client says is thrown away.
 func (c *bareChannel) join(w http.ResponseWriter, r *http.Request) {
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
@@ -54,7 +59,8 @@ func (c *bareChannel) join(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// descriptor is valid until the connection is closed.
+// descriptor is the file descriptor of a connection. It is valid until the connection
+// is closed; then the same number may be another connection's.
 func descriptor(conn net.Conn) (socket int, err error) {
 	raw, err := conn.(syscall.Conn).SyscallConn()
 	if err != nil {
@@ -70,6 +76,8 @@ func (c *bareChannel) add(socket int) {
 	c.sockets = append(c.sockets, socket)
 }
 
+// remove waits for the round that is under way: when it returns, nothing is written
+// to the socket any more.
 func (c *bareChannel) remove(socket int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,8 +86,13 @@ func (c *bareChannel) remove(socket int) {
 	}
 }
 
+// publish makes the frame, once for all sockets, and waits when there are maxQueue
+// before it.
 func (c *bareChannel) publish(text []byte) { c.frames <- textFrame(text) }
 
+// write writes one frame after another, each to all sockets. The lock is held for a
+// round: a descriptor that is closed meanwhile must not be written to, and clients
+// that join wait for milliseconds. A yardstick may.
 func (c *bareChannel) write() {
 	for frame := range c.frames {
 		c.mu.Lock()

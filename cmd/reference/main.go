@@ -1,7 +1,3 @@
-// Command reference serves channels over WebSocket in the plainest ways, as a
-// yardstick for Belfry: "bare" costs one system call for each delivery and
-// nothing else, "melody" is that library as it comes. It is for measuring on one
-// machine only: it checks no key, no origin and no limit but that of a body.
 package main
 
 import (
@@ -25,7 +21,8 @@ type channel interface {
 	publish(text []byte)
 }
 
-// kinds are the servers there are.
+// kinds are the servers there are. Each makes a channel, which lasts as long as the
+// process.
 var kinds = map[string]func() channel{
 	"bare":   newBareChannel,
 	"melody": newMelodyChannel,
@@ -56,7 +53,8 @@ func serve(kind, addr string, out io.Writer) error {
 	return server.Serve(l)
 }
 
-// server has the channels of one kind.
+// server has the channels of one kind. A channel is there from when it is first
+// named, by a subscriber or a publisher.
 type server struct {
 	newChannel func() channel
 
@@ -64,6 +62,8 @@ type server struct {
 	channels map[string]channel
 }
 
+// newServer has those of Belfry's routes that the load uses: subscribing over raw
+// WebSocket, publishing, and being ready.
 func newServer(newChannel func() channel) http.Handler {
 	s := &server{newChannel: newChannel, channels: make(map[string]channel)}
 	mux := http.NewServeMux()
@@ -75,6 +75,7 @@ func newServer(newChannel func() channel) http.Handler {
 	return mux
 }
 
+// channel makes the channel if it is new.
 func (s *server) channel(name string) channel {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,7 +90,8 @@ func (s *server) channel(name string) channel {
 // maxBody is the most bytes of a publish call.
 const maxBody = 1 << 20
 
-// publish answers the same call as Belfry, in the same way.
+// publish answers the same call as Belfry, in the same way: when the channel has taken
+// the message, and not when subscribers have it.
 func (s *server) publish(w http.ResponseWriter, r *http.Request) {
 	var call struct {
 		Channel string          `json:"channel"`

@@ -130,6 +130,7 @@ func (a *Acknowledger) say(s *Session, n uint64, lines string) {
 	}
 }
 
+// fault is the first error; nil as long as there was none.
 func (a *Acknowledger) fault() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -111,6 +111,9 @@ func (c *Conn) keep(rest []byte, size int) {
 	c.held = len(rest)
 }
 
+// take hands a frame on, or answers one that is of the WebSocket itself: to a ping
+// with its own payload, to a close with the same code (RFC 6455, section 5.5). A frame
+// of no meaning for a client is passed over.
 func (c *Conn) take(f frame) error {
 	switch f.opcode {
 	case opText, opBinary, opContinuation:
@@ -155,6 +158,7 @@ func (c *Conn) SendText(text []byte) error { return c.send(opText, text) }
 // Write writes frames that AppendText has made.
 func (c *Conn) Write(frames []byte) (int, error) { return c.raw.Write(frames) }
 
+// send sends one frame, masked as a client's are.
 func (c *Conn) send(opcode byte, payload []byte) error {
 	_, err := c.Write(appendFrame(nil, opcode, payload))
 	return err

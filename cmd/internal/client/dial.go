@@ -15,8 +15,8 @@ import (
 
 const (
 	// dialWait bounds the opening of one connection, with its handshake and what is
-	// said before [Conn.Ready]: a server that opens ten thousand at a time makes
-	// some of them wait for seconds.
+	// said before [Conn.Ready]: a server that shares the cores with thousands of
+	// clients makes some of them wait for seconds.
 	dialWait = 20 * time.Second
 	// perSource is how many connections are opened from one loopback address,
 	// which has about 28,000 ports to give on Linux, each for a minute longer

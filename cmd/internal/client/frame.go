@@ -19,8 +19,8 @@ const (
 	opNothing = 16
 )
 
-// maxFrame is the most bytes of a frame or of a message in fragments. It is more
-// than a server can be configured to send, and less than would hurt.
+// maxFrame is the most bytes of a frame or of a message in fragments. It is
+// what Belfry can be configured to accept at most (limits.body).
 const maxFrame = 64 << 20
 
 var errFrameSize = fmt.Errorf("a frame or message is longer than %d bytes", maxFrame)

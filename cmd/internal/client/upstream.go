@@ -70,6 +70,7 @@ func (u *upstream) open() error {
 	return u.conn.SetDeadline(time.Now().Add(upstreamWait))
 }
 
+// close closes the connection, if it is open.
 func (u *upstream) close() {
 	if u.conn != nil {
 		_ = u.conn.Close()

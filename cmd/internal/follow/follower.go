@@ -44,6 +44,7 @@ type followed struct {
 	offset uint64
 }
 
+// newFollower has no connection and no positions yet.
 func newFollower(team *Followers, names []string) *follower {
 	f := &follower{team: team}
 	for _, name := range names {

@@ -19,7 +19,8 @@ func connectCommand() centrifuge.Command {
 	return centrifuge.Command{ID: connectID, Connect: &centrifuge.ConnectRequest{Name: "belfry bench"}}
 }
 
-// publishCommand publishes a text.
+// publishCommand publishes a text; it is made once and sent again and again, with
+// another marker in it.
 func publishCommand(channel, text string) []byte {
 	return fmt.Appendf(nil, "{\"id\":%d,\"publish\":%s}", publishID, publication(channel, text))
 }

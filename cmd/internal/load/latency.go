@@ -19,7 +19,7 @@ type Bar struct {
 	Count int64   `json:"count"`
 }
 
-// newLatency returns nil when nothing was recorded.
+// newLatency reads a histogram of nanoseconds; nil when nothing was recorded.
 func newLatency(h *hdrhistogram.Histogram) *Latency {
 	if h.TotalCount() == 0 {
 		return nil
@@ -28,7 +28,8 @@ func newLatency(h *hdrhistogram.Histogram) *Latency {
 	return &Latency{P50: us(50), P90: us(90), P99: us(99), P999: us(99.9), Max: float64(h.Max()) / 1e3, Bars: bars(h)}
 }
 
-// bars leaves out empty bars before the first and after the last that is not.
+// bars sorts the values of a histogram into bars. It leaves out empty ones before the
+// first and after the last that is not.
 func bars(h *hdrhistogram.Histogram) (all []Bar) {
 	limit, step := 1.0, 0
 	var n int64

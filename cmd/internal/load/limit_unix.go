@@ -20,6 +20,7 @@ func checkDescriptors(connections int) error {
 	return descriptorError(connections+spareDescriptors, uint64(limit.Cur))
 }
 
+// descriptorError is nil when the limit is enough; else it says how to raise it.
 func descriptorError(need int, limit uint64) error {
 	if uint64(need) <= limit {
 		return nil

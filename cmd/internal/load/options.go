@@ -31,7 +31,8 @@ const (
 	Centrifuge Protocol = "centrifuge"
 )
 
-// Limits of what can be asked for.
+// Limits of what can be asked for, all inclusive. They keep a slip of a digit from
+// taking a machine down, and its numbers within what a marker has room for.
 const (
 	MaxSubscribers = 1_000_000
 	MaxPublishers  = 1024
@@ -58,7 +59,7 @@ type Options struct {
 	// want Raw and a PublishURL.
 	Transport   Transport
 	Protocol    Protocol
-	Subscribers int
+	Subscribers int    // each is a connection, with one channel
 	Channels    int    // subscribers are spread over them
 	Channel     string // the names are this, and a number if there are several
 
@@ -97,6 +98,7 @@ type Progress struct {
 	Unit  string // of Done and Total
 }
 
+// idle reports whether nothing is published: connections are only kept.
 func (o *Options) idle() bool { return o.total() == 0 }
 
 // total is how many counted messages there are.
@@ -110,7 +112,8 @@ func (o *Options) total() int {
 // churners is how many connections join and leave.
 func (o *Options) churners() int { return (o.Churn + opsPerChurner - 1) / opsPerChurner }
 
-// connections is how many connections to the server there are.
+// connections is how many connections to the server there are. The few that carry
+// what sessions over HTTP say are not counted: they are spare descriptors.
 func (o *Options) connections() int {
 	n := o.Subscribers
 	if !o.idle() {
@@ -122,6 +125,7 @@ func (o *Options) connections() int {
 	return n
 }
 
+// channelName is the name of the i-th channel, from 0.
 func (o *Options) channelName(i int) string {
 	if o.Channels == 1 {
 		return o.Channel
@@ -129,7 +133,8 @@ func (o *Options) channelName(i int) string {
 	return fmt.Sprintf("%s-%d", o.Channel, i)
 }
 
-// Check returns what cannot be done, in the words of the fields.
+// Check returns what cannot be done, in the words of the fields, all at once. Run
+// does the same first; who wants to refuse before anything else asks here.
 func (o *Options) Check() error {
 	faults := append(o.outOfRange(), o.contradictions()...)
 	if len(faults) > 0 {
@@ -139,6 +144,7 @@ func (o *Options) Check() error {
 	return err
 }
 
+// outOfRange has what is too little or too much.
 func (o *Options) outOfRange() (faults []string) {
 	for _, f := range []struct {
 		name             string
@@ -159,6 +165,8 @@ func (o *Options) outOfRange() (faults []string) {
 	return faults
 }
 
+// contradictions has what does not go together, or is none of what there is to choose
+// from.
 func (o *Options) contradictions() (faults []string) {
 	add := func(wrong bool, fault string) {
 		if wrong {
@@ -178,7 +186,7 @@ func (o *Options) contradictions() (faults []string) {
 	return faults
 }
 
-// socketURL is the endpoint for a channel.
+// socketURL is the endpoint for a channel; over HTTP it is the same path.
 func (o *Options) socketURL(channel string) (*url.URL, error) {
 	u, err := url.Parse(strings.ReplaceAll(o.SocketURL, "{channel}", url.PathEscape(channel)))
 	switch {

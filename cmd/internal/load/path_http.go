@@ -60,6 +60,8 @@ func (p *httpPath) finish() error {
 	return <-p.answered
 }
 
+// add blocks when as many calls as there may be have no answer: a server that is
+// behind makes the publisher wait, and the latency tells.
 func (p *httpPath) add(channel int, s stamp) {
 	p.batch = append(p.batch, p.templates[channel].put(s)...)
 	p.calls <- channel // blocks only when maxUnanswered were sent already
@@ -103,6 +105,7 @@ func (p *httpPath) refuse(channel int, why string) {
 
 func (p *httpPath) refused(channel int) uint32 { return p.refusals[channel] }
 
+// reason is what the server said at the first refusal.
 func (p *httpPath) reason() string {
 	if why := p.why.Load(); why != nil {
 		return *why

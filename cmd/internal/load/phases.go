@@ -9,16 +9,20 @@ import (
 )
 
 const (
-	// warmRate bounds how many deliveries a second warm up.
+	// warmRate bounds how many deliveries a second warm up: fewer than a server can
+	// do, so that it is not behind when the counting begins.
 	warmRate = 50_000
 	// warmWait is how long all subscribers may take to hear something.
 	warmWait = 20 * time.Second
-	// settling is how long nothing is done before anything is counted.
+	// settling is how long nothing is done before anything is counted, so that
+	// what was done to warm up is over on both sides.
 	settling = 300 * time.Millisecond
 )
 
 // warmUp publishes messages that are not counted, and waits until they are
-// delivered and every subscriber has had one.
+// delivered and every subscriber has had one: buffers have grown, code is paged in,
+// and nobody misses the first message that counts. A message that is refused, or a
+// subscriber that hears nothing, is an error.
 func (r *run) warmUp(ctx context.Context) error {
 	if r.idle() {
 		return r.clock.sleepUntil(ctx, r.clock.now()+int64(r.Warmup))
@@ -42,8 +46,8 @@ func (r *run) warmUp(ctx context.Context) error {
 	return r.clock.sleepUntil(ctx, r.clock.now()+int64(settling))
 }
 
-// load publishes the counted messages, or idles, and waits for what is on its
-// way.
+// load publishes the counted messages, or idles, and waits for what is on its way,
+// as long as the options have patience. What has not come then is for the report.
 func (r *run) load(ctx context.Context) error {
 	if r.idle() {
 		start := r.clock.now()
@@ -62,7 +66,7 @@ func (r *run) load(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// publish has every publisher do its share.
+// publish has every publisher do its share, all at the same time.
 func (r *run) publish(ctx context.Context, s *schedule) error {
 	return inParallel(ctx, len(r.publishers), len(r.publishers), func(ctx context.Context, i int) error {
 		return r.publishers[i].publish(ctx, s)

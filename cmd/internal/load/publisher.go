@@ -15,6 +15,7 @@ type publisher struct {
 	sent  []uint32 // how many counted messages, by channel
 }
 
+// newPublisher has sent nothing yet. Publishers of a run differ in their index.
 func newPublisher(c clock, index, publishers, channels int, p path) *publisher {
 	return &publisher{clock: c, index: index, all: publishers, path: p, sent: make([]uint32, channels)}
 }
@@ -46,6 +47,9 @@ func (p *publisher) publish(ctx context.Context, s *schedule) error {
 	return err
 }
 
+// send sends every message that is this publisher's, beginning with the one of its
+// index: the next is as far on as there are publishers. After a sleep it sends what
+// is due by then, in batches.
 func (p *publisher) send(ctx context.Context, s *schedule) error {
 	for k := p.index; k < s.total; {
 		if err := p.clock.sleepUntil(ctx, s.due(k)); err != nil {

@@ -1,6 +1,7 @@
 package load
 
-// Report is what came of a run.
+// Report is what came of a run. Its JSON is what belfry bench --json prints, which
+// others read: a key keeps its name and its unit.
 type Report struct {
 	Protocol    Protocol  `json:"protocol"`
 	Transport   Transport `json:"transport"`
@@ -14,11 +15,11 @@ type Report struct {
 	Refused   int64  `json:"refused"`           // messages that were not
 	Refusal   string `json:"refusal,omitempty"` // why
 
-	Expected   int64 `json:"expected"` // deliveries
+	Expected   int64 `json:"expected"` // deliveries: each message once for each subscriber
 	Delivered  int64 `json:"delivered"`
 	Lost       int64 `json:"lost"`
-	Duplicated int64 `json:"duplicated"`
-	OutOfOrder int64 `json:"out_of_order"`
+	Duplicated int64 `json:"duplicated"`   // came again; not among the delivered
+	OutOfOrder int64 `json:"out_of_order"` // came after a later one; among the delivered
 	// Closed is how many connections the server has ended, and CloseCodes how
 	// many by each code; 0 stands for no close frame.
 	Closed     int         `json:"closed"`
@@ -49,18 +50,20 @@ type Churn struct {
 	Join *Latency `json:"join_latency,omitempty"` // from a join to its answer
 }
 
-// Server is what the server's process used.
+// Server is what the server's process used while messages were counted. Memory is
+// what is resident: that of the kernel for its sockets is not in it.
 type Server struct {
-	CPUSeconds          float64 `json:"cpu_seconds"`
+	CPUSeconds          float64 `json:"cpu_seconds"` // user and system
 	CPUPerDelivery      float64 `json:"cpu_per_delivery_us,omitempty"`
 	CPUPerConnection    float64 `json:"cpu_per_connection_us_per_s"`
-	MemoryBefore        int64   `json:"memory_before_bytes"` // without connections
-	Memory              int64   `json:"memory_bytes"`
-	MemoryPeak          int64   `json:"memory_peak_bytes"`
-	MemoryPerConnection float64 `json:"memory_per_connection_bytes"`
+	MemoryBefore        int64   `json:"memory_before_bytes"`         // without connections
+	Memory              int64   `json:"memory_bytes"`                // at the end, with all of them
+	MemoryPeak          int64   `json:"memory_peak_bytes"`           // since the process began
+	MemoryPerConnection float64 `json:"memory_per_connection_bytes"` // beyond that without
 }
 
-// OK reports whether something was done and every message came once, in order.
+// OK reports whether something was done and every message came once, in order, and
+// no connection was ended. What stopped reading on purpose does not count.
 func (r *Report) OK() bool {
 	faults := r.Lost + r.Duplicated + r.OutOfOrder + r.Refused + int64(r.Closed)
 	if c := r.Churn; c != nil {

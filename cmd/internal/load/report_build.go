@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// report adds up while the connections are open.
+// report adds up while the connections are open: those that the server has ended
+// are told apart from those that we end. What stalled is added by endStall.
 func (r *run) report(took time.Duration, m *meter) *Report {
 	sum := r.tallies.sum()
 	rep := &Report{
@@ -28,6 +29,9 @@ func (r *run) report(took time.Duration, m *meter) *Report {
 	return rep
 }
 
+// reportMessages is about what was published and what came of it. A message that was
+// refused was given a number all the same, and is missing everywhere: it is refused,
+// and not lost.
 func (r *run) reportMessages(rep *Report) {
 	rep.Rate = r.Rate
 	rep.Expected = r.expected()
@@ -51,6 +55,9 @@ func (r *run) reportMessages(rep *Report) {
 	}
 }
 
+// reportServer is about the server's process, between the first counted message and
+// the last delivery. Its time is spread over all deliveries, also to those that join
+// and leave.
 func (r *run) reportServer(rep *Report, m *meter) *Server {
 	connections := float64(r.connections())
 	s := &Server{

@@ -32,6 +32,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	return err
 }
 
+// writeTitle says what was done.
 func (r *Report) writeTitle(b *strings.Builder) {
 	fmt.Fprintf(b, "%s, %s over %s", count(r.Subscribers, "subscriber"), count(r.Channels, "channel"), r.Protocol)
 	if r.Transport.OverHTTP() {
@@ -43,6 +44,7 @@ func (r *Report) writeTitle(b *strings.Builder) {
 	fmt.Fprintf(b, ", %.1f s\n", r.Seconds)
 }
 
+// writeMessages says what came of the messages. That nothing was lost is said, too.
 func (r *Report) writeMessages(b *strings.Builder) {
 	b.WriteString("\n")
 	row(b, "published", thousands(r.Published), "messages")
@@ -55,6 +57,7 @@ func (r *Report) writeMessages(b *strings.Builder) {
 	row(b, "out of order", thousands(r.OutOfOrder), "")
 }
 
+// writeTrouble says which connections did not last, if there are any.
 func (r *Report) writeTrouble(b *strings.Builder) {
 	if r.Closed > 0 {
 		row(b, "closed", thousands(int64(r.Closed)), "by the server"+codes(r.CloseCodes))
@@ -64,6 +67,7 @@ func (r *Report) writeTrouble(b *strings.Builder) {
 	}
 }
 
+// write writes what came of joining and leaving.
 func (c *Churn) write(b *strings.Builder) {
 	fmt.Fprintf(b, "\n%s that join and leave\n\n", count(c.Connections, "connection"))
 	row(b, "joins", thousands(c.Joins), "")
@@ -86,6 +90,7 @@ func (c *Churn) write(b *strings.Builder) {
 	}
 }
 
+// write writes what the server used. Without deliveries there is no cost of one.
 func (s *Server) write(b *strings.Builder, r *Report) {
 	b.WriteString("\nserver\n\n")
 	if r.Delivered > 0 {
@@ -103,6 +108,7 @@ func row(b *strings.Builder, name, value, remark string) {
 	b.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
+// writeLatency writes a line of heads and one of values below.
 func writeLatency(b *strings.Builder, name string, l *Latency) {
 	heads, values := "\n  "+pad(name, 14), "  "+pad("", 14)
 	for _, c := range []struct {
@@ -118,6 +124,7 @@ func writeLatency(b *strings.Builder, name string, l *Latency) {
 // barWidth is the longest bar in characters.
 const barWidth = 40
 
+// writeBars writes a bar for each step of the limits, the fullest barWidth long.
 func writeBars(b *strings.Builder, bars []Bar) {
 	var most, total int64
 	for _, bar := range bars {
@@ -147,6 +154,7 @@ func duration(us float64) string {
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
+// count writes a number of things, such as 1 channel and 2,000 subscribers.
 func count(n int, thing string) string {
 	if n != 1 {
 		thing += "s"
@@ -179,6 +187,8 @@ func codes(all map[int]int) string {
 	return " (" + strings.Join(parts, ", ") + ")"
 }
 
+// pad fills up with spaces to a width in characters, on the right, and padLeft on
+// the left: µ and █ have several bytes.
 func pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
 }

@@ -12,16 +12,17 @@ const (
 )
 
 // sequence follows the numbers of the messages of one publisher in one channel
-// as one subscriber gets them.
+// as one subscriber gets them. As long as they come in order it is a number; only
+// what is missing costs memory and time.
 type sequence struct {
-	last    uint32
+	last    uint32 // the highest that has come; 0: none
 	missing []span // below last, ascending
 }
 
 // span is the numbers from first to last, inclusive.
 type span struct{ first, last uint32 }
 
-// note takes the number of a message that has come.
+// note takes the number of a message that has come, from 1.
 func (s *sequence) note(n uint32) verdict {
 	if n == s.last+1 {
 		s.last = n

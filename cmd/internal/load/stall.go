@@ -3,13 +3,15 @@ package load
 import "time"
 
 // evictionWait is how long a connection that stopped reading is read afterwards,
-// to see whether the server has ended it.
+// to see whether the server has ended it. What the kernels of both sides have kept
+// of it is to be read first.
 const evictionWait = 2 * time.Second
 
 // goOn lets those that stopped reading read again. A second call is harmless.
 func (r *run) goOn() { r.resumed.Do(func() { close(r.resume) }) }
 
-// endStall finds out which of the stalled subscribers the server has evicted.
+// endStall finds out which of the stalled subscribers the server has evicted: it lets
+// them read what there is, until the end of the connection or for evictionWait.
 func (r *run) endStall(report *Report) {
 	if r.Stall == 0 {
 		return

@@ -132,6 +132,7 @@ func (s *subscriber) count(stamp stamp) {
 	record(t.latency, s.now-stamp.due)
 }
 
+// countWarm counts a message that warms up, and that the subscriber is there.
 func (s *subscriber) countWarm() {
 	s.tally.warm++
 	if !s.heard {

@@ -6,12 +6,14 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Latencies are kept from a microsecond to two minutes, to three digits.
+// Latencies are kept from a microsecond to two minutes, to three digits. A histogram
+// then takes some 150 KiB, so subscribers share a few.
 const (
 	leastLatency = int64(1e3)
 	mostLatency  = int64(120e9)
 )
 
+// newHistogram is for nanoseconds.
 func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(leastLatency, mostLatency, 3)
 }
@@ -47,9 +49,10 @@ func (c *counts) add(other *counts) {
 	c.late += other.late
 }
 
-// tallies are shared among the subscribers.
+// tallies are shared among the subscribers, each of which has one.
 type tallies []tally
 
+// newTallies makes so many, all empty.
 func newTallies(n int) tallies {
 	all := make(tallies, n)
 	for i := range all {
@@ -58,7 +61,8 @@ func newTallies(n int) tallies {
 	return all
 }
 
-// sum may be called at any time.
+// sum adds up the counts. It may be called at any time, and locks one tally after
+// another.
 func (all tallies) sum() (c counts) {
 	for i := range all {
 		t := &all[i]
@@ -69,7 +73,7 @@ func (all tallies) sum() (c counts) {
 	return c
 }
 
-// latency merges the histograms.
+// latency merges the histograms, in the same way.
 func (all tallies) latency() *hdrhistogram.Histogram {
 	h := newHistogram()
 	for i := range all {

@@ -16,6 +16,6 @@ type Usage struct {
 }
 
 // Read returns the usage of a process; the error says that there is none with
-// this number, or that it cannot be measured. It takes some 50 µs, and may be
-// called from several goroutines.
+// this number, or that it cannot be measured. It may be called from several
+// goroutines.
 func Read(pid int) (Usage, error) { return read(pid) }

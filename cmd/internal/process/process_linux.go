@@ -12,6 +12,8 @@ import (
 // runs on.
 const tick = 10 * time.Millisecond
 
+// read reads what the kernel writes about the process, in two files: it may have run
+// on between them.
 func read(pid int) (u Usage, err error) {
 	if u.CPU, err = cpuTime(pid); err != nil {
 		return Usage{}, err

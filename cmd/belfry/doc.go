@@ -1,0 +1,33 @@
+// Command belfry is a real-time pub/sub hub. Without a command it serves; the
+// other commands are clients of a running server.
+//
+// # The files
+//
+//	main.go, terminal.go       the command line, exit codes, signals
+//
+//	serve.go                   belfry serve: makes the parts, runs them, stops them in order
+//	serve_options.go           the configuration in the words of the parts
+//	serve_policy.go            who gets a Flash policy, from the configuration
+//	welcome.go                 what a newcomer sees first
+//	memory.go                  gives memory back when it has become quiet
+//	config.go, health.go       belfry config, belfry health
+//	version.go                 belfry version
+//
+//	server_url.go              the address of a running server, for its clients
+//	reach.go                   what to say when it cannot be reached, or says no
+//	publish.go                 belfry publish, by the HTTP API (publish_api.go)
+//	subscribe.go               belfry subscribe: prints (print.go, printable.go) what
+//	follow.go, backoff.go      a follower is given, who stays subscribed over one
+//	connection.go, client.go   connection after another
+//	bench.go                   belfry bench, which package load does
+//	bench_progress.go
+//
+// This package wires the parts together and has no rules of its own: what a channel
+// may do stands in hub and web, what a setting means in configs. The commands that
+// are clients know a server by its address only, and work with one on another
+// machine as well; they share no code with it but the check of a channel's name.
+//
+// What a command prints for programs goes to standard output and all else to
+// standard error. An error is one sentence that says what to do about it: whoever
+// reads it has no source at hand.
+package main
