@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
@@ -100,7 +99,7 @@ func (c *client) introduce(s *testServer) string {
 	}
 	// Those of before may still be leaving.
 	var present map[string]any
-	hubtest.Eventually(c.t, 15*time.Second, func() bool {
+	hubtest.Eventually(c.t, hubtest.Patience, func() bool {
 		present = s.api(c.t, "presence", `{"channel":"chat"}`)["presence"].(map[string]any)
 		return len(present) == 1
 	}, "the client alone is present")
@@ -227,8 +226,8 @@ func TestSubscribeOfAClientThatGoes(t *testing.T) {
 		c.Close()
 		backend.Wait()
 	}
-	hubtest.Eventually(t, 15*time.Second, func() bool { return s.web.NumSessions()+s.hub.NumSubscribers("chat") == 0 }, "nothing is left")
-	hubtest.Eventually(t, 15*time.Second, func() bool {
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return s.web.NumSessions()+s.hub.NumSubscribers("chat") == 0 }, "nothing is left")
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
 		return fmt.Sprint(s.api(t, "presence_stats", `{"channel":"chat"}`)) == "map[num_clients:0 num_users:0]"
 	}, "nobody is present")
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
@@ -52,7 +51,7 @@ func newCluster(t *testing.T, brokers []hub.Broker, change ...func(*web.Options)
 			}
 		})
 	}
-	hubtest.Eventually(t, 15*time.Second, func() bool { return ready(servers) }, "all nodes are ready")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return ready(servers) }, "all nodes are ready")
 	return servers
 }
 
@@ -173,7 +172,7 @@ func last(servers []*testServer) *testServer { return servers[len(servers)-1] }
 // api makes a call with the key and returns the result, or fails the test.
 func (s *testServer) api(t testing.TB, method, body string) map[string]any {
 	t.Helper()
-	status, answer := s.call(t, "/api/"+method, body, "X-API-Key", testKey)
+	status, answer := s.insist(t, method, body)
 	result, ok := answer["result"].(map[string]any)
 	if status != 200 || !ok {
 		t.Fatalf("%s %s: %d %v", method, body, status, answer)

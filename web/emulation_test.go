@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
@@ -143,13 +142,13 @@ func TestEmulationEnds(t *testing.T) {
 			t.Errorf("status %d", status)
 		}
 		wantHear(t, e, `{"push":{"disconnect":{"code":3501,"reason":"bad request"}}}`, "end")
-		hubtest.Eventually(t, 15*time.Second, func() bool { return s.web.NumSessions() == 0 }, "no sessions")
+		hubtest.Eventually(t, hubtest.Patience, func() bool { return s.web.NumSessions() == 0 }, "no sessions")
 		if status := e.say(s.URL, `{"id":9,"ping":{}}`); status != http.StatusNoContent {
 			t.Errorf("to a session that has ended: %d, want 204", status)
 		}
 		left := s.emulateConnected(t, sse)
 		_ = left.close()
-		hubtest.Eventually(t, 15*time.Second, func() bool { return s.web.NumSessions() == 0 }, "a broken stream has ended its session")
+		hubtest.Eventually(t, hubtest.Patience, func() bool { return s.web.NumSessions() == 0 }, "a broken stream has ended its session")
 		stays := s.emulateConnected(t, sse)
 		if err := s.web.Shutdown(t.Context()); err != nil {
 			t.Errorf("shutdown: %v", err)
@@ -167,16 +166,22 @@ func wantHear(t *testing.T, e *emulation, want ...string) {
 	}
 }
 
-// TestEmulationEvicts has a client that does not read.
+// TestEmulationEvicts has a client that does not read beside one that does.
 func TestEmulationEvicts(t *testing.T) {
 	eachEmulation(t, func(t *testing.T, s *testServer, sse bool) {
+		s.URL = "http://" + hubtest.NewProxy(t, s.Listener.Addr().String()).Addr() // keeps little on its way
+		s.client.Transport.(*http.Transport).HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerConnection: 64 << 10, MaxReceiveBufferPerStream: 64 << 10}
 		e := s.emulateConnected(t, sse)
 		e.say(s.URL, sub(2, "news"))
+		native := s.dial(t, "/ws/news")
 		text := strings.Repeat("x", 500<<10)
-		hubtest.Eventually(t, 15*time.Second, func() bool {
+		for n := 0; s.web.NumEvicted() == 0; n++ {
+			if n == 100 {
+				t.Fatal("not evicted after 100 messages of 500 KiB")
+			}
 			s.publish(t, "news", fmt.Sprintf("%q", text))
-			return s.web.NumEvicted() == 1
-		}, "an eviction")
+			native.hear()
+		}
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"belfry/hub/hubtest"
 	"belfry/web"
 )
 
@@ -76,12 +77,26 @@ func withLegacy(o *web.Options) { o.Legacy = true }
 // dialTCP opens a connection that does not wait for ever.
 func (s *testServer) dialTCP(t testing.TB) *net.TCPConn {
 	t.Helper()
-	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	return dialTCP(t, s.Listener.Addr().String())
+}
+
+// dialDeaf opens a connection for a client that is not going to read. Little is
+// kept on its way, so that the server soon feels it.
+func (s *testServer) dialDeaf(t testing.TB) *net.TCPConn {
+	t.Helper()
+	conn := dialTCP(t, hubtest.NewProxy(t, s.Listener.Addr().String()).Addr())
+	_ = conn.SetReadBuffer(4 << 10)
+	return conn
+}
+
+func dialTCP(t testing.TB, addr string) *net.TCPConn {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(hubtest.Patience))
 	return conn.(*net.TCPConn)
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"belfry/hub"
@@ -48,6 +49,85 @@ func TestHixieSilent(t *testing.T) {
 			}
 		})
 	})
+}
+
+// politePipe is the server's end of a pipe whose client goes when the server has
+// said all it will.
+type politePipe struct {
+	net.Conn
+	client net.Conn
+}
+
+func newPolitePipe() (server politePipe, client net.Conn) {
+	s, c := net.Pipe()
+	return politePipe{s, c}, c
+}
+
+// CloseWrite is how the server says so.
+func (p politePipe) CloseWrite() error { return p.client.Close() }
+
+// TestHixieGoodbye shuts a server down whose client says goodbye when it hears so,
+// and is not waited for any longer.
+func TestHixieGoodbye(t *testing.T) {
+	eachHixie(t, func(t *testing.T, draft int) {
+		inBubble(t, func(t *testing.T, s *web.Server, _ *hub.Hub) {
+			server, client := newPolitePipe()
+			defer client.Close()
+			r, body := hixieRequest(t, draft, "/ws/chat")
+			go s.ServeHTTP(pipeWriter{httptest.NewRecorder(), server}, r)
+			readHead(t, client)
+			fmt.Fprint(client, body)
+			if _, err := readBytes(client, hixieDrafts[draft].rest); err != nil {
+				t.Fatalf("no digest: %v", err)
+			}
+			synctest.Wait()
+			start := time.Now()
+			done := make(chan error)
+			go func() { done <- s.Shutdown(t.Context()) }()
+			if draft == 1 {
+				if got, err := readBytes(client, 2); got != "\xff\x00" {
+					t.Errorf("got %q, %v; want the closing handshake", got, err)
+				}
+				fmt.Fprint(client, "\xff\x00")
+			}
+			if err := <-done; err != nil || time.Since(start) != 0 {
+				t.Errorf("shutdown: %v after %v, want it at once", err, time.Since(start))
+			}
+		})
+	})
+}
+
+// TestHixie76BodyIsAwaited has a handshake stop before its body or in it: it is
+// given up after five seconds, or at once when the client goes.
+func TestHixie76BodyIsAwaited(t *testing.T) {
+	for name, begin := range map[string]string{"nothing": "", "seven bytes": "^n:ds[4"} {
+		for _, goes := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, goes=%t", name, goes), func(t *testing.T) {
+				inBubble(t, func(t *testing.T, s *web.Server, _ *hub.Hub) {
+					server, client := net.Pipe()
+					defer client.Close()
+					r, _ := hixieRequest(t, 1, "/ws/chat")
+					handled := make(chan struct{})
+					go func() {
+						defer close(handled)
+						s.ServeHTTP(pipeWriter{httptest.NewRecorder(), server}, r)
+					}()
+					readHead(t, client)
+					fmt.Fprint(client, begin)
+					want := 5 * time.Second
+					if goes {
+						want = 0
+						_ = client.Close()
+					}
+					start := time.Now()
+					<-handled
+					if took := time.Since(start); took != want {
+						t.Errorf("the server waited for %v, want %v", took, want)
+					}
+				})
+			})
+		}
+	}
 }
 
 // A connection that cannot be taken over leaves nothing behind.

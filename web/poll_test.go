@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"belfry/hub/hubtest"
 )
 
 // rawConn is a client that writes requests by hand.
@@ -25,7 +27,7 @@ func (s *testServer) raw(t testing.TB) *rawConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(hubtest.Patience))
 	return &rawConn{t, conn, bufio.NewReader(conn)}
 }
 

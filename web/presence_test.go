@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -28,7 +27,7 @@ func TestPresence(t *testing.T) {
 		bob.hear()
 
 		want := fmt.Sprintf(`{"id":3,"presence":{"presence":{%s}}}`, infos(map[string]string{adaID: `,"chan_info":{"name":"Ada"}`, bobID: ""}))
-		hubtest.Eventually(t, 15*time.Second, func() bool {
+		hubtest.Eventually(t, hubtest.Patience, func() bool {
 			bob.say(`{"id":3,"presence":{"channel":"chat"}}`)
 			return bob.hear() == want
 		}, "both are present for the client: "+want)
@@ -44,7 +43,7 @@ func TestPresence(t *testing.T) {
 			t.Errorf("presence for the backend -want +got:\n%s", diff)
 		}
 		ada.Close()
-		hubtest.Eventually(t, 15*time.Second, func() bool {
+		hubtest.Eventually(t, hubtest.Patience, func() bool {
 			return cmp.Equal(last(servers).api(t, "presence_stats", `{"channel":"chat"}`), map[string]any{"num_clients": 1.0, "num_users": 1.0})
 		}, "Ada has left")
 	})

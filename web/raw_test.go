@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -18,15 +19,23 @@ func isDate(text string) bool {
 
 func notDate(text string) bool { return !isDate(text) }
 
+// TestEchoStrikesTheDate wants a second between two dates, soon: a busy machine
+// may miss one.
 func TestEchoStrikesTheDate(t *testing.T) {
 	c := newTestServer(t, nil).dial(t, "/echo")
 	first := c.hearUntil(isDate, "date")
-	second := c.hearUntil(isDate, "date")
-	a, _ := http.ParseTime(first)
-	b, _ := http.ParseTime(second)
-	if b.Sub(a).Seconds() != 1 {
-		t.Errorf("dates %q and %q: want one second between", first, second)
+	for range 10 {
+		second := c.hearUntil(isDate, "date")
+		a, _ := http.ParseTime(first)
+		b, _ := http.ParseTime(second)
+		if b.Sub(a) == time.Second {
+			return
+		}
+		if first = second; b.Sub(a) < time.Second {
+			t.Fatalf("date %v comes after %v", b, a)
+		}
 	}
+	t.Error("none of ten dates came a second after the one before")
 }
 
 func TestEcho(t *testing.T) {

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"belfry/hub/hubtest"
 )
 
 // viaClient is a client over HTTP that never waits for ever: it opens a session,
@@ -64,7 +66,7 @@ func openVia(t testing.TB, client *http.Client, base func() string, via, path st
 	case <-c.opened:
 	case e := <-c.ended:
 		t.Fatalf("via %s %s: not opened: %+v", via, path, e)
-	case <-time.After(5 * time.Second):
+	case <-time.After(hubtest.Patience):
 		t.Fatalf("via %s %s: no open line", via, path)
 	}
 	return c
@@ -104,7 +106,7 @@ func (c *viaClient) request(ctx context.Context) (viaEnd, error) {
 		return viaEnd{}, err
 	}
 	defer response.Body.Close()
-	if response.StatusCode == http.StatusServiceUnavailable {
+	if isTemporary(response.StatusCode) {
 		return viaEnd{}, errors.New(response.Status)
 	}
 	if response.StatusCode != http.StatusOK {
@@ -120,6 +122,12 @@ func (c *viaClient) request(ctx context.Context) (viaEnd, error) {
 			return end, nil
 		}
 	}
+}
+
+// isTemporary reports whether a status asks to try again, as websocket.js does. A
+// busy server has requests of this client under way that the client gave up.
+func isTemporary(status int) bool {
+	return status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests
 }
 
 // line takes one line.
@@ -175,7 +183,7 @@ func (c *viaClient) hear() string {
 			return <-c.heard
 		}
 		c.t.Fatalf("the session ended: %+v", e)
-	case <-time.After(10 * time.Second):
+	case <-time.After(hubtest.Patience):
 		c.t.Fatal("nothing is heard")
 	}
 	return ""
@@ -199,7 +207,7 @@ func (c *viaClient) end() viaEnd {
 	select {
 	case e := <-c.ended:
 		return e
-	case <-time.After(10 * time.Second):
+	case <-time.After(hubtest.Patience):
 		c.t.Fatal("the session does not end")
 	}
 	return viaEnd{}
@@ -219,7 +227,7 @@ func (c *viaClient) say(texts ...string) {
 func (c *viaClient) sayLines(lines ...string) {
 	c.t.Helper()
 	last := c.said + uint64(len(lines))
-	for deadline := time.Now().Add(20 * time.Second); c.said < last; {
+	for deadline := time.Now().Add(hubtest.Patience); c.said < last; {
 		if time.Now().After(deadline) {
 			c.t.Fatalf("line %d is not taken", c.said+1)
 		}
@@ -228,7 +236,7 @@ func (c *viaClient) sayLines(lines ...string) {
 		switch {
 		case status == http.StatusOK:
 			c.said = max(c.said, got)
-		case status == 0 || status == http.StatusServiceUnavailable:
+		case status == 0 || isTemporary(status):
 			time.Sleep(time.Millisecond)
 		default:
 			c.t.Fatalf("say: status %d", status)

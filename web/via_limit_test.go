@@ -2,11 +2,9 @@ package web_test
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
@@ -29,13 +27,7 @@ func TestViaDeafClientIsEvicted(t *testing.T) {
 			case "away":
 				name = s.beginVia(t, "poll", "/ws/news", "").open()
 			case "deaf stream":
-				conn, err := net.Dial("tcp", s.Listener.Addr().String())
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer conn.Close()
-				_ = conn.(*net.TCPConn).SetReadBuffer(4 << 10)
-				fmt.Fprintf(conn, "GET /ws/news?via=events HTTP/1.1\r\nHost: x\r\n\r\n")
+				fmt.Fprintf(s.dialDeaf(t), "GET /ws/news?via=events HTTP/1.1\r\nHost: x\r\n\r\n")
 			default:
 				r := s.beginVia(t, "stream", "/ws/news", "")
 				name = r.open()
@@ -45,7 +37,7 @@ func TestViaDeafClientIsEvicted(t *testing.T) {
 					}
 				}()
 			}
-			hubtest.Eventually(t, 15*time.Second, func() bool { return s.hub.NumSubscribers("news") == 2 }, "two subscribers")
+			hubtest.Eventually(t, hubtest.Patience, func() bool { return s.hub.NumSubscribers("news") == 2 }, "two subscribers")
 			sent := 0
 			for ; s.web.NumEvicted() == 0 && sent < 100; sent++ {
 				s.publish(t, "news", fmt.Sprintf("%q", text))

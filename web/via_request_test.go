@@ -9,15 +9,15 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
+	"belfry/hub/hubtest"
 	"belfry/web"
 )
 
-// do makes a request, in five seconds.
+// do makes a request.
 func do(t testing.TB, r *http.Request) (status int, h http.Header, body string) {
 	t.Helper()
-	response, err := (&http.Client{Timeout: 5 * time.Second}).Do(r)
+	response, err := (&http.Client{Timeout: hubtest.Patience}).Do(r)
 	if err != nil {
 		t.Fatalf("%s %s: %v", r.Method, r.URL, err)
 	}

@@ -56,7 +56,7 @@ func TestViaEcho(t *testing.T) {
 		if e := c.end(); e.code != 1000 || e.reason != "bye" {
 			t.Errorf("quit: %+v, want 1000 bye", e)
 		}
-		hubtest.Eventually(t, 15*time.Second, func() bool { return s.web.NumSessions() == 0 }, "no sessions")
+		hubtest.Eventually(t, hubtest.Patience, func() bool { return s.web.NumSessions() == 0 }, "no sessions")
 	})
 }
 
@@ -397,7 +397,7 @@ func TestViaNewerRequest(t *testing.T) {
 				return
 			case <-time.After(10 * time.Millisecond):
 			}
-			if time.Since(begun) > 5*time.Second {
+			if time.Since(begun) > hubtest.Patience {
 				t.Fatal("the older request goes on")
 			}
 		}
@@ -407,12 +407,8 @@ func TestViaNewerRequest(t *testing.T) {
 func TestViaShutdown(t *testing.T) {
 	eachVia(t, func(t *testing.T, s *testServer, via string) {
 		plain, centrifuge := s.via(t, via, "/ws/chat"), s.via(t, via, "/connection/websocket")
-		start := time.Now()
 		if err := s.web.Shutdown(t.Context()); err != nil {
 			t.Errorf("shutdown: %v", err)
-		}
-		if took := time.Since(start); took > 1500*time.Millisecond {
-			t.Errorf("it took %v", took)
 		}
 		if e := plain.end(); e.code != 1001 {
 			t.Errorf("plain: %+v", e)

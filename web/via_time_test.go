@@ -171,6 +171,32 @@ func TestViaClosesAtOnce(t *testing.T) {
 	})
 }
 
+// TestViaShutdownAtOnce shuts a server down while requests carry its sessions, which
+// hear of it and are not waited for.
+func TestViaShutdownAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *web.Server, _ *hub.Hub) {
+		name, polled := openPoll(t, s, "/ws/chat"), make(chan string)
+		go func() { polled <- ask(t, s, "POST", "/ws/chat?via=poll&session="+name).Body.String() }()
+		server, client := newPolitePipe()
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/ws/chat?via=events", nil)
+		go s.ServeHTTP(pipeWriter{httptest.NewRecorder(), server}, r)
+		direct, fetched := &pipeStream{t, bufio.NewReader(client), time.Now()}, openStream(t, s, "/ws/chat?via=events", false)
+		direct.wants(`data: ["open"`, 0, 0)
+		fetched.wants(`data: ["open"`, 0, 0)
+		synctest.Wait()
+		done := make(chan error)
+		go func() { done <- s.Shutdown(t.Context()) }()
+		direct.wants(`data: ["close",1001`, 0, 0)
+		fetched.wants(`data: ["close",1001`, 0, 0)
+		if got := <-polled; !strings.HasPrefix(got, `["close",1001`) {
+			t.Errorf("the poll is answered with %q", got)
+		}
+		if err := <-done; err != nil || time.Since(direct.start) != 0 {
+			t.Errorf("shutdown: %v after %v, want it at once", err, time.Since(direct.start))
+		}
+	})
+}
+
 // pipeWriter is a response whose connection can be taken over.
 type pipeWriter struct {
 	*httptest.ResponseRecorder
