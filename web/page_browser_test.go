@@ -3,12 +3,17 @@ package web_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +21,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"belfry/hub"
+	"belfry/hub/hubtest"
 	"belfry/web"
 )
 
@@ -25,7 +31,7 @@ const (
 	// them late.
 	watchPolicy = `globalThis.violations = [];
 		addEventListener("securitypolicyviolation", e => violations.push(e.violatedDirective + " " + e.blockedURI))`
-	pageWait = 15 * time.Second // for anything to appear in a page
+	pageWait = hubtest.Patience // for anything to appear in a page
 )
 
 // tower is a running server that can be stopped and started again at the same
@@ -33,7 +39,42 @@ const (
 type tower struct {
 	addr    string // host:port
 	handler http.Handler
-	stop    func() // idempotent; sends the clients away
+	stop    func()       // idempotent; sends the clients away
+	tested  atomic.Value // names of deadlines in scripts; see patientScripts
+}
+
+// patientScripts are scripts, and those of their deadlines that pass on a busy
+// machine though nothing is wrong. Pages get them with deadlines of a minute, but
+// for those that a test is about.
+var patientScripts = map[string]*regexp.Regexp{
+	"/websocket.js":   regexp.MustCompile(`const (NATIVE_WAIT|OPEN_WAIT|TRIAL_MIN|TRIAL_MAX|POLL_WAIT|CLOSE_WAIT|CLOSE_LINE_WAIT) = [\d_]+;`),
+	"/belfry.js":      regexp.MustCompile(`const (OPEN_TIMEOUT|REPLY_TIMEOUT) = [\d_]+;`),
+	"/static/chat.js": regexp.MustCompile(`const (UNNOTICED) = [\d_]+;`),
+}
+
+// patient serves a script with long deadlines, and passes on everything else.
+func (b *tower) patient(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		deadlines := patientScripts[r.URL.Path]
+		if deadlines == nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+		answer := httptest.NewRecorder()
+		h.ServeHTTP(answer, r)
+		tested, _ := b.tested.Load().(string)
+		script := deadlines.ReplaceAllStringFunc(answer.Body.String(), func(line string) string {
+			name := deadlines.FindStringSubmatch(line)[1]
+			if strings.Contains(tested, name) {
+				return line
+			}
+			return fmt.Sprintf("const %s = %d;", name, time.Minute.Milliseconds())
+		})
+		maps.Copy(w.Header(), answer.Header())
+		w.Header().Del("Content-Length")
+		w.WriteHeader(answer.Code)
+		_, _ = io.WriteString(w, script)
+	})
 }
 
 // startTower serves on addr, which may end in ":0", until the test ends.
@@ -51,7 +92,9 @@ func startTowerBy(t *testing.T, addr string, o hub.Options) *tower {
 	}
 	h := hub.New(o)
 	s := web.New(web.Options{Hub: h, APIKey: pageAPIKey, Version: "test", Logger: slog.New(slog.DiscardHandler)})
-	server := &http.Server{Handler: s, ReadHeaderTimeout: time.Second}
+	b := &tower{addr: listener.Addr().String()}
+	b.handler = b.patient(s)
+	server := &http.Server{Handler: b.handler, ReadHeaderTimeout: hubtest.Patience}
 
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
@@ -62,10 +105,9 @@ func startTowerBy(t *testing.T, addr string, o hub.Options) *tower {
 	})
 	running.Go(func() { s.Run(ctx) })
 	running.Go(func() { _ = server.Serve(listener) })
-	b := &tower{addr: listener.Addr().String(), handler: s}
 	b.stop = sync.OnceFunc(func() {
 		_ = listener.Close() // first of all: nobody shall come back yet
-		soon, done := context.WithTimeout(ctx, 3*time.Second)
+		soon, done := context.WithTimeout(ctx, hubtest.Patience)
 		defer done()
 		_ = s.Shutdown(soon)
 		_ = server.Close()

@@ -270,14 +270,14 @@ func testMembersData(t *testing.T, browser context.Context) {
 		globalThis.renaming = setInterval(() => sub.setData({name: "me" + ++renames}), 3); undefined`)
 	for i := range messages {
 		b.publish(t, "chat", fmt.Sprint(i))
+		if i%10 == 0 {
+			p.waitFor(fmt.Sprintf("renames >= %d", i/10)) // however fast the two are
+		}
 	}
 	p.waitFor(fmt.Sprintf("heard.at(-1) === %d", messages-1))
 	p.run("clearInterval(renaming)")
 	if p.eval(fmt.Sprintf("heard.length === %d && heard.every((n, i) => n === i)", messages)) != "true" {
 		t.Errorf("messages lost, doubled or out of order: %s", p.eval("heard"))
-	}
-	if got := p.eval("renames > 20"); got != "true" {
-		t.Errorf("only %s changes of data meanwhile", p.eval("renames"))
 	}
 	last := p.eval(`belfry.client + "=me" + renames`)
 	other.waitFor(fmt.Sprintf("lists.at(-1).includes(%q)", last))

@@ -144,6 +144,7 @@ func testPolyfillHTTP2(t *testing.T, browser context.Context) {
 func testPolyfillStalled(t *testing.T, browser context.Context) {
 	s := newPolyfillSite(t)
 	s.stalls.Store(true)
+	s.tower.tested.Store("NATIVE_WAIT")
 	p := s.open(t, browser, "")
 	t.Logf("first message after %s ms", p.evalAsync(echoed))
 	p.wantTransport("events")
@@ -155,6 +156,7 @@ func testPolyfillBuffered(t *testing.T, browser context.Context) {
 	s := newPolyfillSite(t)
 	s.refuses.Store(true)
 	s.buffers.Store(true)
+	s.tower.tested.Store("OPEN_WAIT TRIAL_MIN TRIAL_MAX")
 	p := s.open(t, browser, "")
 	t.Logf("first message after %s ms", p.evalAsync(echoed))
 	p.waitFor(`logged.some(line => line.startsWith("websocket.js: stream ended"))`)

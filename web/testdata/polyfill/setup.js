@@ -30,7 +30,7 @@ function follow(socket, list = []) {
 function next(target, type) {
   return new Promise((resolve, reject) => {
     const fail = () => reject(new Error(`no ${type}`));
-    const late = setTimeout(fail, 12_000);
+    const late = setTimeout(fail, 50_000);
     target.addEventListener(type, event => { clearTimeout(late); resolve(event); }, { once: true });
     if (type !== 'close') target.addEventListener('close', fail, { once: true });
   });
@@ -38,7 +38,7 @@ function next(target, type) {
 
 /** Waits until a condition holds; rejects after a while. */
 async function until(condition, what = condition) {
-  for (const end = performance.now() + 12_000; !condition();) {
+  for (const end = performance.now() + 50_000; !condition();) {
     if (performance.now() > end) throw new Error(`never so: ${what}`);
     await new Promise(soon => setTimeout(soon, 10));
   }
