@@ -4,6 +4,8 @@ import (
 	"io"
 	"testing"
 	"time"
+
+	"belfry/hub/hubtest"
 )
 
 // The peer gets what was sent, and then the end of the stream, though the
@@ -16,7 +18,7 @@ func TestFinishWithoutFrame(t *testing.T) {
 				c, peer := open(t, kind, bounds)
 				sent := stall(t, c, 10_000, waiting)
 				c.Send(text("last"))
-				c.Finish(nil, false, 5*time.Second)
+				c.Finish(nil, false, hubtest.Patience)
 				if c.Send(text("too late")) == nil {
 					t.Error("a frame was taken after Finish")
 				}
@@ -45,7 +47,7 @@ func TestFinishWithoutFrameIsBounded(t *testing.T) {
 			stall(t, c, 10_000, 4<<20)
 		}
 		c.Finish(nil, true, 200*time.Millisecond)
-		ends(t, c, 2*time.Second)
+		ends(t, c)
 		c.Wait()
 	})
 }

@@ -12,11 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"belfry/hub/hubtest"
 	"belfry/web/wire"
 )
 
 // bounds are options for tests in which no bound is reached.
-var bounds = &wire.Options{Limit: 64 << 20, WriteWait: 10 * time.Second}
+var bounds = &wire.Options{Limit: 64 << 20, WriteWait: hubtest.Patience}
 
 // eachKind runs a test over each kind of connection below a Conn: a plain
 // socket, and two that are not.
