@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"belfry/hub"
+	"belfry/hub/hubtest"
 	"belfry/web"
 )
 
@@ -64,7 +65,7 @@ func TestFollowers(t *testing.T) {
 	defer f.Leave()
 	want := func(came int64, faults Seen) {
 		t.Helper()
-		missing := f.Wait(t.Context(), came, 5*time.Second)
+		missing := f.Wait(t.Context(), came, hubtest.Patience)
 		faults.Messages = came
 		if seen := f.Seen(); missing != 0 || seen != faults {
 			t.Fatalf("%d missing, seen %+v, want %+v", missing, seen, faults)

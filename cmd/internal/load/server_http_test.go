@@ -85,10 +85,6 @@ func (s *fakeServer) stream(w http.ResponseWriter, via string, c *fakeClient, li
 		if via == "events" {
 			line = "data: " + line + "\n"
 		}
-		if s.writeWait > 0 {
-			_ = conn.(interface{ SetWriteBuffer(int) error }).SetWriteBuffer(4096)
-			_ = conn.SetWriteDeadline(time.Now().Add(s.writeWait))
-		}
 		if _, err := io.WriteString(conn, line); err != nil {
 			return
 		}
@@ -107,8 +103,7 @@ func (s *fakeServer) poll(w http.ResponseWriter, c *fakeClient, body string) {
 	if body == "" {
 		select {
 		case text := <-c.out:
-			c.lines++
-			body = messageOf(text)
+			body = c.together(text)
 		case <-wait.C:
 			body = "[\"ping\"]\n"
 		case <-c.gone:
@@ -117,6 +112,22 @@ func (s *fakeServer) poll(w http.ResponseWriter, c *fakeClient, body string) {
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	fmt.Fprint(w, body)
+}
+
+// together is a text and those that wait behind it, up to a size.
+func (c *fakeClient) together(text string) (body string) {
+	for {
+		c.lines++
+		body += messageOf(text)
+		if len(body) > 100_000 {
+			return body
+		}
+		select {
+		case text = <-c.out:
+		default:
+			return body
+		}
+	}
 }
 
 func messageOf(text string) string {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"belfry/hub/hubtest"
 )
 
 // fakeServer speaks both protocols over gorilla's WebSocket. What it does wrong
@@ -22,10 +24,12 @@ type fakeServer struct {
 	// mangle returns what is sent in place of the n-th message, from 1, to a
 	// connection; nil sends it as it is.
 	mangle func(n int, text string) []string
-	// writeWait, unless it is 0, is how long a client may block a write before
-	// its connection is closed.
-	writeWait time.Duration
+	// most, unless it is 0, is how many texts may wait for a client before its
+	// connection is closed. One client may be so far behind, the others are waited
+	// for.
+	most      int
 	status    int          // of publish calls
+	published atomic.Int64 // counted messages
 	pongs     atomic.Int64 // answers to pings of the Centrifuge protocol
 	goodbyes  atomic.Int64 // of sessions over HTTP
 
@@ -67,7 +71,7 @@ func (s *fakeServer) options(p Protocol) Options {
 	return Options{
 		SocketURL: socket, PublishURL: s.URL + "/api/publish", Protocol: p, Channel: "c",
 		Subscribers: 12, Channels: 3, Publishers: 2, Messages: 120, Rate: 1200, Size: 100,
-		Warmup: 10 * time.Millisecond, Patience: 200 * time.Millisecond,
+		Warmup: 10 * time.Millisecond, Patience: hubtest.Patience,
 	}
 }
 
@@ -86,11 +90,21 @@ func (s *fakeServer) api(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *fakeServer) publish(channel, text string) {
+	for s.most > 0 && s.behind(channel) > 1 {
+		time.Sleep(time.Millisecond)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	warm := text[prefixSize+4:][:8] == "00000000"
+	if !warm {
+		s.published.Add(1)
+	}
 	for _, c := range s.channels[channel] {
+		if s.most > 0 && len(c.out) > s.most {
+			_ = c.conn.Close()
+		}
 		texts := []string{text}
-		if warm := text[prefixSize+4:][:8] == "00000000"; !warm && s.mangle != nil {
+		if !warm && s.mangle != nil {
 			c.sent++
 			texts = s.mangle(c.sent, text)
 		}
@@ -101,6 +115,19 @@ func (s *fakeServer) publish(channel, text string) {
 			c.queue(text)
 		}
 	}
+}
+
+// behind is how many clients of a channel have not been sent much of what there
+// is.
+func (s *fakeServer) behind(channel string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.channels[channel] {
+		if len(c.out) > 100 {
+			n++
+		}
+	}
+	return n
 }
 
 func (c *fakeClient) queue(text string) {
@@ -123,8 +150,10 @@ func (s *fakeServer) serve(w http.ResponseWriter, r *http.Request, c *fakeClient
 		return
 	}
 	defer conn.Close()
+	s.mu.Lock()
 	c.conn = conn
-	if s.writeWait > 0 {
+	s.mu.Unlock()
+	if s.most > 0 {
 		_ = conn.NetConn().(interface{ SetWriteBuffer(int) error }).SetWriteBuffer(4096)
 	}
 	var writer sync.WaitGroup
@@ -143,9 +172,6 @@ func (s *fakeServer) serve(w http.ResponseWriter, r *http.Request, c *fakeClient
 
 func (s *fakeServer) write(c *fakeClient) {
 	for text := range c.out {
-		if s.writeWait > 0 {
-			_ = c.conn.SetWriteDeadline(time.Now().Add(s.writeWait))
-		}
 		if c.conn.WriteMessage(websocket.TextMessage, []byte(text)) != nil {
 			_ = c.conn.Close()
 		}
