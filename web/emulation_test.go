@@ -63,7 +63,7 @@ func (s *testServer) emulateConnected(t testing.TB, sse bool) *emulation {
 	return e
 }
 
-// hear returns the next reply, or "end".
+// hear returns the next reply that is no ping, or "end".
 func (e *emulation) hear() string {
 	e.t.Helper()
 	for {
@@ -71,6 +71,7 @@ func (e *emulation) hear() string {
 		switch {
 		case err != nil:
 			return "end"
+		case line == "{}\n" || line == "data: {}\n":
 		case !e.sse:
 			return strings.TrimSuffix(line, "\n")
 		case strings.HasPrefix(line, "data: "):

@@ -88,6 +88,7 @@ func (b *logBuffer) String() string {
 type client struct {
 	t testing.TB
 	*websocket.Conn
+	pings bool // come as messages, as in the Centrifuge protocol
 }
 
 // dial opens a WebSocket to a path of the server.
@@ -98,7 +99,7 @@ func (s *testServer) dial(t testing.TB, path string) *client {
 		t.Fatalf("dial %s: %v (%v)", path, err, response)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &client{t, conn}
+	return &client{t, conn, path == "/connection/websocket"}
 }
 
 func (c *client) say(text string) {
@@ -108,15 +109,21 @@ func (c *client) say(text string) {
 	}
 }
 
-// hear returns the next message.
+// hear returns the next message. Pings, of which the first may come after a second,
+// are answered.
 func (c *client) hear() string {
 	c.t.Helper()
 	_ = c.SetReadDeadline(time.Now().Add(hubtest.Patience))
-	_, text, err := c.ReadMessage()
-	if err != nil {
-		c.t.Fatalf("hear: %v", err)
+	for {
+		_, text, err := c.ReadMessage()
+		if err != nil {
+			c.t.Fatalf("hear: %v", err)
+		}
+		if !c.pings || string(text) != "{}" {
+			return timeless(string(text))
+		}
+		c.say("{}")
 	}
-	return timeless(string(text))
 }
 
 // timeless takes out the times of publications, which differ from run to run. It

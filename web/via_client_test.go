@@ -153,7 +153,9 @@ func (c *viaClient) line(line string) (end viaEnd) {
 		c.once.Do(func() { c.name = parts[1].(string); close(c.opened) })
 	case "m":
 		c.got.Add(1)
-		c.heard <- parts[1].(string)
+		if text := parts[1].(string); text != "{}" || c.path != "/connection/websocket" { // a ping
+			c.heard <- text
+		}
 	case "close":
 		c.got.Add(1)
 		return viaEnd{code: int(parts[1].(float64)), reason: parts[2].(string)}
