@@ -35,14 +35,14 @@ func TestFlashMovie(t *testing.T) {
 	t.Cleanup(pages.Close)
 	query := url.Values{"host": {u.Hostname()}, "port": {u.Port()}, "proxy": {strings.Replace(pages.URL, "http", "ws", 1) + "/proxy"}}
 	_, told := openPage(t, browser, pages.URL+"/flash.html?"+query.Encode())
-	patience := time.After(30 * time.Second)
+	late := time.After(3 * hubtest.Patience) // the player is a megabyte of code
 	for _, want := range []string{"open", "echo and date", "close"} {
 		select {
 		case got := <-told:
 			if got != want {
 				t.Errorf("the page says %q, want %q", got, want)
 			}
-		case <-patience:
+		case <-late:
 			t.Fatalf("the page does not say %q; the movie sent %q", want, proxy.said())
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"belfry/hub/hubtest"
 )
 
 // fakeServer accepts WebSockets and lets a function speak, which is told how
@@ -45,7 +47,7 @@ func (c *fakeConn) say(text string) {
 }
 
 func (c *fakeConn) hear(want string) {
-	_ = c.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = c.conn.SetReadDeadline(time.Now().Add(hubtest.Patience))
 	_, text, err := c.conn.ReadMessage()
 	if err != nil || !strings.Contains(string(text), want) {
 		c.t.Errorf("the server heard %q, %v; want %s", text, err, want)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"belfry/configs"
+	"belfry/hub/hubtest"
 	"belfry/policy"
 )
 
@@ -42,7 +43,7 @@ func TestLegacy(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+			_ = conn.SetDeadline(time.Now().Add(hubtest.Patience))
 			if _, err := io.WriteString(conn, tc.request); err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"belfry/hub/hubtest"
 )
 
 // troubles makes faults at random. Several last at the same time, but no two of
@@ -47,7 +49,7 @@ func newTroubles(s *site, subscribers []*lossSubscriber, rng *rand.Rand) *troubl
 
 // moreTime is how much longer than asked faults may be made, until there were
 // enough.
-const moreTime = 10 * time.Second
+const moreTime = hubtest.Patience
 
 // run makes faults for a time, every kind about as often as the others, goes on
 // until that was enough, and ends them all. The first is a long stall, so that it

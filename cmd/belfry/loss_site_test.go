@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"belfry/hub/hubtest"
 )
@@ -85,7 +84,7 @@ func (s *site) kill(p *place) {
 	s.t.Helper()
 	s.close(p)
 	p.node.signal(syscall.SIGKILL)
-	p.node.exit(10 * time.Second)
+	p.node.exit()
 	s.bury(p)
 }
 
@@ -105,7 +104,7 @@ func (s *site) close(p *place) {
 // stop waits for a node that was told to stop, and keeps its numbers.
 func (s *site) stop(p *place) {
 	s.t.Helper()
-	if code := p.node.exit(10 * time.Second); code != 0 {
+	if code := p.node.exit(); code != 0 {
 		s.t.Errorf("exit code %d; it said:\n%s", code, &p.node.err)
 	}
 	s.stats.read(p.node.err.String())

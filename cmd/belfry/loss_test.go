@@ -22,7 +22,7 @@ const (
 	maxLossTime = 24 * time.Hour
 	// catchUp is how long publishers and subscribers may take to come to an end
 	// once all is well again.
-	catchUp = 30 * time.Second
+	catchUp = 3 * hubtest.Patience
 	// progressEvery is the time between reports of a long run.
 	progressEvery = 5 * time.Second
 )

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -82,7 +81,7 @@ func testNginxTransport(t *testing.T, browser context.Context, site *nginx, node
 	}
 	for _, way := range []string{"up", "down"} {
 		mine := fmt.Sprintf("heard.filter(text => text.startsWith(%q))", way)
-		hubtest.Eventually(t, 15*time.Second, func() bool {
+		hubtest.Eventually(t, hubtest.Patience, func() bool {
 			return value(t, ctx, mine+".length") == fmt.Sprint(nginxMessages)
 		}, "all messages "+way)
 		if value(t, ctx, mine+".every((text, i) => text === `"+way+" ${i + 1}`)") != "true" {
@@ -142,7 +141,7 @@ func startNginx(t *testing.T, path string, nodes []*node) *nginx {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
-	hubtest.Eventually(t, 10*time.Second, func() bool {
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
 		answer, err := http.Get("http://" + addr + "/healthz")
 		if err == nil {
 			_ = answer.Body.Close()

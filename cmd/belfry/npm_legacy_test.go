@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"belfry/hub/hubtest"
 )
@@ -37,7 +36,7 @@ func TestOldClientsFromNPM(t *testing.T) {
 				hubtest.Tell("belfry: skipped " + t.Name() + ": npm has a Node 0.10 for Linux on x64 only\n")
 				t.SkipNow()
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), hubtest.Patience)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, tc.node, "client.js", tc.client, server.webSocket("/echo"), string(server), tc.version)
 			cmd.Dir = folder

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
-	"time"
 
 	"belfry/hub/hubtest"
 )
@@ -147,7 +146,7 @@ func testNPMStopped(t *testing.T, c *npmCluster) {
 	r := c.follower(t, addr, long)
 	mine.signal(syscall.SIGTERM)
 	r.hear("subscribing 1 transport closed", "connecting 3001 shutdown")
-	if code := mine.exit(5 * time.Second); code != 0 {
+	if code := mine.exit(); code != 0 {
 		t.Errorf("exit code %d, want 0:\n%s", code, &mine.err)
 	}
 	c.node.publish(t, long, 1)

@@ -7,15 +7,18 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"belfry/hub/hubtest"
 )
 
 const (
 	// remoteWait is how long a client may take for anything.
-	remoteWait = 15 * time.Second
+	remoteWait = hubtest.Patience
 	// remoteLines is how many lines of a client may wait to be read.
 	remoteLines = 100_000
-	// remoteOptions let the client come back sooner than it would by itself.
-	remoteOptions = `{"minReconnectDelay": 50, "maxReconnectDelay": 200}`
+	// remoteOptions let the client come back sooner than it would by itself, and
+	// wait longer for a busy machine.
+	remoteOptions = `{"minReconnectDelay": 50, "maxReconnectDelay": 200, "timeout": 60000, "maxServerPingDelay": 60000}`
 )
 
 // platform opens a remote controlled client of a server, which lasts as long as

@@ -87,7 +87,7 @@ func (p *process) end() {
 	default:
 	}
 	p.signal(syscall.SIGTERM)
-	if code := p.exit(10 * time.Second); code != 0 {
+	if code := p.exit(); code != 0 {
 		p.t.Errorf("exit code %d at the end; it said:\n%s", code, &p.err)
 	}
 }
@@ -100,15 +100,15 @@ func (p *process) signal(s syscall.Signal) {
 }
 
 // exit waits for the process and returns its exit code, -1 for a signal. One
-// that does not end in time is killed.
-func (p *process) exit(within time.Duration) int {
+// that does not end is killed.
+func (p *process) exit() int {
 	p.t.Helper()
 	select {
 	case <-p.gone:
-	case <-time.After(within):
+	case <-time.After(hubtest.Patience):
 		_ = p.cmd.Process.Kill()
 		<-p.gone
-		p.t.Fatalf("%q did not end within %v; it said:\n%s", p.cmd.Args[1:], within, &p.err)
+		p.t.Fatalf("%q did not end; it said:\n%s", p.cmd.Args[1:], &p.err)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
@@ -117,7 +117,7 @@ func (p *process) exit(within time.Duration) int {
 func (p *process) says(o *output, pattern string) string {
 	p.t.Helper()
 	re := regexp.MustCompile(pattern)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(hubtest.Patience); ; time.Sleep(5 * time.Millisecond) {
 		if found := re.FindStringSubmatch(o.String()); found != nil {
 			return found[len(found)-1]
 		}
@@ -147,7 +147,7 @@ func serve(t *testing.T, environ ...string) *node {
 // get returns the status of a path, 0 when there is no answer.
 func (n *node) get(path string) int {
 	n.t.Helper()
-	client := http.Client{Timeout: 5 * time.Second}
+	client := http.Client{Timeout: hubtest.Patience}
 	defer client.CloseIdleConnections()
 	response, err := client.Get(n.URL + path)
 	if err != nil {
@@ -160,7 +160,7 @@ func (n *node) get(path string) int {
 // waitFor waits until a path has a status.
 func (n *node) waitFor(path string, status int) {
 	n.t.Helper()
-	hubtest.Eventually(n.t, 15*time.Second, func() bool { return n.get(path) == status }, fmt.Sprintf("%s answers %d", path, status))
+	hubtest.Eventually(n.t, hubtest.Patience, func() bool { return n.get(path) == status }, fmt.Sprintf("%s answers %d", path, status))
 }
 
 // quietAddr is a loopback address that nobody listens on. Its port is below

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"belfry/configs"
+	"belfry/hub/hubtest"
 )
 
 const testKey = "test-key"
@@ -44,10 +45,10 @@ type result struct {
 }
 
 // belfry runs a command line in this process, with an empty environment but for
-// what t.Setenv has set, for ten seconds at most.
+// what t.Setenv has set.
 func belfry(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hubtest.Patience)
 	defer cancel()
 	var out, err output
 	code := run(ctx, args, &terminal{in: strings.NewReader(stdin), out: &out, err: &err})
@@ -69,7 +70,7 @@ type following struct {
 // holds a text.
 func subscribe(t *testing.T, until string, args ...string) *following {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), hubtest.Patience)
 	f := &following{t: t, code: make(chan int, 1), cancel: cancel}
 	go func() {
 		f.code <- run(ctx, append([]string{"subscribe"}, args...), &terminal{out: &f.out, err: &f.err})
@@ -83,7 +84,7 @@ func subscribe(t *testing.T, until string, args ...string) *following {
 // says waits until a text was written.
 func (f *following) says(o *output, text string) {
 	f.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(o.String(), text); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(hubtest.Patience); !strings.Contains(o.String(), text); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			f.t.Fatalf("it never said %q; it said:\n%s%s", text, &f.out, &f.err)
 		}
@@ -96,7 +97,7 @@ func (f *following) exit() int {
 	select {
 	case code := <-f.code:
 		return code
-	case <-time.After(10 * time.Second):
+	case <-time.After(hubtest.Patience):
 		f.t.Fatalf("it does not end; it said:\n%s%s", &f.out, &f.err)
 		return -1
 	}

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"belfry/hub/hubtest"
 )
@@ -21,10 +20,10 @@ func TestTwoNodes(t *testing.T) {
 	subscriber := start(t, nil, "subscribe", "--server", b.URL, "--count", "1", "news")
 	subscriber.says(&subscriber.err, "subscribed to news")
 	publisher := start(t, []string{"BELFRY_API_KEY=" + key}, "publish", "--server", a.URL, "news", "from a to b")
-	if code := publisher.exit(5 * time.Second); code != 0 {
+	if code := publisher.exit(); code != 0 {
 		t.Errorf("publish: exit code %d: %s", code, &publisher.err)
 	}
-	if code := subscriber.exit(5 * time.Second); code != 0 || !strings.HasSuffix(subscriber.out.String(), "  news  from a to b\n") {
+	if code := subscriber.exit(); code != 0 || !strings.HasSuffix(subscriber.out.String(), "  news  from a to b\n") {
 		t.Errorf("subscribe: exit code %d, heard %q", code, &subscriber.out)
 	}
 	a.end()
@@ -57,12 +56,12 @@ func TestRedisComesLate(t *testing.T) {
 		t.Errorf("/readyz answers %d without Redis, want 503", status)
 	}
 	health := start(t, nil, "health", "--server", n.URL)
-	if code := health.exit(5 * time.Second); code != 1 || !strings.Contains(health.err.String(), "broker is away") {
+	if code := health.exit(); code != 1 || !strings.Contains(health.err.String(), "broker is away") {
 		t.Errorf("health: exit code %d, says %q", code, &health.err)
 	}
 	publish := func() (int, string) {
 		p := start(t, []string{"BELFRY_API_KEY=k", "BELFRY_SERVER=" + n.URL}, "publish", "news", "hi")
-		return p.exit(10 * time.Second), p.both()
+		return p.exit(), p.both()
 	}
 	if code, text := publish(); code != 1 || !strings.Contains(text, "nothing was done, try again") {
 		t.Errorf("publish without Redis: exit code %d, says %q", code, text)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"belfry/hub/hubtest"
 )
 
 // TestWelcome does what the first screen tells a newcomer to do.
@@ -26,7 +28,7 @@ func TestWelcome(t *testing.T) {
 	if status := n.runCurl(""); status != http.StatusOK {
 		t.Errorf("the curl line is answered with %d", status)
 	}
-	if code := subscriber.exit(5 * time.Second); code != 0 || !strings.HasSuffix(subscriber.out.String(), "  chat  Hello from curl\n") {
+	if code := subscriber.exit(); code != 0 || !strings.HasSuffix(subscriber.out.String(), "  chat  Hello from curl\n") {
 		t.Errorf("subscriber: exit code %d, heard %q", code, &subscriber.out)
 	}
 }
@@ -62,7 +64,7 @@ func TestHTTP2(t *testing.T) {
 	p.SetUnencryptedHTTP2(true)
 	transport := &http.Transport{Protocols: p}
 	defer transport.CloseIdleConnections()
-	client := http.Client{Transport: transport, Timeout: 5 * time.Second}
+	client := http.Client{Transport: transport, Timeout: hubtest.Patience}
 	response, err := client.Post(n.URL+"/echo?via=poll", "", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -81,13 +83,13 @@ func TestConfiguredKeyIsNeverShown(t *testing.T) {
 	}
 	environ := []string{"BELFRY_API_KEY=" + key, "BELFRY_SERVER=" + n.URL}
 	p := start(t, environ, "publish", "chat", "hi")
-	if code := p.exit(5 * time.Second); code != 0 {
+	if code := p.exit(); code != 0 {
 		t.Errorf("publish: exit code %d: %s", code, &p.err)
 	}
 	all := p.both()
 	for _, args := range [][]string{{"--help"}, {"publish", "--help"}, {"config"}, {"config", "--json"}, {"config", "--addr", "nonsense"}, {"publish", "chat"}} {
 		p := start(t, environ, args...)
-		p.exit(5 * time.Second)
+		p.exit()
 		all += p.both()
 	}
 	n.end()
@@ -104,7 +106,7 @@ func TestFlashServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(hubtest.Patience))
 	if _, err := conn.Write([]byte("<policy-file-request/>\x00")); err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +148,7 @@ func TestFaultsAtStart(t *testing.T) {
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			p := start(t, append(tc.environ, "BELFRY_POLICY_ADDR="), tc.args...)
-			if code := p.exit(10 * time.Second); code != tc.code || p.out.String() != "" {
+			if code := p.exit(); code != tc.code || p.out.String() != "" {
 				t.Errorf("exit code %d, want %d; standard output: %q", code, tc.code, &p.out)
 			}
 			lines := strings.Split(strings.TrimSuffix(p.err.String(), "\n"), "\n")
@@ -185,7 +187,7 @@ func TestSecondSignal(t *testing.T) {
 	n.signal(syscall.SIGTERM)
 	n.says(&n.err, "a second signal stops at once")
 	n.signal(syscall.SIGTERM)
-	n.exit(5 * time.Second)
+	n.exit()
 	if status := n.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGTERM {
 		t.Errorf("ended with %v, want by the signal", n.cmd.ProcessState)
 	}

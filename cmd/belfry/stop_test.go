@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"belfry/hub/hubtest"
 )
 
 // TestStopWithManyClients checks that a server which is told to stop tells each
@@ -33,7 +35,7 @@ func TestStopWithManyClients(t *testing.T) {
 	}
 	n.signal(syscall.SIGTERM)
 	begin := time.Now()
-	code := n.exit(5 * time.Second)
+	code := n.exit()
 	t.Logf("%d clients sent away in %v", clients, time.Since(begin))
 	if code != 0 {
 		t.Errorf("exit code %d, want 0:\n%s", code, &n.err)
@@ -54,7 +56,7 @@ func (n *node) dialClient(raw bool) *websocket.Conn {
 	if raw {
 		path = "/ws/chat"
 	}
-	dialer := websocket.Dialer{HandshakeTimeout: 10 * time.Second, ReadBufferSize: 512, WriteBufferSize: 512}
+	dialer := websocket.Dialer{HandshakeTimeout: hubtest.Patience, ReadBufferSize: 512, WriteBufferSize: 512}
 	conn, _, err := dialer.Dial(serverURL(n.URL).webSocket(path), nil)
 	if err != nil {
 		n.t.Errorf("dial %s: %v", path, err)
@@ -77,7 +79,7 @@ func (n *node) dialClient(raw bool) *websocket.Conn {
 // -1 when it says none.
 func closeCode(conn *websocket.Conn) int {
 	defer conn.Close()
-	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(hubtest.Patience))
 	for {
 		_, _, err := conn.ReadMessage()
 		var closed *websocket.CloseError

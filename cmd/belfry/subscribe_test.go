@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -27,7 +26,7 @@ func TestSubscribePrints(t *testing.T) {
 		}
 		published++
 		// Two channels have no order among one another.
-		hubtest.Eventually(t, 15*time.Second, func() bool {
+		hubtest.Eventually(t, hubtest.Patience, func() bool {
 			return strings.Count(people.out.String(), "\n") == published && strings.Count(programs.out.String(), "\n") == published
 		}, "both have printed it")
 	}
@@ -128,7 +127,7 @@ func TestSubscribeEndsBySignal(t *testing.T) {
 		p := start(t, nil, "subscribe", "--server", string(server), "date")
 		p.says(&p.out, "GMT\n")
 		p.signal(s)
-		if code := p.exit(5 * time.Second); code != 0 {
+		if code := p.exit(); code != 0 {
 			t.Errorf("%v: exit code %d: %s", s, code, &p.err)
 		}
 	}
@@ -144,7 +143,7 @@ func TestSubscribeComesBack(t *testing.T) {
 	before := f.out.String()
 	serve(t, addr)
 	f.says(&f.err, "subscribed to date again, after")
-	hubtest.Eventually(t, 15*time.Second, func() bool { return len(f.out.String()) > len(before) }, "another date")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return len(f.out.String()) > len(before) }, "another date")
 	f.cancel()
 	if code := f.exit(); code != 0 {
 		t.Errorf("exit code %d", code)
