@@ -81,7 +81,7 @@ func checkManyChannels(t *testing.T, s Setup) {
 func checkIsolation(t *testing.T, s Setup) {
 	hubs := s.nodes(t, 2, nil)
 	names := []string{
-		"chat", "Chat", "chat ", "chat:1", "chat*", "c?at", "chat}", "{chat}", "{chat", "}", "belfry:{chat}", "chat:once:1",
+		"chat", "Chat", "chat ", "chat:1", "chat*", "c?at", "chat}", "{chat}", "{chat", "}", "}chat", "{}", "7d", "belfry:{chat}", "chat:once:1",
 		"鐘", "%s", "chat'\"\\", strings.Repeat("c", hub.MaxChannelName),
 	}
 	rs := make(map[string]*hubtest.Recorder)

@@ -16,9 +16,9 @@ type Options struct {
 	// URL is redis:// or rediss:// (TLS) with user, password, host, port and
 	// database, as [redis.ParseURL] reads it.
 	URL string
-	// Prefix stands before every key and Pub/Sub channel. Empty: "belfry:". A
-	// database other than 0 is added to it, because to Redis the databases
-	// share their Pub/Sub channels.
+	// Prefix stands before every key and Pub/Sub channel, and has no braces.
+	// Empty: "belfry:". A database other than 0 is added to it, because to Redis
+	// the databases share their Pub/Sub channels.
 	Prefix string
 	// PresenceTTL is when the clients of a node that died without a word are
 	// forgotten at the latest; at least a second. Zero: DefaultPresenceTTL.
@@ -39,8 +39,8 @@ type Broker struct {
 	*listener  // Subscribe, Unsubscribe, Signal
 }
 
-// New returns a broker that connects when it runs. The error says what URL is
-// accepted, and does not show the one given, because of the password.
+// New returns a broker that connects when it runs. The error says what URL and
+// prefix are accepted, and does not show the URL given, because of the password.
 func New(o Options) (*Broker, error) {
 	c, err := newClient(o.URL, o.Prefix, o.Logger)
 	if err != nil {

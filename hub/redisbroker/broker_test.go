@@ -296,6 +296,14 @@ func TestRedisBadURL(t *testing.T) {
 	}
 }
 
+func TestRedisBadPrefix(t *testing.T) {
+	for _, prefix := range []string{"{", "}", "a{b}:", "{belfry}"} {
+		if _, err := redisbroker.New(redisbroker.Options{URL: "redis://localhost", Prefix: prefix}); err == nil || !strings.Contains(err.Error(), "brace") {
+			t.Errorf("the prefix %q: %v, want an error that says what is wrong", prefix, err)
+		}
+	}
+}
+
 // Two sites may share a Redis, by prefixes or by databases.
 func TestRedisShared(t *testing.T) {
 	t.Parallel()

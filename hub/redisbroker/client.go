@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -37,6 +38,9 @@ func newClient(url, prefix string, logger *slog.Logger) (*client, error) {
 	ro, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, errors.New("redis URL: redis://[user:password@]host:port[/database] or rediss://… is accepted")
+	}
+	if strings.ContainsAny(prefix, "{}") {
+		return nil, fmt.Errorf("the prefix %q of keys in Redis has a brace, which only stands around names of channels", prefix)
 	}
 	ro.DialTimeout, ro.ReadTimeout, ro.WriteTimeout, ro.PoolTimeout = brokerTimeout, brokerTimeout, brokerTimeout, brokerTimeout
 	ro.ContextTimeoutEnabled = true

@@ -185,11 +185,11 @@ func watch(ctx context.Context, ps *redis.PubSub, w *waiting) error {
 func (l *listener) handle(reply any) {
 	switch r := reply.(type) {
 	case *redis.Message:
-		if l.keys.isSignals(r.Channel) {
+		channel, ok := l.keys.channel(r.Channel)
+		if !ok {
 			l.handler.HandleSignal([]byte(r.Payload))
 			return
 		}
-		channel := l.keys.channel(r.Channel)
 		m, err := parsePublished([]byte(r.Payload))
 		if err != nil {
 			l.logger.Warn("dropped what is no message of ours", "channel", channel, "err", err)
@@ -197,7 +197,8 @@ func (l *listener) handle(reply any) {
 		}
 		l.handler.HandleMessage(channel, m)
 	case *redis.Subscription:
-		if channel := l.keys.channel(r.Channel); r.Kind == "subscribe" && l.wanted.confirm(channel) {
+		channel, ok := l.keys.channel(r.Channel)
+		if ok && r.Kind == "subscribe" && l.wanted.confirm(channel) {
 			l.handler.HandleGap([]string{channel})
 		}
 	}

@@ -75,6 +75,26 @@ func TestClusterModeIsTold(t *testing.T) {
 	}
 }
 
+// What a script touches of a channel is in one slot, however the channel is called.
+// Nothing but presence needs more than one.
+func TestChannelsInClusterMode(t *testing.T) {
+	t.Parallel()
+	b := redisBroker(t, redisbroker.Options{URL: clusterOfOne(t).URL()})
+	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: keeping})
+	wantNotReady(t, h, "cluster mode")
+	for _, name := range []string{"chat", "}", "}chat", "{}", "}{", "{}chat", "}{chat}", "{chat", "chat}", "ch}a{t", "7d"} {
+		r := hubtest.Listen(t, h, name, name)
+		p := hubtest.PublishWith(t, h, name, name, hub.PublishOptions{IdempotencyKey: "}{"}).Position
+		hubtest.PublishWith(t, h, name, "again", hub.PublishOptions{IdempotencyKey: "}{"})
+		hubtest.Publish(t, h, name, "end")
+		r.Want(t, name, "end")
+		history, err := h.History(t.Context(), name, hub.HistoryOptions{Limit: 1})
+		if err != nil || len(history.Messages) != 1 || history.Messages[0].Offset != p.Offset || string(history.Messages[0].Data) != name {
+			t.Errorf("the history of %q is %q, %v", name, hubtest.Data(history.Messages), err)
+		}
+	}
+}
+
 // Rights that are missing for what a script does are told, with what Redis has said
 // and what mends it, and so is another reason; when it is mended the node is ready.
 func TestMissingRightsAreTold(t *testing.T) {
