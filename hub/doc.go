@@ -18,25 +18,59 @@
 // In a channel with a history ([Rule]) the broker gives each message its
 // [Position]. A subscriber that comes back with its last position gets what it
 // missed ([SubscribeOptions]), or is told that this cannot be had. A node that
-// has missed messages, because its connection to Redis broke, reads them from
+// has missed messages, because its connection to the broker broke, reads them from
 // the history and delivers them in order before anything newer; only when the
 // history does not have them any more are its subscribers told ([Loser]). A gap
 // that neither a newer message nor a broken connection shows is found within 80
 // seconds, because every node compares positions.
 //
 // What can be lost: in a channel without history, messages published while a
-// subscriber is away, or while a node has lost Redis and has not subscribed
-// again. A publish that Redis took but whose answer did not arrive in time is
+// subscriber is away, or while a node has lost the broker and has not subscribed
+// again. A publish that the broker took but whose answer did not arrive in time is
 // reported as [ErrUnanswered] although it may be delivered; an idempotency key
-// makes repeating it safe. A Redis that comes back with an older copy of its
-// data, or that somebody else wrote to, has lost messages: the numbering begins
-// a new epoch and subscribers are told.
+// makes repeating it safe. A broker that comes back with an older copy of its
+// data, or whose data somebody else wrote to, has lost messages: the numbering
+// begins a new epoch and subscribers are told.
 //
 // On a channel with presence ([Rule]) subscribers that say who they are
 // ([SubscribeOptions]) are known on all nodes ([Hub.Presence]), and the others get a
 // message when one joins or leaves. These messages have no position: who has missed
 // some reads the presence again.
 //
-// The package knows neither HTTP nor any client protocol: an [Encoder] turns
+// # How a channel stays whole
+//
+// A node keeps for each of its channels the [Position] of the last message that it
+// has queued. Whatever comes or does not come is compared with that. In the order in
+// which it happens:
+//
+//   - subscribe.go: the first subscriber has the broker asked for the channel, and the
+//     position at which its history is now is noted before anybody is let in.
+//   - channel.go: of what the broker brings, the message that comes next is queued.
+//     One that came before is dropped. One further on is dropped as well, and the
+//     channel is handed to the repairers: nothing newer gets past a gap.
+//   - repair.go: the repairers ask where histories are, many channels in one
+//     question, read what came after the node's position, and queue that. When the
+//     history does not reach back so far, or has another epoch, a mark is queued in
+//     its place, and the channel goes on from where its history is.
+//   - The repairers are asked by three: a message that shows a gap (channel.go), a
+//     broker that had lost its connection ([Handler].HandleGap), and check.go, which
+//     compares every position within 40 seconds and so finds the gap that nothing
+//     shows.
+//   - drain.go, batch.go, section.go: what is queued goes out in rounds, encoded once,
+//     to the subscribers who joined before it was queued. At a mark they are told of
+//     the loss.
+//
+// A subscriber who comes back joins first and recovers afterwards (recover.go). It is
+// given the position at which it joined, and live messages after that wait until it
+// starts (subscription.go), so that what is read of the history has one end: from the
+// position that the subscriber brought to the one at which it joined. The first who
+// comes back has the history read; for five seconds the others are served from that.
+// When the subscriber has seen more than this node, which another node was faster to
+// tell, the channel is repaired before it joins.
+//
+// What the broker has to do for this is in its interfaces (broker.go, stores.go), and
+// package [belfry/hub/brokertest] holds a broker against them.
+//
+// The package knows neither HTTP nor Redis nor any client protocol: an [Encoder] turns
 // messages into frames, once per wire format and not once per subscriber.
 package hub
