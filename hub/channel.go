@@ -113,7 +113,9 @@ func (c *channel) inOrder(m *Message) (next, repair bool) {
 // lock.
 func (c *channel) advance(m *Message) {
 	c.position = Position{m.Epoch, m.Offset}
-	c.recent.add(m)
+	if !c.recent.until.IsZero() { // somebody recovers, or did a moment ago
+		c.recent.add(m)
+	}
 }
 
 // tickPassed reports whether a tick has been struck already, and notes it if not.

@@ -56,7 +56,7 @@
 //     broker that had lost its connection ([Handler].HandleGap), and check.go, which
 //     compares every position within 40 seconds and so finds the gap that nothing
 //     shows.
-//   - drain.go, batch.go, section.go: what is queued goes out in rounds, encoded once,
+//   - fanout.go: what is queued goes out in rounds, encoded once,
 //     to the subscribers who joined before it was queued. At a mark they are told of
 //     the loss.
 //

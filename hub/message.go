@@ -1,19 +1,8 @@
 package hub
 
 import (
-	"errors"
-	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
-
-// MaxChannelName is the longest channel name in bytes, inclusive.
-const MaxChannelName = 255
-
-// ErrChannelName is wrapped by the errors of [CheckChannel].
-var ErrChannelName = errors.New("bad channel name")
 
 // Message is what is published. It is shared by every subscriber and every
 // encoder and so never changed once it has been published.
@@ -67,19 +56,9 @@ type ClientInfo struct {
 	ConnInfo, ChanInfo []byte
 }
 
-// CheckChannel returns an error wrapping [ErrChannelName] that names the rule
-// which a channel name breaks: 1 to [MaxChannelName] bytes of valid UTF-8
-// without control characters.
-func CheckChannel(name string) error {
-	switch {
-	case name == "":
-		return fmt.Errorf("%w: it is empty", ErrChannelName)
-	case len(name) > MaxChannelName:
-		return fmt.Errorf("%w: it has %d bytes, at most %d are accepted", ErrChannelName, len(name), MaxChannelName)
-	case !utf8.ValidString(name):
-		return fmt.Errorf("%w: it is not valid UTF-8", ErrChannelName)
-	case strings.IndexFunc(name, unicode.IsControl) >= 0:
-		return fmt.Errorf("%w: it holds a control character", ErrChannelName)
-	}
-	return nil
+// Position is a place in a channel's history. The zero Position belongs to
+// channels without history.
+type Position struct {
+	Epoch  string // which run of numbering; changes when the numbering is lost
+	Offset uint64 // of the newest message, zero before the first
 }

@@ -36,11 +36,8 @@ func (c *channel) beginReading(ctx context.Context) error {
 
 func (c *channel) endReading() { <-c.recent.reading }
 
-// add keeps up with the channel.
+// add keeps up with the channel, while something is kept.
 func (r *recent) add(m *Message) {
-	if r.until.IsZero() {
-		return
-	}
 	n := len(r.messages)
 	if time.Now().After(r.until) || n > 0 && r.messages[n-1].Offset+1 != m.Offset {
 		r.forget()

@@ -1,10 +1,20 @@
 package hub
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
+
+// MaxChannelName is the longest channel name in bytes, inclusive.
+const MaxChannelName = 255
+
+// ErrChannelName is wrapped by the errors of [CheckChannel].
+var ErrChannelName = errors.New("bad channel name")
 
 // Rule says what may happen on the channels that its pattern matches.
 type Rule struct {
@@ -91,4 +101,21 @@ func matches(pattern, name string) bool {
 		}
 		name, rest = name[i+len(part):], after
 	}
+}
+
+// CheckChannel returns an error wrapping [ErrChannelName] that names the rule
+// which a channel name breaks: 1 to [MaxChannelName] bytes of valid UTF-8
+// without control characters.
+func CheckChannel(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%w: it is empty", ErrChannelName)
+	case len(name) > MaxChannelName:
+		return fmt.Errorf("%w: it has %d bytes, at most %d are accepted", ErrChannelName, len(name), MaxChannelName)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("%w: it is not valid UTF-8", ErrChannelName)
+	case strings.IndexFunc(name, unicode.IsControl) >= 0:
+		return fmt.Errorf("%w: it holds a control character", ErrChannelName)
+	}
+	return nil
 }

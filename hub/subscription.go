@@ -109,21 +109,6 @@ func (s *Subscription) Cancel() {
 	})
 }
 
-// send delivers, or holds until the start. It returns why the subscriber refuses,
-// once: a message is missing then, and what came after it would show a gap to the
-// peer. It runs under the section's lock.
-func (s *Subscription) send(d Delivery) error {
-	switch {
-	case s.hold != nil:
-		s.hold.add(d)
-	case !s.refused:
-		why := s.subscriber.Deliver(s, d)
-		s.refused = why != nil
-		return why
-	}
-	return nil
-}
-
 // add holds a delivery, if there is room. One is held whatever its size.
 func (h *hold) add(d Delivery) {
 	h = h.last()

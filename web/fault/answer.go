@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -59,4 +60,21 @@ func WriteJSON(w http.ResponseWriter, status int, v any) {
 	h.Set("Content-Length", strconv.Itoa(len(text)+1))
 	w.WriteHeader(status)
 	_, _ = w.Write(append(text, '\n'))
+}
+
+// AppendString appends a JSON string.
+func AppendString(dst []byte, s string) []byte {
+	return AppendJSON(dst, s)
+}
+
+// AppendJSON appends a value without escaping HTML characters, which matter to
+// no client and cost bytes. The value must be one that JSON can express.
+func AppendJSON(dst []byte, v any) []byte {
+	b := bytes.NewBuffer(dst)
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err) // a type of ours that JSON cannot express
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
