@@ -108,7 +108,7 @@ func TestReplyIsNotLostToAReset(t *testing.T) {
 	go func() {
 		conn, err := listener.Accept()
 		if err == nil {
-			err = (&Policy{socket: body}).Answer(t.Context(), conn, 10*time.Second)
+			err = (&Policy{socket: body}).Answer(t.Context(), conn, time.Minute)
 		}
 		result <- err
 	}()
@@ -118,7 +118,7 @@ func TestReplyIsNotLostToAReset(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	client.SetDeadline(time.Now().Add(10 * time.Second))
+	client.SetDeadline(time.Now().Add(time.Minute))
 	client.Write([]byte(Request))
 	if _, err := io.ReadFull(client, make([]byte, 1)); err != nil {
 		t.Fatal(err)

@@ -32,7 +32,7 @@ func serveInline(t testing.TB) (addr string) {
 // serveHTTP serves a listener until the test ends. The answers are the paths.
 func serveHTTP(t testing.TB, l net.Listener) {
 	t.Helper()
-	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.URL.Path)
 	})}
 	done := make(chan error)
@@ -47,7 +47,7 @@ func dialInline(t testing.TB, addr string) *net.TCPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	return conn.(*net.TCPConn)
 }
 
@@ -108,9 +108,7 @@ func TestInlineRefuses(t *testing.T) {
 			if _, err := io.WriteString(conn, sent); err != nil {
 				t.Fatal(err)
 			}
-			if name == "nothing more" {
-				_ = conn.CloseWrite()
-			}
+			_ = conn.CloseWrite() // some would be waited for
 			answer, err := io.ReadAll(conn)
 			if strings.Contains(string(answer), "cross-domain-policy") {
 				t.Errorf("got %q, %v; want no policy", answer, err)
@@ -213,7 +211,7 @@ func TestInlineHalfOpen(t *testing.T) {
 	if answer, err := io.ReadAll(conn); err != nil || !strings.HasSuffix(string(answer), "/a") {
 		t.Errorf("got %q, %v", answer, err)
 	}
-	if took := time.Since(start); took > time.Second {
+	if took := time.Since(start); took > 4*time.Second { // those that do not go on have five
 		t.Errorf("a request took %v", took)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"belfry/hub/hubtest"
 )
 
 // TestKinds publishes to both kinds and reads what comes.
@@ -67,7 +69,7 @@ func dial(t *testing.T, s *httptest.Server, channel string) *websocket.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(hubtest.Patience))
 	return conn
 }
 
