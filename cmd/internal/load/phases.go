@@ -39,7 +39,7 @@ func (r *run) warmUp(ctx context.Context) error {
 		return err
 	}
 	want := int64(max(rounds, 1)) * int64(r.Subscribers)
-	r.clock.waitFor(ctx, warmWait, func() bool { return r.sum().warm >= want })
+	r.clock.waitFor(ctx, warmWait, func() bool { return r.sum().warm >= want || r.refusal() != nil })
 	if deaf := int64(r.Subscribers) - r.sum().ready; deaf > 0 && ctx.Err() == nil {
 		return cmp.Or(r.refusal(), fmt.Errorf("%d of %d subscribers get no messages: do the URLs belong to the same server?", deaf, r.Subscribers))
 	}
