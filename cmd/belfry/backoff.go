@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The least and the most that is waited before an attempt, as centrifuge-js has
-// them by default.
+// The shortest and the longest wait before an attempt: the defaults of
+// centrifuge-js.
 const (
 	minBackoff = 500 * time.Millisecond
 	maxBackoff = 20 * time.Second

@@ -12,8 +12,8 @@ import (
 	"belfry/cmd/internal/load"
 )
 
-// benchPatience is how long messages may be on their way at the end. A server that
-// is far behind gets the time to show that it loses none.
+// benchPatience is how long messages may be on their way at the end, so that a
+// server which is far behind can show that it loses none.
 const benchPatience = 30 * time.Second
 
 // errBench says that the measured numbers are no good: the report has been printed
@@ -77,8 +77,8 @@ func (c *benchCommand) Validate() error {
 	return o.Check()
 }
 
-// options are those of the load. That 0 messages were asked for, and not none, is
-// said there by a rate of 0.
+// options translates the flags. With --messages 0 connections only idle, unlike
+// without it, and a rate of 0 says so.
 func (c *benchCommand) options() load.Options {
 	o := load.Options{
 		SocketURL: c.socketURL(), PublishURL: c.publishURL(), APIKey: c.Key, AllowRemote: c.AllowRemote,
@@ -95,8 +95,8 @@ func (c *benchCommand) options() load.Options {
 	return o
 }
 
-// socketURL is the endpoint of subscribers; that of the raw protocol has a place for
-// the channel in it.
+// socketURL is where subscribers connect. For the raw protocol it has {channel} in
+// place of the channel's name.
 func (c *benchCommand) socketURL() string {
 	path := "/ws/{channel}"
 	if c.Protocol == load.Centrifuge {
@@ -106,7 +106,7 @@ func (c *benchCommand) socketURL() string {
 }
 
 // publishURL is on the same host as the WebSocket endpoint, unless it is given. It
-// is empty when subscribers' connections are published over.
+// is empty when messages are published over the subscribers' connections.
 func (c *benchCommand) publishURL() string {
 	switch {
 	case c.PublishOver == "connection":
@@ -141,7 +141,7 @@ func (c *benchCommand) Run(ctx context.Context, t *terminal) error {
 	return nil
 }
 
-// print writes the report as it was asked for.
+// print writes the report, as text or as JSON.
 func (c *benchCommand) print(t *terminal, report *load.Report) error {
 	if !c.JSON {
 		return report.WriteText(t.out)

@@ -31,8 +31,8 @@ func newBenchProgress(w io.Writer) *benchProgress {
 	return &benchProgress{w: w, terminal: isTerminal(w)}
 }
 
-// isTerminal reports whether somebody may be looking. A device that is no terminal,
-// such as /dev/null, gets a bar as well and does not mind.
+// isTerminal reports whether somebody may be looking. Any other device, such as
+// /dev/null, counts as a terminal, too: nobody reads what is written there.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -42,9 +42,9 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// show shows how far the run is. The line of a terminal is written over, from its
-// beginning and to its end (CSI K); a log gets a line for a new phase and then one
-// now and then.
+// show shows how far the run is. On a terminal it overwrites the line (CSI K clears
+// the rest of it); elsewhere there is a line for each new phase, and then one every
+// progressLine.
 func (b *benchProgress) show(p load.Progress) {
 	if b.terminal {
 		fmt.Fprintf(b.w, "\r%-11s %s %d of %d %s\x1b[K", p.Phase, progressBar(p.Done, p.Total), p.Done, p.Total, p.Unit)

@@ -25,8 +25,8 @@ const (
 	pingGrace = 10 * time.Second
 )
 
-// What a server is told apart by that is not the one meant. A slow one is worth
-// coming back to, and one that speaks something else is not.
+// Errors about the other end. A slow server is worth another attempt, and one that
+// speaks something else is not.
 var (
 	errNoAnswer  = fmt.Errorf("the server does not answer within %v", answerWait)
 	errNotSpoken = finalError{errors.New("the server does not speak the Centrifuge protocol in JSON")}
@@ -142,8 +142,8 @@ func (c *client) hear(wait time.Duration) ([]centrifuge.Reply, error) {
 	return c.replies(text)
 }
 
-// replies parses a frame: JSON objects, one on a line. With an error come those
-// before it.
+// replies parses a frame: JSON objects, one on a line. With an error it returns the
+// replies before the bad line.
 func (c *client) replies(text []byte) (replies []centrifuge.Reply, err error) {
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimSpace(line)
@@ -165,7 +165,7 @@ func (c *client) replies(text []byte) (replies []centrifuge.Reply, err error) {
 	return replies, nil
 }
 
-// answerPing sends what a server that wants pongs takes for one.
+// answerPing answers a ping, if the server wants answers.
 func (c *client) answerPing() error {
 	if !c.pong {
 		return nil

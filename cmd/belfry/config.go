@@ -16,8 +16,8 @@ type configFlags struct {
 }
 
 // load reads and checks the configuration: defaults, file, environment, flags, of
-// which the later wins. The error is a [configs.Faults] with every fault, those of
-// reading before those of checking: whoever mends a file does so once.
+// which the later wins. The error is a [configs.Faults] with all faults at once,
+// those of reading before those of checking.
 func (f *configFlags) load(environ []string) (configs.Config, error) {
 	config, err := configs.Load(f.Config, environ)
 	var faults configs.Faults
@@ -43,7 +43,7 @@ func (f *configFlags) load(environ []string) (configs.Config, error) {
 }
 
 // configCommand is belfry config. It reads the configuration in the same way as
-// belfry serve, and so says what that would do.
+// belfry serve, so what it prints is what a server would do.
 type configCommand struct {
 	configFlags
 	JSON bool `name:"json" help:"Print JSON in place of YAML."`

@@ -10,8 +10,8 @@ import (
 	"belfry/cmd/internal/centrifuge"
 )
 
-// connection is a follower on one connection: what is different on the next one. It
-// is run by one goroutine.
+// connection is a follower on one connection: its state does not outlive that. One
+// goroutine runs it.
 type connection struct {
 	*follower
 	client *client
@@ -50,15 +50,15 @@ func (c *connection) patience() time.Duration {
 	return 0
 }
 
-// subscribe asks for a channel. What follows of it is for handle.
+// subscribe asks for a channel; handle takes the answer.
 func (c *connection) subscribe(channel string) error {
 	id, err := c.client.subscribe(channel)
 	c.asked[id] = channel
 	return err
 }
 
-// handle takes a reply. A refusal that may pass is a reason to connect again later,
-// and one for good only takes the channel out.
+// handle takes a reply. After a temporary refusal it is worth connecting again later;
+// after any other the channel is dropped and the rest goes on.
 func (c *connection) handle(r *centrifuge.Reply) error {
 	if r.Push != nil {
 		return c.push(r.Push)
@@ -82,8 +82,8 @@ func (c *connection) handle(r *centrifuge.Reply) error {
 	return nil
 }
 
-// subscribed is called when every channel has its answer: people are told once how
-// they stand, and not for each channel.
+// subscribed is called when every channel has its answer, and says so once for all
+// channels.
 func (c *connection) subscribed() {
 	names := printable(strings.Join(c.channels, ", "))
 	switch away := time.Since(c.lost).Round(100 * time.Millisecond); {
@@ -123,7 +123,8 @@ func (c *connection) push(p *centrifuge.Push) error {
 	return nil
 }
 
-// deliver hands a message over. An error of whoever takes it would come again.
+// deliver hands a message over. If that fails, it would fail on the next connection
+// as well, so the error is final.
 func (c *connection) deliver(m message) error {
 	if err := c.message(m); err != nil {
 		return finalError{err}

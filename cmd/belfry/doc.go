@@ -6,6 +6,7 @@
 //	main.go, terminal.go       the command line, exit codes, signals
 //
 //	serve.go                   belfry serve: makes the parts, runs them, stops them in order
+//	serve_http.go              the HTTP port, and how long a request may take
 //	serve_options.go           the configuration in the words of the parts
 //	serve_policy.go            who gets a Flash policy, from the configuration
 //	welcome.go                 what a newcomer sees first
@@ -22,12 +23,12 @@
 //	bench.go                   belfry bench, which package load does
 //	bench_progress.go
 //
-// This package wires the parts together and has no rules of its own: what a channel
-// may do stands in hub and web, what a setting means in configs. The commands that
-// are clients know a server by its address only, and work with one on another
-// machine as well; they share no code with it but the check of a channel's name.
+// This package wires the parts together and has no rules of its own: hub and web say
+// what may happen on a channel, and configs what a setting means. The commands that
+// are clients know only the address of a server, which may be on another machine;
+// they share no code with it but the check of a channel's name.
 //
-// What a command prints for programs goes to standard output and all else to
-// standard error. An error is one sentence that says what to do about it: whoever
-// reads it has no source at hand.
+// What was asked for goes to standard output, and everything said about it to
+// standard error. An error says in one sentence what is wrong and what to do about
+// it: those who read it do not have the source at hand.
 package main

@@ -55,7 +55,7 @@ func (f *follower) follow(ctx context.Context) error {
 }
 
 // tell says why the connection is away; the same trouble is not said again at
-// length, or a server that is away overnight fills the screen.
+// length, or a server that is away overnight would fill the screen.
 func (f *follower) tell(trouble string, wait time.Duration) {
 	again := wait.Round(100 * time.Millisecond)
 	if trouble == f.told {
@@ -66,8 +66,8 @@ func (f *follower) tell(trouble string, wait time.Duration) {
 	f.notice("%s; trying again in %v", trouble, again)
 }
 
-// once follows over one connection until it ends, and returns why. That the context
-// ends closes it.
+// once follows over one connection until it ends, and returns why. The connection is
+// closed when the context ends.
 func (f *follower) once(ctx context.Context) error {
 	c, err := dial(ctx, f.server)
 	if err != nil {
@@ -107,14 +107,14 @@ func (f *follower) isFinal(err error) bool {
 }
 
 // isFinalCode sorts close codes as the Centrifuge protocol does: of those from
-// 3000 and from 4000, the second five hundred are for good. A message that is too big once is so
-// again (1009).
+// 3000 and from 4000, the second five hundred are for good. A message that is too big
+// once is so again (1009).
 func isFinalCode(code int) bool {
 	return code >= 3500 && code < 4000 || code >= 4500 && code < 5000 || code == websocket.CloseMessageTooBig
 }
 
-// explain turns the end of a connection into words. How exactly a connection broke
-// tells its user nothing; what a server says at the end is shown as it says it.
+// explain turns the end of a connection into words. How exactly it broke helps nobody;
+// a reason that the server gives is shown.
 func explain(err error) error {
 	var closed *websocket.CloseError
 	var timeout net.Error

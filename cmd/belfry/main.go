@@ -21,8 +21,8 @@ const (
 )
 
 // cli is the command line, as kong reads it: a field is a command, and its type has
-// the flags. A command may have Help, for its own help text; Validate, which says
-// what makes no sense (exit code 2); and has Run (exit code 1 for its error).
+// the flags. That may have Help, which returns the rest of its help text, and
+// Validate, whose error means exit code 2. It has Run, whose error means exit code 1.
 type cli struct {
 	Serve     serveCommand     `cmd:"" default:"withargs" help:"Serve until SIGTERM or SIGINT. The default."`
 	Publish   publishCommand   `cmd:"" help:"Publish a message to a channel of a running Belfry."`
@@ -71,9 +71,9 @@ func run(ctx context.Context, args []string, t *terminal) int {
 	return exitCode(t, command.Run())
 }
 
-// newParser makes the parser of command lines, which calls exit after help, and
-// then goes on: what it returns after that means nothing. A command's Run may ask
-// for the context and the terminal.
+// newParser makes the parser of command lines, which calls exit after it has printed
+// help, and goes on if that returns: its result is then to be ignored. A command's
+// Run is given the context and the terminal if it has parameters of these types.
 func newParser(ctx context.Context, t *terminal, exit func(int)) *kong.Kong {
 	return kong.Must(&cli{},
 		kong.Name("belfry"),
@@ -87,8 +87,8 @@ func newParser(ctx context.Context, t *terminal, exit func(int)) *kong.Kong {
 	)
 }
 
-// exitCode tells an error, which may have several lines: each is marked, so that
-// they are found in a log.
+// exitCode prints an error, which may have several lines. Each begins with the
+// program's name, so that all of them are found in a log.
 func exitCode(t *terminal, err error) int {
 	if err == nil {
 		return exitOK

@@ -32,8 +32,7 @@ func dataText(data json.RawMessage) string {
 }
 
 // printJSON returns a function that prints messages for programs, each a JSON
-// object on a line of its own. Nothing is escaped that JSON would not need to be:
-// what was published comes out.
+// object on a line of its own. Only what JSON itself wants escaped is escaped.
 func printJSON(w io.Writer) func(message) error {
 	return func(m message) error {
 		text, err := marshal(m)

@@ -69,7 +69,7 @@ func (c *publishCommand) Run(ctx context.Context, t *terminal) error {
 }
 
 // text is the data as it was given. What comes from standard input loses its last
-// line break, which a shell adds and nobody means.
+// line break, which echo and editors add.
 func (c *publishCommand) text(stdin io.Reader) (string, error) {
 	text := c.Data
 	if text == "-" {
@@ -85,8 +85,8 @@ func (c *publishCommand) text(stdin io.Reader) (string, error) {
 	return text, nil
 }
 
-// readAtMost reads to the end, and refuses more than limit bytes: a part of a message
-// is not the message.
+// readAtMost reads to the end, and refuses more than limit bytes rather than publish
+// a part of them.
 func readAtMost(r io.Reader, limit configs.Size) ([]byte, error) {
 	all, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
 	if err == nil && len(all) > int(limit) {
@@ -108,8 +108,8 @@ func messageData(text string) (data json.RawMessage, looksLikeJSON bool) {
 	return data, strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[")
 }
 
-// print tells that the message was published, and its position in a channel that has
-// positions.
+// print says that the message was published, with its offset if the channel has a
+// history.
 func (c *publishCommand) print(w io.Writer, result json.RawMessage) error {
 	if c.JSON {
 		_, err := fmt.Fprintf(w, "%s\n", result)

@@ -36,8 +36,8 @@ type publication struct {
 }
 
 // publish returns the server's result as JSON. Its errors say whether anything
-// was published: nothing was if no connection came about, and nobody knows if the
-// answer to one does not come, within answerWait.
+// was published: nothing was, if no connection could be made; it is not known, if the
+// answer did not come within answerWait.
 func (a api) publish(ctx context.Context, p publication) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWait)
 	defer cancel()
@@ -102,8 +102,8 @@ func (a api) result(status int, body []byte) (json.RawMessage, error) {
 	return answer.Result, nil
 }
 
-// saysOutcome reports whether a refusal says what became of the message. A 503 that
-// does not is of a server that did not take it, such as one that is stopping.
+// saysOutcome reports whether a refusal says what became of the message. If a 503 does
+// not, the server has not taken the message, for instance because it is stopping.
 func saysOutcome(refusal string) bool {
 	return strings.Contains(refusal, "was done") || strings.Contains(refusal, "was published")
 }

@@ -17,7 +17,7 @@ type unreachableError struct {
 	cause  string // in the system's words
 }
 
-// Error says where else to look: the usual mistake is a server that is elsewhere.
+// Error names the flag, too: the usual cause is a server that is somewhere else.
 func (e *unreachableError) Error() string {
 	return fmt.Sprintf("cannot reach %s: %s; is Belfry running there? --server URL or BELFRY_SERVER says where else", e.server, e.cause)
 }
@@ -50,7 +50,7 @@ type answerError struct {
 }
 
 // newAnswerError reads the body of an answer that is not the one hoped for. It may
-// be anybody's, a proxy's for one, or be cut off.
+// come from a proxy or another program, and it may be cut off.
 func newAnswerError(server serverURL, status int, body []byte) *answerError {
 	var answer struct {
 		Error struct {
@@ -61,7 +61,7 @@ func newAnswerError(server serverURL, status int, body []byte) *answerError {
 	return &answerError{server, status, answer.Error.Message}
 }
 
-// Error shows a Belfry's own words, and tells of a stranger that it is one.
+// Error shows the message of a Belfry, or says that the answer is none of a Belfry.
 func (e *answerError) Error() string {
 	if e.message == "" {
 		return fmt.Sprintf("%s answers %d %s, and not as Belfry does; --server URL or BELFRY_SERVER says where else to ask",

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,14 +25,9 @@ const (
 	stopWait = 4500 * time.Millisecond
 	// closeWait is the part of it that clients have to go.
 	closeWait = 3500 * time.Millisecond
-	// headerWait is how long the head of a request may take: a person who types
-	// a handshake into a shell needs more than a program does. A client that stops
-	// in it costs what one costs between two requests, which has idleWait.
-	headerWait = 30 * time.Second
-	idleWait   = time.Minute
 )
 
-// serveCommand is belfry serve: all that it can be told is configuration.
+// serveCommand is belfry serve. It has no flags but those of the configuration.
 type serveCommand struct {
 	configFlags
 }
@@ -49,8 +43,8 @@ The first SIGTERM or SIGINT asks every client to come back later and stops;
 the second stops at once.`
 }
 
-// Run serves until the context ends. What is said to people is on standard output,
-// and there is no more of it after the beginning; the log is on standard error.
+// Run serves until the context ends. The welcome goes to standard output, and nothing
+// after it; the log goes to standard error.
 func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 	config, err := c.load(t.environ)
 	if err != nil {
@@ -77,8 +71,8 @@ type program struct {
 	flash    *policy.Server // nil when it is switched off or may not listen
 }
 
-// newProgram makes the parts and takes the ports, so that what cannot be had is known
-// before anything runs and anybody is welcomed. After an error no port is held.
+// newProgram makes the parts and takes the ports, so that what is wrong with either is
+// known before anything runs. After an error no port is held.
 func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger) (*program, error) {
 	p := &program{config: config, logger: logger, apiKey: config.API.Key.Reveal()}
 	if p.apiKey == "" {
@@ -108,20 +102,8 @@ func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger)
 	return p, nil
 }
 
-// listen takes the port of everything but policy files.
-func listen(ctx context.Context, addr string) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("the address %s is taken by another program: choose another with --addr, http.addr or BELFRY_HTTP_ADDR", addr)
-	case err != nil:
-		return nil, fmt.Errorf("cannot listen on %s (--addr, http.addr or BELFRY_HTTP_ADDR): %w", addr, err)
-	}
-	return l, nil
-}
-
-// newBroker is the one that the configuration wants. That of Redis connects when it
-// is run, and until then says that it is not ready.
+// newBroker is the one that the configuration wants. The one for Redis connects when
+// the hub is run.
 func newBroker(config configs.Config, logger *slog.Logger) (hub.Broker, error) {
 	if config.Redis.URL == "" {
 		return hub.NewMemoryBroker(), nil
@@ -139,9 +121,9 @@ func nodeName() string {
 }
 
 // run serves until the context ends, then stops the parts in order: clients
-// first, then requests under way, then the hub, which both of these need. It returns
-// when everything that it started has ended. A part that fails stops the others in
-// the same order, and is the error.
+// first, then requests under way, then the hub, which both of these need. When a part
+// fails the others are stopped in the same order, and its error is returned. Nothing
+// is left running.
 func (p *program) run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -170,32 +152,9 @@ func (p *program) run(ctx context.Context) error {
 	return err
 }
 
-// server answers HTTP requests. It has no write timeout, which would end streams:
-// each write has a deadline in web. What net/http complains of is what clients do
-// wrong, and for debugging only.
-func (p *program) server() *http.Server {
-	return &http.Server{
-		Handler:           p.web,
-		Protocols:         protocols(),
-		ReadHeaderTimeout: headerWait,
-		IdleTimeout:       idleWait,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
-	}
-}
-
-// protocols are the versions of HTTP that are spoken. HTTP/2 without TLS is for
-// proxies in front, and begins without an upgrade (RFC 9113, section 3.3).
-func protocols() *http.Protocols {
-	p := new(http.Protocols)
-	p.SetHTTP1(true)
-	p.SetUnencryptedHTTP2(true)
-	return p
-}
-
 // stop sends the clients away and waits for requests under way, and for neither
-// longer than it may. It begins when the first signal has come, whose context is
-// over, so it has a time of its own.
+// longer than it may. When it is called the context of the run has ended, so it makes
+// one of its own.
 func (p *program) stop(server *http.Server) error {
 	p.logger.Info("stopping, a second signal stops at once")
 	ctx, cancel := context.WithTimeout(context.Background(), stopWait)

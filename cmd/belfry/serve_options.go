@@ -8,7 +8,7 @@ import (
 	"belfry/web"
 )
 
-// rules are the configured ones in the hub's words, in their order.
+// rules translates the rules of channels, in their order.
 func rules(config configs.Config) hub.Rules {
 	var rules hub.Rules
 	for _, c := range config.Channels {
@@ -22,7 +22,7 @@ func rules(config configs.Config) hub.Rules {
 	return rules
 }
 
-// limits are the configured ones in the words of web.
+// limits translates the limits of what comes from outside.
 func limits(config configs.Config) web.Limits {
 	l := config.Limits
 	return web.Limits{Body: int64(l.Body), Message: int64(l.Message), Buffer: int(l.Buffer), Subscriptions: l.Subscriptions}

@@ -23,8 +23,7 @@ func (p *program) policyFile() (*policy.Policy, error) {
 	return policy.New(grants)
 }
 
-// defaultGrants lets in who may connect anyhow, and to the one port that there is:
-// policies are for those Flash clients which ask for one before they connect.
+// defaultGrants lets in the hosts that may connect anyway, and only to the HTTP port.
 func defaultGrants(origins []string, port int) []policy.Grant {
 	ports := strconv.Itoa(port)
 	grants := []policy.Grant{{Domain: "localhost", Ports: ports}}
@@ -48,8 +47,8 @@ func originHost(origin string) string {
 func (p *program) port() int { return p.listener.Addr().(*net.TCPAddr).Port }
 
 // listenFlash starts to listen for policy requests. Where that is not allowed,
-// Belfry runs on without, and says so: the port is one for which many systems want a
-// privilege, and few clients still ask there.
+// Belfry runs on without, and says so: many systems want a privilege for port 843, and
+// few clients still ask there.
 func (p *program) listenFlash(ctx context.Context, file *policy.Policy) *policy.Server {
 	if p.config.Policy.Addr == "" {
 		return nil

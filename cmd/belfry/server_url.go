@@ -16,7 +16,7 @@ type serverFlags struct {
 	Server serverURL `help:"The address of the running Belfry; http://localhost:40132 if it is not given." env:"BELFRY_SERVER" placeholder:"URL"`
 }
 
-// address is where the server is that the command is a client of.
+// address is the server that the command talks to.
 func (f *serverFlags) address() serverURL { return cmp.Or(f.Server, defaultServer) }
 
 // serverURL is where a running Belfry is, in the form scheme://host[/prefix]
@@ -35,8 +35,8 @@ func (s *serverURL) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// check returns what is wrong with the address. Of the address itself the error
-// repeats the scheme at most.
+// check returns what is wrong with the address. The error repeats nothing of it but
+// the scheme, because a password may be in it.
 func (s serverURL) check() error {
 	if _, err := parseServer(string(s)); err != nil {
 		return fmt.Errorf("the server's address (--server, BELFRY_SERVER): %w", err)

@@ -26,7 +26,7 @@ func (c versionCommand) Run(t *terminal) error {
 }
 
 // version is what the build knows of itself: a module version, which a build from a
-// checkout takes from git, or "devel". Clients and nodes tell it to one another.
+// checkout takes from git, or "devel".
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {

@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// welcome tells a newcomer where to look, with a command that works when it is pasted
-// into a shell. The API key is shown only when it was made for this run; one that was
-// configured is a secret of its owner, and the shell has it in the variable.
+// welcome tells a newcomer where to look, with a command to paste into a shell. The
+// API key is shown only when it was made for this run. One that was configured is a
+// secret of its owner, and in its place stands the variable.
 func (p *program) welcome() string {
 	key := "$BELFRY_API_KEY"
 	if p.config.API.Key == "" {

@@ -26,8 +26,8 @@ type pair struct {
 }
 
 // change is what became of a quantity: its medians, and the ratios of the pairs.
-// The least and the most of those say how far the machine itself goes up and
-// down: a change between 1 and them means nothing.
+// The least and the most of these show how far the machine itself goes up and down: a
+// median between them that is near 1 is no change.
 type change struct {
 	Before float64 `json:"before"`
 	Now    float64 `json:"now"`
@@ -103,8 +103,8 @@ type build struct {
 	report   **report // where its report goes
 }
 
-// changeOf is nil when a pair does not have the quantity: neither 0 nor NaN can be
-// the one side of a ratio.
+// changeOf is nil when a pair does not have the quantity, or had none of it before: a
+// ratio needs both.
 func changeOf(pairs []pair, of quantity) *change {
 	var before, now, ratios []float64
 	for _, p := range pairs {

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// cluster is instances of Belfry that meet at a Redis. Which of them does what is
-// the row's affair.
+// cluster is instances of Belfry that meet at a Redis. The row decides which of them
+// does what.
 type cluster struct {
 	redis *redisServer
 	nodes []*server
@@ -38,7 +38,7 @@ func (p *programs) startCluster(ctx context.Context, nodes int, more ...string) 
 	return c, nil
 }
 
-// stop stops the instances before the Redis that they would miss.
+// stop stops the instances, and then the Redis, which they would miss.
 func (c *cluster) stop() {
 	for _, s := range c.nodes {
 		s.stop()

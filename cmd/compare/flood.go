@@ -19,7 +19,7 @@ const (
 	floodSeconds = 12
 	// floodWait is how long it may take until all are open.
 	floodWait = 30 * time.Second
-	// floodDialers open them, and floodPause is between two connections of one of those, so that
+	// floodDialers open them, with floodPause between two of the same dialer, so that
 	// opening them all takes as long as the server keeps those, and no more than
 	// 2,500 are opened in a second at any time.
 	floodDialers = 50

@@ -8,8 +8,8 @@ import (
 // reports are what the variants of one row have made in one run, by their names.
 type reports map[string]*report
 
-// measure is a number that is taken of a row: first one of each run, and then one
-// of these.
+// measure is a number that is taken of a row: one takes it of each run, and combine
+// makes one number of these.
 type measure struct {
 	what    string
 	unit    string                                 // empty: it is counted
@@ -24,8 +24,8 @@ func (m measure) atMost(bar float64) measure {
 	return m
 }
 
-// quantity is one number of a report. It may be NaN, but wants the part of the
-// report that it is of: which variants have it is the row's to know.
+// quantity is one number of a report; NaN: it was not measured. The part of the
+// report that it is taken from must be there: the row knows which variants have it.
 type quantity func(*report) float64
 
 // ratio is the median of the ratios of the runs.

@@ -9,7 +9,7 @@ import (
 )
 
 // programs are the binaries of a run, and where they may leave files. It does not
-// change once it is made; to have another Belfry serve, a copy is given around.
+// change: when an older Belfry is to serve, a copy with that one is passed instead.
 type programs struct {
 	dir    string // of what was built here, and of data; gone with the run
 	belfry string // the binary that serves: this build's, or an older one
@@ -27,8 +27,8 @@ func buildPrograms(ctx context.Context, dir string) (*programs, error) {
 	return p, nil
 }
 
-// path is where a program is that was built from the present folder. The one that
-// makes the load is always of these, so that an older server has the same load.
+// path is where a program is that was built from the present folder. The load always
+// comes from such a one, so that an older server has the same load.
 func (p *programs) path(name string) string { return filepath.Join(p.dir, name) }
 
 // goBuild builds a command of the module in a folder, as make build does; an

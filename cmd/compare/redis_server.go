@@ -58,8 +58,8 @@ func (r *redisServer) elsewhere() (*redisServer, error) {
 	return &redisServer{addr: addr, args: r.args}, err
 }
 
-// start starts the process and waits until it answers PING, to the millisecond: it
-// is from there that a repair is measured. When the context ends it is killed.
+// start starts the process and waits until it answers PING, to the millisecond,
+// because repairs are measured from there. When the context ends it is killed.
 func (r *redisServer) start(ctx context.Context) error {
 	_, port, _ := net.SplitHostPort(r.addr)
 	cmd := exec.CommandContext(ctx, "redis-server", with(r.args, "--port", port)...)

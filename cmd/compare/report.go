@@ -14,8 +14,7 @@ type report struct {
 	Regained *regained    `json:"regained,omitempty"`
 }
 
-// redisReport is what was seen of Redis meanwhile. Rows have one of its numbers or
-// the other.
+// redisReport is what was seen of Redis meanwhile. A row measures one of its numbers.
 type redisReport struct {
 	RoundTrip float64 `json:"round_trip_us,omitempty"` // median, of a PING over a plain connection
 	Reads     int     `json:"reads"`                   // of streams: calls of XRANGE
@@ -31,8 +30,7 @@ type regained struct {
 	Memory     int64   `json:"memory_bytes"` // that is resident in it at the end
 }
 
-// brief is a report in a line, for the progress: what a glance wants to know of the
-// turn, and lost messages at once.
+// brief is a report in a line, for the progress: the cost, and what was lost.
 func (r *report) brief() string {
 	switch {
 	case r.Regained != nil:

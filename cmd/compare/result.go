@@ -2,7 +2,7 @@ package main
 
 import "math"
 
-// result is what came of a row: what it measures, and what that was taken from.
+// result is what came of a row: its measures, and the reports they are taken from.
 type result struct {
 	Row      string    `json:"row"`
 	Work     string    `json:"work"`

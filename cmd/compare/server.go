@@ -32,9 +32,9 @@ var servers = map[string][]string{
 	"melody": {"reference", "--kind", "melody"},
 }
 
-// environ is this process's without what configures Belfry: whoever measures has
-// perhaps a Belfry of his own. No port is taken for policy files, which one of two
-// servers could not have.
+// environ is this process's without what configures Belfry: whoever measures may have
+// one of their own. Policy files have no port, of which two servers at a time would
+// want the same.
 func environ() (kept []string) {
 	for _, variable := range os.Environ() {
 		if !strings.HasPrefix(variable, "BELFRY_") {

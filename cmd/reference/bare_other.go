@@ -7,8 +7,7 @@ import "net/http"
 // noChannel stands for bare where sockets are no file descriptors.
 type noChannel struct{}
 
-// newBareChannel makes a channel that refuses everybody: the other kind works here,
-// and so does the rest of the program.
+// newBareChannel makes a channel that refuses everybody.
 func newBareChannel() channel { return noChannel{} }
 
 func (noChannel) join(w http.ResponseWriter, _ *http.Request) {

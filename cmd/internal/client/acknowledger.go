@@ -12,11 +12,11 @@ const (
 	// share them, which saves descriptors; to the server each is one request.
 	upstreams = 4
 	// ackBytes and ackEvery are after how much, and how often when there is
-	// something new, a client acknowledges what came on a stream: as Belfry's own
-	// websocket.js does, so that a server keeps as much for these as for browsers.
+	// something new, a client acknowledges what came on a stream. They are those of
+	// Belfry's websocket.js, so that the server keeps as much as for browsers.
 	ackBytes = 64 << 10
 	ackEvery = 15 * time.Second
-	// ackStep is how often it is looked for sessions whose time has come.
+	// ackStep is how often sessions are looked for whose time has come.
 	ackStep = 50 * time.Millisecond
 	// goodbye is all that is said in the end.
 	goodbye = `["close",1000,""]` + "\n"

@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// Listener takes what comes over a connection, on the goroutine that reads. It is
-// asked for nothing and must not read itself, but may send. Slices are valid
-// during the call.
+// Listener takes what comes over a connection, on the goroutine that receives. It
+// must not receive itself, but may send. Slices are valid during the call.
 type Listener interface {
-	// Begin and End stand around what one read has brought: a clock is looked at
-	// and a lock taken once for it, and not for each message.
+	// Begin and End are called before and after the messages of one read, so that
+	// a clock is read and a lock taken once for all of them.
 	Begin()
 	End()
 	// Message takes a whole text or binary message.
@@ -41,7 +40,7 @@ func NewConn(raw net.Conn, l Listener, size int) *Conn {
 	return &Conn{raw: raw, listener: l, buf: make([]byte, size)}
 }
 
-// Ready takes the deadline of the opening away and hands on what came early.
+// Ready ends the opening: it takes the deadline away and hands on what came early.
 func (c *Conn) Ready() error {
 	_ = c.raw.SetDeadline(time.Time{})
 	return c.scan()
@@ -111,9 +110,8 @@ func (c *Conn) keep(rest []byte, size int) {
 	c.held = len(rest)
 }
 
-// take hands a frame on, or answers one that is of the WebSocket itself: to a ping
-// with its own payload, to a close with the same code (RFC 6455, section 5.5). A frame
-// of no meaning for a client is passed over.
+// take hands a frame on, or answers it: a ping with its own payload, a close frame
+// with the same code (RFC 6455, section 5.5). Other frames are ignored.
 func (c *Conn) take(f frame) error {
 	switch f.opcode {
 	case opText, opBinary, opContinuation:
@@ -184,16 +182,15 @@ func (c *Conn) Leave(within time.Duration) {
 	_ = c.sendClose([]byte{1000 >> 8, 1000 & 0xff})
 }
 
-// Left reports whether the end of the connection is our own doing: Leave or Drop
-// was called, or a close frame of the server answered.
+// Left reports whether Leave or Drop was called, or a close frame of the server was
+// answered. A connection that ends otherwise was ended by the server.
 func (c *Conn) Left() bool { return c.left.Load() }
 
 // SetDeadline bounds receiving and sending from now on; what is under way, too.
 func (c *Conn) SetDeadline(t time.Time) { _ = c.raw.SetDeadline(t) }
 
-// Drop closes the connection at once and leaves no port waiting behind (TIME_WAIT),
-// of which there would soon be none left to open the next run's from. A second call
-// is harmless.
+// Drop closes the connection at once and leaves no port behind in TIME_WAIT: after a
+// few runs there would be no ports left. A second call is harmless.
 func (c *Conn) Drop() {
 	c.left.Store(true)
 	if tcp, ok := c.raw.(*net.TCPConn); ok {

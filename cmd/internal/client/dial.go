@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// dialWait bounds the opening of one connection, with its handshake and what is
-	// said before [Conn.Ready]: a server that shares the cores with thousands of
-	// clients makes some of them wait for seconds.
+	// dialWait bounds the opening of one connection, until [Conn.Ready]. It is long
+	// because a server that shares the cores with thousands of clients may make some
+	// of them wait for seconds.
 	dialWait = 20 * time.Second
 	// perSource is how many connections are opened from one loopback address,
 	// which has about 28,000 ports to give on Linux, each for a minute longer

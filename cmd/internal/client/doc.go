@@ -1,8 +1,8 @@
 // Package client is the client's side of the wire for programs that open thousands
 // of connections to a server and measure it. It shares the machine with what it
 // measures, so it is made to be cheap: frames are scanned where they were read,
-// nothing is allocated for a message, and a connection has one goroutine, which is
-// its user's.
+// nothing is allocated for a message, and a connection starts no goroutine: its user
+// has one that receives.
 //
 // # The files, in the order in which a connection meets them
 //
@@ -16,6 +16,5 @@
 //	acknowledger.go    says for all sessions over HTTP what they have got
 //	upstream.go        the connections that carry it
 //
-// It knows no protocol: a message is a text, and what is in it is the Listener's
-// affair.
+// It knows no protocol: a message is a text, whose meaning is for the [Listener].
 package client

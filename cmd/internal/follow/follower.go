@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// bufferSize is that of a connection's read buffer in bytes. What a server sends
-	// to somebody who has missed fifty messages is longer, and the buffer grows.
+	// bufferSize is the size of a connection's read buffer in bytes. It grows when
+	// the server sends many missed messages at once.
 	bufferSize = 4 << 10
 	// connectID is the ID of the first command, and subscribeID that of the one for
 	// the first channel; the others follow it.
@@ -135,8 +135,7 @@ func (f *follower) Message(text []byte) {
 	}
 }
 
-// take takes a reply. Whatever is refused ends the follower: it asks for nothing
-// that may be refused.
+// take takes a reply. A refused command is a failure of the whole follower.
 func (f *follower) take(r *centrifuge.Reply) {
 	switch i := int(r.ID) - subscribeID; {
 	case r.Error != nil:
@@ -151,8 +150,8 @@ func (f *follower) take(r *centrifuge.Reply) {
 	}
 }
 
-// answer takes what was recovered, or begins at the server's position. A server
-// that cannot recover has said so: it is told, and nothing is missing.
+// answer takes what was recovered, or begins at the server's position. A server that
+// cannot recover says so, which counts as told and not as missing.
 func (f *follower) answer(c *followed, s *centrifuge.SubscribeResult) {
 	for _, p := range s.Publications {
 		f.note(c, p.Offset)
@@ -169,8 +168,8 @@ func (f *follower) answer(c *followed, s *centrifuge.SubscribeResult) {
 	c.epoch, c.offset = s.Epoch, s.Offset
 }
 
-// push takes a message, or the end of a subscription, which a server declares when
-// it has lost messages of the channel. It is not subscribed to again.
+// push takes a message, or the end of a subscription, by which a server says that it
+// has lost messages. The follower does not subscribe again.
 func (f *follower) push(p *centrifuge.Push) {
 	i := slices.IndexFunc(f.channels, func(c followed) bool { return c.name == p.Channel })
 	switch {

@@ -9,7 +9,7 @@ import (
 // may be copied, and read from any goroutine.
 type clock struct{ zero time.Time }
 
-// now is monotonic.
+// now is the time since the run began, whatever is done to the system's clock.
 func (c clock) now() int64 { return int64(time.Since(c.zero)) }
 
 // sleepUntil sleeps until the clock shows a time, to some tens of microseconds on

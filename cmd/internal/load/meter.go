@@ -12,7 +12,7 @@ type meter struct {
 	end    process.Usage // after the last delivery, while the connections are open
 }
 
-// take measures into one of the three.
+// take measures now, into one of the three.
 func (m *meter) take(at *process.Usage) (err error) {
 	if m.pid != 0 {
 		*at, err = process.Read(m.pid)

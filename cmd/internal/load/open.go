@@ -153,7 +153,7 @@ func (r *run) openSocketPath(publisher int) (path, error) {
 	return newSocketPath(r.subscribers[:r.Channels], r.templates(made), publisher == 0, r.closeCodes), nil
 }
 
-// templates has for each channel what made makes of a message.
+// templates makes one for each channel; made returns what is sent for a message.
 func (r *run) templates(made func(channel, text string) []byte) (all []template) {
 	text := messageText(r.prefix, r.Size)
 	for channel := range r.Channels {

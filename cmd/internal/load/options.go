@@ -31,8 +31,8 @@ const (
 	Centrifuge Protocol = "centrifuge"
 )
 
-// Limits of what can be asked for, all inclusive. They keep a slip of a digit from
-// taking a machine down, and its numbers within what a marker has room for.
+// Limits of what can be asked for, all inclusive. A marker has room for such numbers,
+// and a mistyped digit does not take the machine down.
 const (
 	MaxSubscribers = 1_000_000
 	MaxPublishers  = 1024
@@ -134,7 +134,7 @@ func (o *Options) channelName(i int) string {
 }
 
 // Check returns what cannot be done, in the words of the fields, all at once. Run
-// does the same first; who wants to refuse before anything else asks here.
+// calls it first; a command may call it earlier.
 func (o *Options) Check() error {
 	faults := append(o.outOfRange(), o.contradictions()...)
 	if len(faults) > 0 {
@@ -144,7 +144,7 @@ func (o *Options) Check() error {
 	return err
 }
 
-// outOfRange has what is too little or too much.
+// outOfRange finds numbers beyond their limits.
 func (o *Options) outOfRange() (faults []string) {
 	for _, f := range []struct {
 		name             string
@@ -165,8 +165,8 @@ func (o *Options) outOfRange() (faults []string) {
 	return faults
 }
 
-// contradictions has what does not go together, or is none of what there is to choose
-// from.
+// contradictions finds options that do not go together, and values that are none of
+// the choices.
 func (o *Options) contradictions() (faults []string) {
 	add := func(wrong bool, fault string) {
 		if wrong {

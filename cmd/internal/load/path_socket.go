@@ -17,8 +17,9 @@ type socketPath struct {
 	err         error // the first that a connection could not send
 }
 
-// newSocketPath is told the close codes of connections by closed, at any time. Of
-// several paths over the same connections one counts.
+// newSocketPath publishes over these subscribers, one of each channel. closed returns
+// the close codes of all connections so far. Of several paths over the same
+// subscribers only one counts what they refuse.
 func newSocketPath(subscribers []*subscriber, templates []template, counts bool, closed func() map[int]int) *socketPath {
 	return &socketPath{subscribers: subscribers, templates: templates, counts: counts, closed: closed}
 }
@@ -47,8 +48,7 @@ func (p *socketPath) refused(channel int) uint32 {
 	return p.subscribers[channel].refused.Load()
 }
 
-// reason is known when connections were closed; the protocol's own refusals are
-// only counted.
+// reason is known only when the server has closed connections.
 func (p *socketPath) reason() string {
 	if all := p.closed(); len(all) > 0 {
 		return "the server closed connections" + codes(all)

@@ -8,8 +8,8 @@ import (
 // progressEvery is how often progress is told.
 const progressEvery = 200 * time.Millisecond
 
-// progress tells the user of the package how far a run is. The phases set it, and a
-// goroutine of its own looks at it, so that no phase waits for a slow terminal.
+// progress tells the user of the package how far a run is. The phases set it; another
+// goroutine reads it and calls the user, so that no phase waits for a slow terminal.
 type progress struct {
 	mu   sync.Mutex // guards what follows
 	last Progress

@@ -3,8 +3,7 @@ package load
 import "time"
 
 // evictionWait is how long a connection that stopped reading is read afterwards,
-// to see whether the server has ended it. What the kernels of both sides have kept
-// of it is to be read first.
+// to see whether the server has ended it. What the kernel has kept is read first.
 const evictionWait = 2 * time.Second
 
 // goOn lets those that stopped reading read again. A second call is harmless.

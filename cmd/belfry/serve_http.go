@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+const (
+	// headerWait is how long the head of a request may take: a person who types
+	// a handshake into a shell needs more than a program does. A client that stops
+	// in it costs what one costs between two requests, which has idleWait.
+	headerWait = 30 * time.Second
+	idleWait   = time.Minute
+)
+
+// listen takes the port of everything but policy files.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("the address %s is taken by another program: choose another with --addr, http.addr or BELFRY_HTTP_ADDR", addr)
+	case err != nil:
+		return nil, fmt.Errorf("cannot listen on %s (--addr, http.addr or BELFRY_HTTP_ADDR): %w", addr, err)
+	}
+	return l, nil
+}
+
+// server answers HTTP requests. It has no write timeout, which would end streams:
+// web sets a deadline for each write. net/http logs what clients do wrong, which is
+// for debugging only.
+func (p *program) server() *http.Server {
+	return &http.Server{
+		Handler:           p.web,
+		Protocols:         protocols(),
+		ReadHeaderTimeout: headerWait,
+		IdleTimeout:       idleWait,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// protocols are the versions of HTTP that are spoken. HTTP/2 without TLS is for
+// proxies in front, and begins without an upgrade (RFC 9113, section 3.3).
+func protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
+}
