@@ -10,8 +10,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/gorilla/websocket"
-
 	"belfry/web/fault"
 	"belfry/web/session"
 )
@@ -84,7 +82,7 @@ func parseUpArray(line []byte) (upLine, error) {
 // parseUpClose reads the code of a close, and checks the reason, which says
 // nothing to anybody.
 func parseUpClose(args []any) (upLine, error) {
-	code := float64(websocket.CloseNoStatusReceived)
+	code := float64(codeNone)
 	ok := true
 	if len(args) > 0 {
 		code, ok = args[0].(float64)
@@ -98,11 +96,18 @@ func parseUpClose(args []any) (upLine, error) {
 	return upLine{code: int(code)}, nil
 }
 
+// Codes that a client closes with (RFC 6455, section 7.4.1).
+const (
+	codeNormal    = 1000
+	codeGoingAway = 1001
+	codeNone      = 1005 // it has given none
+)
+
 // mayClose reports whether a client may close with a code: those that a page can
 // give, those that a browser gives, and those of libraries (RFC 6455, section 7.4).
 func mayClose(code int) bool {
 	switch code {
-	case websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseNoStatusReceived:
+	case codeNormal, codeGoingAway, codeNone:
 		return true
 	}
 	return code >= 3000 && code <= 4999
@@ -232,6 +237,6 @@ func (l *Link) handle(line upLine) {
 // refuse ends a session whose client sends more than a message may have.
 func (l *Link) refuse(err error) {
 	if fault.From(err).Kind == fault.TooLarge {
-		l.session.CloseWith(websocket.CloseMessageTooBig, "", false)
+		l.session.CloseWith(session.CodeTooBig, "", false)
 	}
 }

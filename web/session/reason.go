@@ -46,6 +46,6 @@ var codes = [...]struct {
 	Forced:      {1008, "closed by the server"},
 }
 
-// codeTooBig is that of a message over the limit (RFC 6455, section 7.4.1). It is
+// CodeTooBig is that of a message over the limit (RFC 6455, section 7.4.1). It is
 // the transport's, whatever the protocol, as a WebSocket library would send it.
-const codeTooBig = 1009
+const CodeTooBig = 1009

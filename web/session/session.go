@@ -106,7 +106,7 @@ const (
 func (s *Session) Receive(k Kind, data []byte) {
 	switch {
 	case int64(len(data)) > s.registry.limits.Message:
-		s.CloseWith(codeTooBig, "", false)
+		s.CloseWith(CodeTooBig, "", false)
 	case k == Binary:
 		s.protocol.Binary(data)
 	case !utf8.Valid(data):
