@@ -9,8 +9,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/redis/go-redis/v9"
 )
 
 const (
@@ -18,15 +16,17 @@ const (
 	maxMatch = 255 // bytes of a pattern, as of a channel's name
 )
 
-// Check returns a [Faults] with everything in c that is not accepted, or nil.
-func (c Config) Check() error {
+// Check returns a [Faults] with everything in c that is not accepted, or nil. The
+// function says whether the broker can read the URL of a Redis, which no other
+// package knows; its error is not shown, because it may quote a password.
+func (c Config) Check(readRedisURL func(string) error) error {
 	k := checker{from: c.from}
 	k.address("http.addr", c.HTTP.Addr)
 	if c.Policy.Addr != "" {
 		k.address("policy.addr", c.Policy.Addr)
 	}
 	k.grants(c.Policy.Allow)
-	k.redisURL(c.Redis.URL)
+	k.redisURL(c.Redis.URL, readRedisURL)
 	k.apiKey(c.API.Key)
 	k.origins(c.Origins)
 	k.channels(c.Channels)
@@ -46,14 +46,12 @@ func (k *checker) address(key, addr string) {
 // hostname matches an IP address, a name or nothing.
 var hostname = regexp.MustCompile(`^[a-zA-Z0-9._:%-]*$`)
 
-func (k *checker) redisURL(u URL) {
+func (k *checker) redisURL(u URL, read func(string) error) {
 	if u == "" {
 		return
 	}
 	text := u.Reveal()
-	_, err := redis.ParseURL(text)
-	if err != nil || !strings.HasPrefix(text, "redis://") && !strings.HasPrefix(text, "rediss://") {
-		// The library's error may quote a part of the password.
+	if !strings.HasPrefix(text, "redis://") && !strings.HasPrefix(text, "rediss://") || read(text) != nil {
 		k.fault("redis.url", "%v: want redis://[[user]:password@]host[:port][/database][?option=value], rediss:// for TLS; "+
 			"special characters in the password are written as %%XX", u)
 	}

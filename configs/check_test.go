@@ -7,10 +7,17 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 )
 
+// readRedisURL reads a URL as the broker does.
+func readRedisURL(url string) error {
+	_, err := redis.ParseURL(url)
+	return err
+}
+
 func TestDefaultsPass(t *testing.T) {
-	if err := Default().Check(); err != nil {
+	if err := Default().Check(readRedisURL); err != nil {
 		t.Error(err)
 	}
 }
@@ -94,7 +101,7 @@ func TestCheck(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			c := Default()
 			test.change(&c)
-			if diff := cmp.Diff(test.want, texts(t, c.Check())); diff != "" {
+			if diff := cmp.Diff(test.want, texts(t, c.Check(readRedisURL))); diff != "" {
 				t.Errorf("Check -want +got:\n%s", diff)
 			}
 		})
@@ -145,7 +152,7 @@ func TestCheckOrigins(t *testing.T) {
 		t.Run(test.origin, func(t *testing.T) {
 			c := Default()
 			c.Origins = Origins{test.origin}
-			if err := c.Check(); (err == nil) != test.ok {
+			if err := c.Check(readRedisURL); (err == nil) != test.ok {
 				t.Errorf("origin %q: got %v, want accepted: %v", test.origin, err, test.ok)
 			}
 		})
@@ -182,7 +189,7 @@ func TestCheckGrants(t *testing.T) {
 			c := Default()
 			c.Policy.Allow = Grants{{test.domain, Ports(test.ports)}}
 			var got []string
-			if faults, ok := c.Check().(Faults); ok {
+			if faults, ok := c.Check(readRedisURL).(Faults); ok {
 				for _, f := range faults {
 					got = append(got, strings.TrimPrefix(f.Key, "policy.allow[0]."))
 				}
@@ -203,7 +210,7 @@ func TestCheckPlaces(t *testing.T) {
 	}
 	places := func() string {
 		var all []string
-		for _, text := range texts(t, c.Check()) {
+		for _, text := range texts(t, c.Check(readRedisURL)) {
 			place, _, _ := strings.Cut(text, ": ")
 			all = append(all, place)
 		}
@@ -219,12 +226,12 @@ func TestCheckPlaces(t *testing.T) {
 	if got, want := places(), "--addr --origins --origins b.yaml:9 b.yaml:6 BELFRY_LIMITS_MESSAGE"; got != want {
 		t.Errorf("places after flags: got %s, want %s", got, want)
 	}
-	if got := before.Check().Error(); strings.Contains(got, "--") {
+	if got := before.Check(readRedisURL).Error(); strings.Contains(got, "--") {
 		t.Errorf("From changed a copy of the Config: %s", got)
 	}
 	c = Config{}
 	c.From("http.addr", "--addr")
-	if got := c.Check().Error(); !strings.HasPrefix(got, `--addr: http.addr: ""`) {
+	if got := c.Check(readRedisURL).Error(); !strings.HasPrefix(got, `--addr: http.addr: ""`) {
 		t.Errorf("From on a Config that was not loaded: %s", got)
 	}
 }

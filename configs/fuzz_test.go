@@ -30,7 +30,7 @@ func FuzzLoadYAML(f *testing.F) {
 				t.Errorf("fault without a place or a problem: %+v", fault)
 			}
 		}
-		if c.Check() != nil {
+		if c.Check(readRedisURL) != nil {
 			return
 		}
 		printedAgain(t, c)

@@ -165,7 +165,7 @@ func TestLoadFaults(t *testing.T) {
 			if diff := cmp.Diff(test.want, texts(t, err)); diff != "" {
 				t.Errorf("Load(%.200q, %q) -want +got:\n%s", test.file, test.environ, diff)
 			}
-			if err := c.Check(); err != nil {
+			if err := c.Check(readRedisURL); err != nil {
 				t.Errorf("what could be read is at fault too: %v", err)
 			}
 		})

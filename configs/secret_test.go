@@ -103,7 +103,7 @@ func TestFaultsHoldNoSecret(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			c, err := Load(write(t, file), nil)
 			if err == nil {
-				err = c.Check()
+				err = c.Check(readRedisURL)
 			}
 			if err == nil || strings.Contains(strings.Join(texts(t, err), "\n"), secret) {
 				t.Errorf("Load(%q): got %v, want a fault without the secret", file, err)
@@ -113,7 +113,7 @@ func TestFaultsHoldNoSecret(t *testing.T) {
 	for _, variable := range []string{"BELFRY_API_KEY=" + secret + " x", "BELFRY_REDIS_URL=http://:" + secret + "@h", "BELFRY_KEY=" + secret} {
 		c, err := Load("", []string{variable})
 		if err == nil {
-			err = c.Check()
+			err = c.Check(readRedisURL)
 		}
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: got %v, want a fault without the secret", variable, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"belfry/configs"
+	"belfry/hub/redisbroker"
 )
 
 // configFlags are the flags of commands that read the configuration.
@@ -33,7 +34,7 @@ func (f *configFlags) load(environ []string) (configs.Config, error) {
 		config.From("redis.url", "--redis")
 	}
 	var more configs.Faults
-	if errors.As(config.Check(), &more) {
+	if errors.As(config.Check(redisbroker.CheckURL), &more) {
 		faults = append(faults, more...)
 	}
 	if len(faults) > 0 {

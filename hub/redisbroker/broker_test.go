@@ -292,6 +292,9 @@ func TestRedisBadURL(t *testing.T) {
 			if strings.Contains(err.Error(), "s3") || !strings.Contains(err.Error(), "redis://") {
 				t.Errorf("the error is %q, want what is accepted and no password", err)
 			}
+			if checked := redisbroker.CheckURL(url); checked == nil || checked.Error() != err.Error() {
+				t.Errorf("CheckURL says %v, New says %v", checked, err)
+			}
 		})
 	}
 }

@@ -32,12 +32,27 @@ type client struct {
 	logger   *slog.Logger
 }
 
+// CheckURL says whether [New] takes a URL. The error is that of New.
+func CheckURL(url string) error {
+	_, err := parseURL(url)
+	return err
+}
+
+// parseURL reads a URL. The library's error may quote a part of the password.
+func parseURL(url string) (*redis.Options, error) {
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, errors.New("redis URL: redis://[user:password@]host:port[/database] or rediss://… is accepted")
+	}
+	return o, nil
+}
+
 // newClient returns a client that connects when it is asked for something. The
 // error is that of [New].
 func newClient(url, prefix string, logger *slog.Logger) (*client, error) {
-	ro, err := redis.ParseURL(url)
+	ro, err := parseURL(url)
 	if err != nil {
-		return nil, errors.New("redis URL: redis://[user:password@]host:port[/database] or rediss://… is accepted")
+		return nil, err
 	}
 	if strings.ContainsAny(prefix, "{}") {
 		return nil, fmt.Errorf("the prefix %q of keys in Redis has a brace, which only stands around names of channels", prefix)
