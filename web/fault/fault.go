@@ -98,9 +98,9 @@ func From(err error) *Error {
 	case errors.As(err, &public):
 		return public
 	case errors.Is(err, hub.ErrChannelName):
-		return Field("channel", strings.TrimPrefix(err.Error(), hub.ErrChannelName.Error()+": "))
+		return Field("channel", strings.TrimPrefix(unwrapped(err, hub.ErrChannelName), hub.ErrChannelName.Error()+": "))
 	case errors.Is(err, hub.ErrUnknownChannel):
-		return New(UnknownChannel, err.Error())
+		return New(UnknownChannel, unwrapped(err, hub.ErrUnknownChannel))
 	case errors.As(err, &refusal):
 		return New(Unavailable, refusal.Reason+"; nothing was done, try again")
 	case errors.Is(err, hub.ErrUnanswered):
@@ -109,4 +109,11 @@ func From(err error) *Error {
 		return errAway
 	}
 	return errInternal
+}
+
+// unwrapped is the text of an error from the one of the hub on. What was wrapped
+// around that is for the log.
+func unwrapped(err, inner error) string {
+	text := err.Error()
+	return text[max(0, strings.Index(text, inner.Error())):]
 }

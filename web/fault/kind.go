@@ -28,7 +28,7 @@ const (
 	Ended                         // the session or node that was named is no more
 	TooMany                       // too much at once
 	Unrecoverable                 // what was missed cannot be had
-	Application                   // an error of the site's own, with its own code
+	Application                   // an error of the site's own, with its own code; the last kind
 )
 
 // kinds has what a kind means over HTTP. The code is the one of Centrifugo's
