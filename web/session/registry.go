@@ -7,18 +7,14 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"belfry/hub"
 	"belfry/web/access"
 	"belfry/web/fault"
 )
 
-// pingInterval is how often a session is pinged. A session that has not answered
-// by the next ping is closed, or by the one after it.
-const pingInterval = PingSeconds * time.Second
-
-// PingSeconds is how often a session is pinged.
+// PingSeconds is how often a session is pinged. One that has not answered by the
+// next ping is closed, or by the one after it.
 const PingSeconds = 25
 
 // ErrDraining refuses clients because the node is going down.
