@@ -13,20 +13,26 @@ type replyError struct {
 }
 
 // errorCodes are those of the Centrifuge protocol (centrifugal/centrifuge,
-// errors.go).
-var errorCodes = map[fault.Kind]int{
+// errors.go), for every kind but Application, which brings its own. Clients take a
+// reply with the code 0 for no error.
+var errorCodes = [...]int{
 	fault.Internal:          100,
 	fault.Unavailable:       100,
 	fault.NotServing:        100,
 	fault.Unauthorized:      101,
 	fault.UnknownChannel:    102,
 	fault.Denied:            103,
+	fault.Foreign:           103,
+	fault.NotFound:          104,
+	fault.WrongMethod:       104,
 	fault.UnknownMethod:     104,
 	fault.AlreadySubscribed: 105,
 	fault.Limit:             106,
 	fault.TooLarge:          106,
 	fault.BadRequest:        107,
+	fault.Upgrade:           107,
 	fault.NotAvailable:      108,
+	fault.Ended:             108,
 	fault.TooMany:           111,
 	fault.Unrecoverable:     112,
 }
