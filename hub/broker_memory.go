@@ -21,6 +21,13 @@ type MemoryBroker struct {
 	channels map[string]*memoryChannel
 }
 
+var _ interface {
+	Broker
+	HistoryStore
+	PresenceStore
+	Signaler
+} = (*MemoryBroker)(nil)
+
 // memoryChannel is what the broker remembers of a channel.
 type memoryChannel struct {
 	mu       sync.Mutex // held while a message is accepted and handed over, for the order

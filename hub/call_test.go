@@ -3,8 +3,9 @@ package hub_test
 import (
 	"context"
 	"errors"
-	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"belfry/hub"
@@ -22,35 +23,44 @@ func startWith(t *testing.T, b hub.Broker, prepare func(*hub.Hub)) *hub.Hub {
 
 // More calls than a node takes are not answered, and it goes on with those it has.
 func TestCallsOverTheLimit(t *testing.T) {
-	release := make(chan struct{})
-	h := startWith(t, hub.NewMemoryBroker(), func(h *hub.Hub) {
-		h.HandleCall("wait", func(ctx context.Context, _ []byte) ([]byte, error) {
-			select {
-			case <-release:
-			case <-ctx.Done():
-			}
-			return nil, nil
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		h := startWith(t, hub.NewMemoryBroker(), func(h *hub.Hub) {
+			h.HandleCall("wait", func(ctx context.Context, _ []byte) ([]byte, error) {
+				select {
+				case <-release:
+				case <-ctx.Done():
+				}
+				return nil, nil
+			})
 		})
+		var answered, refused atomic.Int64
+		for range 1500 {
+			go func() { // ends with the call
+				_, err := h.CallAll(t.Context(), "wait", nil)
+				if err == nil {
+					answered.Add(1)
+				} else if errors.Is(err, hub.ErrNoAnswer) {
+					refused.Add(1)
+				}
+			}()
+		}
+		synctest.Wait() // until all have called
+		if answered.Load()+refused.Load() > 0 {
+			t.Errorf("%d calls have been answered and %d not, and nobody has done so", answered.Load(), refused.Load())
+		}
+		close(release)
+		synctest.Wait()
+		if n := answered.Load(); n != 1024 {
+			t.Errorf("%d calls were answered, want 1024", n)
+		}
+		if _, err := h.CallAll(t.Context(), "wait", nil); err != nil {
+			t.Errorf("when the others are over: %v", err)
+		}
+		time.Sleep(time.Second) // as long as the rest wait
+		synctest.Wait()
+		if n := refused.Load(); n != 476 {
+			t.Errorf("%d calls were not answered, want 476", n)
+		}
 	})
-	var mu sync.Mutex
-	answered, refused := 0, 0
-	var calling sync.WaitGroup
-	for range 1500 {
-		calling.Go(func() {
-			_, err := h.CallAll(t.Context(), "wait", nil)
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				answered++
-			} else if errors.Is(err, hub.ErrNoAnswer) {
-				refused++
-			}
-		})
-	}
-	time.Sleep(300 * time.Millisecond) // until all have called
-	close(release)
-	calling.Wait()
-	if answered != 1024 || refused != 476 {
-		t.Errorf("%d calls were answered and %d not, want 1024 and 476", answered, refused)
-	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // keeping are rules with a history that holds a whole test.
-var keeping = hub.Rules{{Match: "*", ServerPublish: true, History: hub.History{Size: 10_000, TTL: time.Minute}}}
+var keeping = hub.Rules{{Match: "*", ServerPublish: true, History: hub.History{Size: 10_000, TTL: time.Hour}}}
 
 // deaf is a broker that keeps messages and brings none, while told to, counts how
 // often it is asked for positions, and cannot tell that of the channel untold.

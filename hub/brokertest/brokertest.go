@@ -29,7 +29,8 @@ import (
 type Setup struct {
 	// Place makes a place where nodes meet, and of which no other check knows: a
 	// server of its own, for example. It returns what makes the parts of one more
-	// node in that place. Rules and Logger are set by the check.
+	// node in that place. Rules and CallWait are set by the check. Checks measure
+	// nothing: give a broker all the time that a busy machine may need.
 	Place func(t *testing.T) (node func(t *testing.T) hub.Options)
 	// Alone says that a place has one node at most, as with the memory broker.
 	// That one stands for all then.
@@ -81,7 +82,7 @@ func (s Setup) distinct(t *testing.T, n int, rules hub.Rules, prepare func(i int
 	}
 	for i := range n {
 		o := node(t)
-		o.Rules = fit(t, o, rules)
+		o.Rules, o.CallWait = fit(t, o, rules), hubtest.Patience
 		h := hub.New(o)
 		if prepare != nil {
 			needSignals(t, o)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"belfry/hub"
+	"belfry/hub/hubtest"
 )
 
 var callChecks = []check{
@@ -24,26 +25,28 @@ var callChecks = []check{
 	{"context ends", checkCallContextEnds},
 }
 
-// answering makes three nodes that answer calls; only the last does so slowly.
+// answering makes three nodes that answer calls; only the last does not answer some
+// before the test ends.
 func answering(t *testing.T, s Setup) []*hub.Hub {
 	t.Helper()
-	last := 2
+	last, over := 2, make(chan struct{})
 	if s.Alone {
 		last = 0
 	}
-	return s.distinct(t, 3, nil, func(i int, h *hub.Hub) {
+	hubs := s.distinct(t, 3, nil, func(i int, h *hub.Hub) {
 		h.HandleCall("echo", func(_ context.Context, data []byte) ([]byte, error) { return data, nil })
 		h.HandleCall("fail", func(context.Context, []byte) ([]byte, error) { return nil, errors.New("no such session") })
 		h.HandleCall("fail silently", func(context.Context, []byte) ([]byte, error) { return nil, errors.New("") })
 		h.HandleCall("big", func(context.Context, []byte) ([]byte, error) { return make([]byte, 1<<20), nil })
-		h.HandleCall("slow", func(ctx context.Context, data []byte) ([]byte, error) {
+		h.HandleCall("slow", func(_ context.Context, data []byte) ([]byte, error) {
 			if i == last {
-				<-ctx.Done()
-				time.Sleep(100 * time.Millisecond)
+				<-over
 			}
 			return data, nil
 		})
 	})
+	t.Cleanup(func() { close(over) }) // before the nodes stop, which wait for their answers
+	return hubs
 }
 
 // answersOf is what each node has answered.
@@ -92,12 +95,12 @@ func checkCallOne(t *testing.T, s Setup) {
 	}
 }
 
+// A node that does not exist is not waited for.
 func checkCallNobody(t *testing.T, s Setup) {
 	hubs := answering(t, s)
 	for _, node := range []string{"nobody", "", "*", "s"} {
-		start := time.Now()
-		if got, err := hubs[0].Call(t.Context(), node, "echo", nil); !errors.Is(err, hub.ErrNoAnswer) || time.Since(start) > 500*time.Millisecond {
-			t.Errorf("Call to node %q = %q, %v after %s; want ErrNoAnswer at once", node, got, err, time.Since(start))
+		if got, err := hubs[0].Call(t.Context(), node, "echo", nil); !errors.Is(err, hub.ErrNoNode) {
+			t.Errorf("Call to node %q = %q, %v; want ErrNoNode", node, got, err)
 		}
 	}
 	if _, err := hubs[0].CallAll(t.Context(), "", nil); err == nil {
@@ -124,17 +127,23 @@ func checkCallFails(t *testing.T, s Setup) {
 	}
 }
 
-// One node that is slow keeps nobody from hearing the others.
+// One node that is slow keeps nobody from hearing the others, once the caller has
+// waited long enough for them.
 func checkCallSlow(t *testing.T, s Setup) {
 	hubs := answering(t, s)
-	start := time.Now()
-	answers, err := hubs[0].CallAll(t.Context(), "slow", []byte("x"))
-	if d := time.Since(start); !errors.Is(err, hub.ErrNoAnswer) || d < time.Second || d > 2*time.Second {
-		t.Errorf("CallAll = %v after %s; want ErrNoAnswer after a second", err, d)
+	want := fromAll(hubs[:len(hubs)-1], "x")
+	for wait := 100 * time.Millisecond; wait < hubtest.Patience; wait *= 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		answers, err := hubs[0].CallAll(ctx, "slow", []byte("x"))
+		cancel()
+		if !errors.Is(err, hub.ErrNoAnswer) && !errors.Is(err, hub.ErrUnavailable) {
+			t.Fatalf("CallAll = %v, %v; want an error that says that not all have answered", answersOf(answers), err)
+		}
+		if maps.Equal(answersOf(answers), want) {
+			return
+		}
 	}
-	if !maps.Equal(answersOf(answers), fromAll(hubs[:len(hubs)-1], "x")) {
-		t.Errorf("answers are %v, want those of all but the slow one", answersOf(answers))
-	}
+	t.Errorf("never came the answers of all but the slow one, %v", want)
 }
 
 func checkCallTooLarge(t *testing.T, s Setup) {
@@ -160,13 +169,14 @@ func checkCallsAtOnce(t *testing.T, s Setup) {
 	calling.Wait()
 }
 
+// Who calls waits no longer than its context, however long nodes may take.
 func checkCallContextEnds(t *testing.T, s Setup) {
 	hubs := answering(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	start := time.Now()
 	_, err := hubs[0].Call(ctx, hubs[len(hubs)-1].Node(), "slow", nil)
-	if !errors.Is(err, hub.ErrNoAnswer) || !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 800*time.Millisecond {
-		t.Errorf("Call = %v after %s, want that nobody answered before the context ended", err, time.Since(start))
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > hubtest.Soon {
+		t.Errorf("Call = %v after %s, want that the context ended", err, time.Since(start))
 	}
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // remembering are rules with a history of ten messages for every channel.
-var remembering = hub.Rules{{Match: "*", ServerPublish: true, History: hub.History{Size: 10, TTL: time.Minute}}}
+var remembering = hub.Rules{{Match: "*", ServerPublish: true, History: hub.History{Size: 10, TTL: time.Hour}}}
 
 var historyChecks = []check{
 	{"positions", checkPositions},
@@ -187,7 +187,7 @@ func checkMadeUpPosition(t *testing.T, s Setup) {
 // Subscribers come back at random positions while many publish: what they miss
 // and what comes live has no hole and nothing twice.
 func checkBusyRecovery(t *testing.T, s Setup) {
-	rules := hub.Rules{{Match: "*", History: hub.History{Size: 5000, TTL: time.Minute}}}
+	rules := hub.Rules{{Match: "*", History: hub.History{Size: 5000, TTL: time.Hour}}}
 	hubs := s.nodes(t, 2, rules)
 	first := hubtest.PublishNumbers(t, hubs[0], "chat", 1, 1)
 	var done atomic.Bool

@@ -9,6 +9,10 @@ import (
 // fails; how soon a thing comes on a busy machine says nothing about it.
 const Patience = time.Minute
 
+// Soon is how long what has a deadline of a few seconds may take on a machine that
+// is busy with something else. A deadline that is not kept at all takes longer.
+const Soon = 20 * time.Second
+
 // Eventually waits until the condition holds, and fails the test when it does
 // not within the time. The last argument says what was waited for.
 func Eventually(t testing.TB, within time.Duration, condition func() bool, what string) {
@@ -17,5 +21,13 @@ func Eventually(t testing.TB, within time.Duration, condition func() bool, what 
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %s: %s", within, what)
 		}
+	}
+}
+
+// waitFor waits for a condition as long as tests are patient. What is checked
+// afterwards tells what is wrong.
+func waitFor(condition func() bool) {
+	for deadline := time.Now().Add(Patience); !condition() && time.Now().Before(deadline); {
+		time.Sleep(2 * time.Millisecond)
 	}
 }

@@ -19,10 +19,10 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// reportLeaks gives goroutines two seconds to end and prints those that do not.
+// reportLeaks gives goroutines some time to end and prints those that do not.
 func reportLeaks() int {
 	left := leaks()
-	for deadline := time.Now().Add(2 * time.Second); len(left) > 0 && time.Now().Before(deadline); left = leaks() {
+	for deadline := time.Now().Add(Soon); len(left) > 0 && time.Now().Before(deadline); left = leaks() {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if len(left) == 0 {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"belfry/hub"
 )
@@ -73,13 +72,5 @@ func WantPresent(t testing.TB, h *hub.Hub, channel, want string, users int) {
 	stats, err := h.PresenceStats(context.Background(), channel)
 	if n := len(strings.Fields(want)); err != nil || stats != (hub.PresenceStats{Clients: n, Users: users}) {
 		t.Errorf("the stats of %q are %+v, %v; want %d clients and %d users", channel, stats, err, n, users)
-	}
-}
-
-// waitFor waits for a condition as long as tests are patient. What is checked
-// afterwards tells what is wrong.
-func waitFor(condition func() bool) {
-	for deadline := time.Now().Add(Patience); !condition() && time.Now().Before(deadline); {
-		time.Sleep(2 * time.Millisecond)
 	}
 }

@@ -9,3 +9,4 @@ import (
 
 func pauseProcess(*os.Process) error  { return errors.ErrUnsupported }
 func resumeProcess(*os.Process) error { return errors.ErrUnsupported }
+func isPaused(*os.Process) bool       { return false }

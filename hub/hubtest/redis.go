@@ -64,7 +64,7 @@ func (r *RedisServer) Start(args ...string) {
 		return
 	}
 	r.run(args)
-	for deadline := time.Now().Add(10 * time.Second); !r.answers(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(Patience); !r.answers(); time.Sleep(5 * time.Millisecond) {
 		if r.hasEnded() || time.Now().After(deadline) {
 			r.Stop()
 			r.t.Fatalf("redis-server does not answer on %s; it said:\n%s", r.Addr(), r.output)
@@ -126,12 +126,13 @@ func (r *RedisServer) Stop() {
 }
 
 // Pause stops the server in its tracks (SIGSTOP): connections stay open and
-// nobody answers.
+// nobody answers from the moment that it returns.
 func (r *RedisServer) Pause() {
 	r.t.Helper()
 	if err := pauseProcess(r.process); err != nil {
 		r.t.Fatalf("pause redis-server: %v", err)
 	}
+	Eventually(r.t, Patience, func() bool { return isPaused(r.process) }, "redis-server has stopped")
 }
 
 // Resume lets a paused server go on.

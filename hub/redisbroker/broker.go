@@ -3,29 +3,10 @@ package redisbroker
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
-	"time"
 
 	"belfry/hub"
 )
-
-// Options say which Redis carries the messages. Every node of a cluster
-// needs the same.
-type Options struct {
-	// URL is redis:// or rediss:// (TLS) with user, password, host, port and
-	// database, as [redis.ParseURL] reads it.
-	URL string
-	// Prefix stands before every key and Pub/Sub channel, and has no braces.
-	// Empty: "belfry:". A database other than 0 is added to it, because to Redis
-	// the databases share their Pub/Sub channels.
-	Prefix string
-	// PresenceTTL is when the clients of a node that died without a word are
-	// forgotten at the latest; at least a second. Zero: DefaultPresenceTTL.
-	PresenceTTL time.Duration
-	// Logger hears of Redis going and coming. Nil: discards.
-	Logger *slog.Logger
-}
 
 // Broker is the broker of several nodes: messages travel by Redis Pub/Sub, over
 // one connection for each node. It is a [hub.Broker], and a [hub.HistoryStore],
@@ -39,10 +20,17 @@ type Broker struct {
 	*listener  // Subscribe, Unsubscribe, Signal
 }
 
+var _ interface {
+	hub.Broker
+	hub.HistoryStore
+	hub.PresenceStore
+	hub.Signaler
+} = (*Broker)(nil)
+
 // New returns a broker that connects when it runs. The error says what URL and
 // prefix are accepted, and does not show the URL given, because of the password.
 func New(o Options) (*Broker, error) {
-	c, err := newClient(o.URL, o.Prefix, o.Logger)
+	c, err := newClient(o)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +65,7 @@ func (b *Broker) Ready(ctx context.Context) error {
 	if err := b.refusals.err(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
 	return unavailable("ping", b.redis.Ping(ctx).Err())
 }

@@ -12,16 +12,15 @@ import (
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
-	"belfry/hub/redisbroker"
 )
 
 // echoing is a node that answers calls with what it is asked.
 func echoing(t *testing.T, url string) *hub.Hub {
 	t.Helper()
-	h := hub.New(hub.Options{Broker: redisBroker(t, redisbroker.Options{URL: url})})
+	h := hub.New(hub.Options{Broker: redisBroker(t, patient(url))})
 	h.HandleCall("echo", func(_ context.Context, data []byte) ([]byte, error) { return data, nil })
 	hubtest.RunHub(t, h)
-	waitReady(t, h, hubtest.Patience)
+	waitReady(t, h)
 	return h
 }
 
@@ -31,10 +30,10 @@ func TestForeignSignals(t *testing.T) {
 	r := hubtest.Redis(t)
 	var log lockedBuffer
 	h, _ := hubtest.Run(t, hub.Options{
-		Broker: redisBroker(t, redisbroker.Options{URL: r.URL()}),
+		Broker: redisBroker(t, patient(r.URL())), CallWait: hubtest.Patience,
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
-	waitReady(t, h, hubtest.Patience)
+	waitReady(t, h)
 	for _, junk := range []any{"", "hello", "null", "[]", "5", `{"from":"x"}`, `{"call":1}`, `{"from":1,"call":1}`, "{}", "\x01d\xff", bytes.Repeat([]byte(" "), 1<<20+1)} {
 		for _, topic := range []string{"belfry:nodes", "belfry:node:" + h.Node()} {
 			redisSays(t, r, "PUBLISH", topic, junk)

@@ -14,10 +14,6 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// brokerTimeout bounds every question to Redis, so that a publisher hears
-// within two seconds that it is away.
-const brokerTimeout = 1500 * time.Millisecond
-
 // errCluster is why a Redis of a cluster cannot be used: leases and what is kept under
 // them are in slots of their own, so that nobody would be present, and channels whose
 // slots another node has would fail.
@@ -27,6 +23,7 @@ var errCluster = errors.New("Redis is in cluster mode")
 // of things there, and what it refuses. It is safe for several goroutines.
 type client struct {
 	redis    *redis.Client
+	timeout  time.Duration // of every question
 	keys     keys
 	refusals *refusals
 	logger   *slog.Logger
@@ -49,24 +46,29 @@ func parseURL(url string) (*redis.Options, error) {
 
 // newClient returns a client that connects when it is asked for something. The
 // error is that of [New].
-func newClient(url, prefix string, logger *slog.Logger) (*client, error) {
-	ro, err := parseURL(url)
+func newClient(o Options) (*client, error) {
+	ro, err := parseURL(o.URL)
 	if err != nil {
 		return nil, err
 	}
-	if strings.ContainsAny(prefix, "{}") {
-		return nil, fmt.Errorf("the prefix %q of keys in Redis has a brace, which only stands around names of channels", prefix)
+	if strings.ContainsAny(o.Prefix, "{}") {
+		return nil, fmt.Errorf("the prefix %q of keys in Redis has a brace, which only stands around names of channels", o.Prefix)
 	}
-	ro.DialTimeout, ro.ReadTimeout, ro.WriteTimeout, ro.PoolTimeout = brokerTimeout, brokerTimeout, brokerTimeout, brokerTimeout
+	timeout := cmp.Or(o.Timeout, DefaultTimeout)
+	ro.DialTimeout, ro.ReadTimeout, ro.WriteTimeout, ro.PoolTimeout = timeout, timeout, timeout, timeout
 	ro.ContextTimeoutEnabled = true
 	ro.MaxRetries = -1 // a publish that timed out may have been done: repeating is for the publisher
 	ro.DialerRetries = 1
 	// Otherwise go-redis may move a connection without telling.
 	ro.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	logger := o.Logger
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	c := &client{redis: redis.NewClient(ro), keys: keys{cmp.Or(prefix, "belfry:")}, refusals: newRefusals(logger), logger: logger}
+	c := &client{
+		redis: redis.NewClient(ro), timeout: timeout, keys: keys{cmp.Or(o.Prefix, "belfry:")},
+		refusals: newRefusals(logger), logger: logger,
+	}
 	if ro.DB != 0 {
 		c.keys.prefix += strconv.Itoa(ro.DB) + ":"
 	}

@@ -100,7 +100,7 @@ func TestRedisDamageAmongOthers(t *testing.T) {
 			proxy.Refuse(false)
 			other.Want(t, "1")
 			hubtest.Eventually(t, hubtest.Patience, func() bool { return damaged.Losses() == 1 }, "the subscriber of the damaged channel is told")
-			wantAlive(t, publisher, "chat", damaged.Recorder, hubtest.Patience)
+			wantAlive(t, publisher, "chat", damaged.Recorder)
 		})
 	}
 }
@@ -181,10 +181,7 @@ func TestRedisOlderThanThePublisherHasSeen(t *testing.T) {
 // attached returns a broker whose messages go nowhere.
 func attached(t *testing.T, url string) *redisbroker.Broker {
 	t.Helper()
-	b, err := redisbroker.New(redisbroker.Options{URL: url})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := redisBroker(t, patient(url))
 	hubtest.Run(t, hub.Options{Broker: b})
 	hubtest.Eventually(t, hubtest.Patience, func() bool { return b.Ready(t.Context()) == nil }, "the broker is ready")
 	return b

@@ -22,7 +22,7 @@ type histories struct{ *client }
 
 // Positions implements [hub.HistoryStore], in one round trip.
 func (h *histories) Positions(ctx context.Context, channels []string, seen []hub.Position) ([]hub.Position, error) {
-	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
 	replies := make([]*redis.Cmd, len(channels))
 	// The error is also that of the first reply that has one.
@@ -81,7 +81,7 @@ func parseTime(text string) (time.Time, error) {
 // between, nobody knows to which epoch they belong. A transaction would not do,
 // because Redis refuses to queue anything when it is out of memory.
 func (h *histories) History(ctx context.Context, channel string, o hub.HistoryOptions) (hub.HistoryResult, error) {
-	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
 	var before, after *redis.Cmd
 	var entries *redis.XMessageSliceCmd
@@ -179,7 +179,7 @@ func parseEntry(e redis.XMessage, epoch string) (m *hub.Message, at time.Time, e
 
 // RemoveHistory implements [hub.HistoryStore].
 func (h *histories) RemoveHistory(ctx context.Context, channel string) error {
-	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
 	return unavailable("remove history of "+channel, h.redis.Del(ctx, h.keys.stream(channel)).Err())
 }

@@ -181,7 +181,7 @@ func (w *interests) disconnect() {
 
 // Subscribe implements [hub.Broker].
 func (l *listener) Subscribe(ctx context.Context, channel string) error {
-	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	confirmed := l.wanted.want(channel)
 	if confirmed == nil {

@@ -19,12 +19,14 @@ const (
 	// the leases of others. When Redis was away the others could not renew them,
 	// and have this time to come back.
 	calm = 2 * time.Second
-	// farewell bounds what a node does about its presence when it stops.
-	farewell = time.Second
 )
 
 // errLeaseGone is what a batch meets whose lease Redis does not know.
 var errLeaseGone = errors.New("the lease of this node is gone")
+
+// farewell bounds what a node does about its presence when it stops: a second, when
+// the timeout is the default.
+func (p *presence) farewell() time.Duration { return p.timeout * 2 / 3 }
 
 // leaseLength and renewEvery leave an eighth of the time to live for others to
 // take the members out: they look as often as they renew.
@@ -138,7 +140,7 @@ type leaseReply struct {
 }
 
 func (k *keeper) askLease(ctx context.Context, next string) (leaseReply, error) {
-	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
 	end := 0
 	if !k.since.IsZero() && time.Since(k.since) >= calm {
@@ -216,7 +218,7 @@ func (k *keeper) send(ctx context.Context) error {
 // sendBatch returns the first error that is a reason to stop, after it has settled
 // each change.
 func (k *keeper) sendBatch(ctx context.Context, changes []change) (first error) {
-	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
 	replies := make([]*redis.Cmd, len(changes))
 	err := k.scripted(ctx, memberScript, func(p redis.Pipeliner) {
@@ -277,7 +279,7 @@ func (k *keeper) tell(ctx context.Context, p redis.Pipeliner, c change) *redis.C
 // retire tells Redis what is left to tell, and ends the lease. Members that are
 // still there, because their sessions were cut off, are taken out.
 func (k *keeper) retire() {
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	ctx, cancel := context.WithTimeout(context.Background(), k.farewell())
 	defer cancel()
 	if k.lease == "" {
 		return

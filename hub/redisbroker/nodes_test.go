@@ -19,16 +19,27 @@ import (
 var lines = hubtest.Lines{}
 
 // keeping are rules with a history that holds a whole test.
-var keeping = hub.Rules{{Match: "*", ServerPublish: true, History: hub.History{Size: 10_000, TTL: time.Minute}}}
+var keeping = hub.Rules{{Match: "*", ServerPublish: true, History: hub.History{Size: 10_000, TTL: time.Hour}}}
+
+// patient are options with which a Redis that is slow, because the machine is, is not
+// taken for away. Tests in which it hangs have those without.
+func patient(url string) redisbroker.Options {
+	return redisbroker.Options{URL: url, Timeout: hubtest.Patience}
+}
 
 // redisNode runs a hub on a Redis URL, which need not answer.
 func redisNode(t *testing.T, url string) (h *hub.Hub, stop func()) {
 	t.Helper()
-	b, err := redisbroker.New(redisbroker.Options{URL: url})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return hubtest.Run(t, hub.Options{Broker: b})
+	return hubtest.Run(t, hub.Options{Broker: redisBroker(t, patient(url))})
+}
+
+// impatientHub runs a hub that takes a Redis which hangs for away as soon as any does,
+// and waits until it is ready.
+func impatientHub(t *testing.T, url string, rules hub.Rules) *hub.Hub {
+	t.Helper()
+	h, _ := hubtest.Run(t, hub.Options{Broker: redisBroker(t, redisbroker.Options{URL: url}), Rules: rules})
+	waitReady(t, h)
+	return h
 }
 
 // redisNodes runs the hubs of n nodes on one Redis and waits until they are
@@ -40,14 +51,14 @@ func redisNodes(t *testing.T, r *hubtest.RedisServer, n int) (hubs []*hub.Hub, s
 		hubs, stop = append(hubs, h), append(stop, end)
 	}
 	for _, h := range hubs {
-		waitReady(t, h, hubtest.Patience)
+		waitReady(t, h)
 	}
 	return hubs, stop
 }
 
-func waitReady(t *testing.T, h *hub.Hub, within time.Duration) {
+func waitReady(t testing.TB, h *hub.Hub) {
 	t.Helper()
-	hubtest.Eventually(t, within, func() bool { return h.Ready(context.Background()) == nil }, "the hub is ready")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return h.Ready(context.Background()) == nil }, "the hub is ready")
 }
 
 func redisHub(t testing.TB, r *hubtest.RedisServer, rules hub.Rules) *hub.Hub {
@@ -64,16 +75,13 @@ func redisHubAt(t testing.TB, url string, rules hub.Rules) *hub.Hub {
 // brokerHub is redisHubAt, with the broker.
 func brokerHub(t testing.TB, url string, rules hub.Rules) (*hub.Hub, *redisbroker.Broker) {
 	t.Helper()
-	b, err := redisbroker.New(redisbroker.Options{URL: url})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := redisBroker(t, patient(url))
 	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: rules})
-	hubtest.Eventually(t, hubtest.Patience, func() bool { return h.Ready(t.Context()) == nil }, "the broker is ready")
+	waitReady(t, h)
 	return h, b
 }
 
-func redisBroker(t *testing.T, o redisbroker.Options) *redisbroker.Broker {
+func redisBroker(t testing.TB, o redisbroker.Options) *redisbroker.Broker {
 	t.Helper()
 	b, err := redisbroker.New(o)
 	if err != nil {
@@ -85,12 +93,12 @@ func redisBroker(t *testing.T, o redisbroker.Options) *redisbroker.Broker {
 // publishErr publishes what is not expected to be accepted.
 func publishErr(h *hub.Hub, key string) error { return hubtest.TryPublish(h, "chat", "x", key) }
 
-// wantAlive checks that within the time whatever is published to a channel
-// arrives at its subscriber again.
-func wantAlive(t *testing.T, h *hub.Hub, channel string, r *hubtest.Recorder, within time.Duration) {
+// wantAlive checks that what is published to a channel arrives at its subscriber
+// again.
+func wantAlive(t *testing.T, h *hub.Hub, channel string, r *hubtest.Recorder) {
 	t.Helper()
 	before := r.Len()
-	hubtest.Eventually(t, within, func() bool {
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
 		_ = hubtest.TryPublish(h, channel, "alive", "")
 		return r.Len() > before
 	}, channel+" is live again")
@@ -108,18 +116,16 @@ func redisSays(t testing.TB, r *hubtest.RedisServer, args ...any) string {
 	return fmt.Sprint(answer)
 }
 
-// wantForward checks, on a machine that may be busy, that the date did not stop
-// and struck no second twice.
+// wantForward checks that the date goes on, and has struck no second twice. How late
+// a tick may be is no question to a machine that is busy.
 func wantForward(t *testing.T, date *hubtest.Recorder) {
 	t.Helper()
+	date.Wait(t, date.Len()+2)
 	ticks := date.Messages()
-	for i := 1; i < len(ticks); i++ {
-		if d := ticks[i].Tick - ticks[i-1].Tick; d < 1 || d > 3 {
-			t.Errorf("%s: %s follows %s", date.ID(), ticks[i].Data, ticks[i-1].Data)
+	for i, m := range ticks {
+		if i > 0 && m.Tick <= ticks[i-1].Tick || m.Time != m.Tick*1000 {
+			t.Errorf("%s: of %q the tick %d is of %d, at %d", date.ID(), date.Data(), i, m.Tick, m.Time)
 		}
-	}
-	if n := len(ticks); n == 0 || time.Now().Unix()-ticks[n-1].Tick > 3 {
-		t.Errorf("%s: the date stopped at %q", date.ID(), date.Data())
 	}
 }
 

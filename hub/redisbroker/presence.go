@@ -47,7 +47,7 @@ func newPresence(c *client, ttl time.Duration, connected func() bool) *presence 
 
 // Join implements [hub.PresenceStore]. Many joins at once share a round trip.
 func (p *presence) Join(ctx context.Context, channel string, c hub.ClientInfo) error {
-	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	done := p.members.join(channel, c)
 	if done == nil {
@@ -112,7 +112,7 @@ func (p *presence) PresenceStats(ctx context.Context, channel string) (hub.Prese
 
 // underLeases reads a hash of each lease.
 func (p *presence) underLeases(ctx context.Context, operation string, key func(lease string) string) ([]map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	leases, err := p.redis.ZRange(ctx, p.keys.leases(), 0, -1).Result()
 	if err != nil {

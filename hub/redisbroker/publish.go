@@ -15,11 +15,11 @@ import (
 type publisher struct {
 	*client
 	lanes *lanes
-	wait  time.Duration // how long a publisher waits: brokerTimeout, but in tests that hold publishes back
+	wait  time.Duration // how long a publisher waits: the timeout, but in tests that hold publishes back
 }
 
 func newPublisher(c *client) *publisher {
-	return &publisher{client: c, lanes: newLanes(c.redis), wait: brokerTimeout}
+	return &publisher{client: c, lanes: newLanes(c.redis), wait: c.timeout}
 }
 
 // Publish implements [hub.Broker]. Publishes that are in flight at the same time

@@ -18,12 +18,6 @@ import (
 const (
 	// retryEvery is how long a node waits between tries to reach Redis.
 	retryEvery = 250 * time.Millisecond
-	// silence is how long the Pub/Sub connection may be quiet before Redis is
-	// asked whether it is still there, and silenceLimit when it is given up.
-	// The largest message has to arrive within the limit: 1 MiB in three
-	// seconds is 3 Mbit/s.
-	silence      = time.Second
-	silenceLimit = 3 * time.Second
 	// subscribeBatch is how many channels one SUBSCRIBE names.
 	subscribeBatch = 500
 )
@@ -78,7 +72,7 @@ func (l *listener) listen(ctx context.Context) (connected bool, err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return l.ask(ctx, ps) })
 	g.Go(func() error { return l.receive(ctx, ps, &w) })
-	g.Go(func() error { return watch(ctx, ps, &w) })
+	g.Go(func() error { return l.watch(ctx, ps, &w) })
 	g.Go(func() error { <-ctx.Done(); return ps.Close() }) // ends a receive under way
 	err = g.Wait()
 	l.wanted.disconnect()
@@ -161,8 +155,11 @@ func (l *listener) receive(ctx context.Context, ps *redis.PubSub, w *waiting) er
 	}
 }
 
-// watch pings a connection that is quiet, and gives up one that stays quiet.
-func watch(ctx context.Context, ps *redis.PubSub, w *waiting) error {
+// watch pings a connection that is quiet, and gives up one that stays quiet: by the
+// default timeout after one second and after three. The largest message has to arrive
+// within the limit: 1 MiB in three seconds is 3 Mbit/s.
+func (l *listener) watch(ctx context.Context, ps *redis.PubSub, w *waiting) error {
+	silence, limit := l.timeout*2/3, 2*l.timeout
 	tick := time.NewTicker(silence / 2)
 	defer tick.Stop()
 	for {
@@ -172,8 +169,8 @@ func watch(ctx context.Context, ps *redis.PubSub, w *waiting) error {
 		case <-tick.C:
 		}
 		switch d := w.long(); {
-		case d > silenceLimit:
-			return fmt.Errorf("nothing came for %s, not even answers to pings", silenceLimit)
+		case d > limit:
+			return fmt.Errorf("nothing came for %s, not even answers to pings", limit)
 		case d > silence:
 			if err := ps.Ping(ctx); err != nil {
 				return fmt.Errorf("ping: %w", err)

@@ -73,7 +73,7 @@ func (p *presence) reap(ctx context.Context, lease string) error {
 // reapSome reports whether the lease has ended; otherwise there is nothing to take
 // out.
 func (p *presence) reapSome(ctx context.Context, lease string, channels []string) (taken int, ended bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	head := joinLeaveHead(hub.KindLeave)
 	replies := make([]*redis.Cmd, len(channels))

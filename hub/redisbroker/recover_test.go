@@ -7,7 +7,6 @@ import (
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
-	"belfry/hub/redisbroker"
 )
 
 // A client comes from a node that has heard more than this one, whose way to
@@ -44,11 +43,5 @@ func TestRecoverAheadOfTheNode(t *testing.T) {
 func linkedHub(t *testing.T, r *hubtest.RedisServer) (*hub.Hub, *hubtest.Proxy) {
 	t.Helper()
 	link := hubtest.NewProxy(t, r.Addr())
-	b, err := redisbroker.New(redisbroker.Options{URL: "redis://" + link.Addr()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: keeping})
-	hubtest.Eventually(t, hubtest.Patience, func() bool { return h.Ready(t.Context()) == nil }, "the broker is ready")
-	return h, link
+	return redisHubAt(t, "redis://"+link.Addr(), keeping), link
 }

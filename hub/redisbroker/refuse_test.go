@@ -103,7 +103,7 @@ func TestRedisEmptyAndOutOfMemory(t *testing.T) {
 	l.Want(t, "before")
 	r.Stop()
 	r.Start("--maxmemory", "1")
-	waitReady(t, h, hubtest.Patience)
+	waitReady(t, h)
 	_, err := h.Subscribe(t.Context(), "other", hubtest.NewRecorder("late"), lines, hub.SubscribeOptions{Recover: &before})
 	if !errors.Is(err, hub.ErrUnavailable) {
 		t.Errorf("recovery: %v, want an ErrUnavailable", err)

@@ -9,7 +9,7 @@ import (
 
 // Signal implements [hub.Signaler]. A node without a Pub/Sub connection is not reached.
 func (l *listener) Signal(ctx context.Context, node string, data []byte) (reached int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	topic := l.keys.allNodes()
 	if node != "" {
@@ -28,7 +28,7 @@ func (l *listener) hearNodes(ctx context.Context, ps *redis.PubSub) error {
 		return fmt.Errorf("subscribe to signals: %w", err)
 	}
 	for confirmed := 0; confirmed < len(topics); {
-		reply, err := ps.ReceiveTimeout(ctx, brokerTimeout)
+		reply, err := ps.ReceiveTimeout(ctx, l.timeout)
 		if err != nil {
 			return fmt.Errorf("subscribe to signals: %w", err)
 		}

@@ -63,7 +63,7 @@ func TestRedisTLS(t *testing.T) {
 
 	t.Run("works", func(t *testing.T) {
 		h, _ := redisNode(t, url+"?skip_verify=true")
-		waitReady(t, h, hubtest.Patience)
+		waitReady(t, h)
 		r := hubtest.Listen(t, h, "chat", "r")
 		hubtest.Publish(t, h, "chat", "1")
 		r.Want(t, "1")

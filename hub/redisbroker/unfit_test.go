@@ -5,10 +5,10 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
-	"belfry/hub/redisbroker"
 )
 
 // clusterOfOne is a Redis in cluster mode that has every slot.
@@ -22,13 +22,14 @@ func clusterOfOne(t *testing.T) *hubtest.RedisServer {
 	return r
 }
 
-// loggedNode is a node whose log can be read, and whose presence is renewed four
+// loggedNode is a node whose log can be read, and whose presence is renewed eight
 // times a second.
 func loggedNode(t *testing.T, url string) (*hub.Hub, *lockedBuffer) {
 	t.Helper()
 	log := new(lockedBuffer)
-	b := redisBroker(t, redisbroker.Options{URL: url, PresenceTTL: 1, Logger: slog.New(slog.NewTextHandler(log, nil))})
-	h, _ := hubtest.Run(t, hub.Options{Broker: b})
+	o := patient(url)
+	o.PresenceTTL, o.Logger = time.Second, slog.New(slog.NewTextHandler(log, nil))
+	h, _ := hubtest.Run(t, hub.Options{Broker: redisBroker(t, o)})
 	return h, log
 }
 
@@ -79,7 +80,7 @@ func TestClusterModeIsTold(t *testing.T) {
 // Nothing but presence needs more than one.
 func TestChannelsInClusterMode(t *testing.T) {
 	t.Parallel()
-	b := redisBroker(t, redisbroker.Options{URL: clusterOfOne(t).URL()})
+	b := redisBroker(t, patient(clusterOfOne(t).URL()))
 	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: keeping})
 	wantNotReady(t, h, "cluster mode")
 	for _, name := range []string{"chat", "}", "}chat", "{}", "}{", "{}chat", "}{chat}", "{chat", "chat}", "ch}a{t", "7d"} {
@@ -107,7 +108,7 @@ func TestMissingRightsAreTold(t *testing.T) {
 	wantNotReady(t, h, "NOPERM")
 	hubtest.Eventually(t, hubtest.Patience, func() bool { return strings.Contains(log.String(), "NOPERM") }, "the new reason is told")
 	redisSays(t, r, "ACL", "SETUSER", "bell", "+evalsha")
-	waitReady(t, h, hubtest.Patience)
+	waitReady(t, h)
 	hubtest.Enter(t, h, "chat", hubtest.Client("anna"))
 	hubtest.WantPresent(t, h, "chat", "anna", 1)
 }
@@ -121,5 +122,5 @@ func TestForeignLeasesAreTold(t *testing.T) {
 	wantNotReady(t, h, "WRONGTYPE")
 	wantLogged(t, log, "WRONGTYPE", "leases of the presence")
 	redisSays(t, r, "DEL", "belfry:leases")
-	waitReady(t, h, hubtest.Patience)
+	waitReady(t, h)
 }
