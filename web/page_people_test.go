@@ -65,10 +65,10 @@ func (p *tab) waitForPeople(names ...string) {
 	p.waitForText("#chat-present", fmt.Sprintf("%d present", len(names)))
 }
 
-// comings returns the lines that tell who has joined and left.
-func (p *tab) comings() string {
+// joins returns the lines that tell who has joined and left.
+func (p *tab) joins() string {
 	p.Helper()
-	return p.eval(`[...document.querySelectorAll("#chat-log .coming .text")].map(e => e.textContent.trim()).join("|")`)
+	return p.eval(`[...document.querySelectorAll("#chat-log .joins .text")].map(e => e.textContent.trim()).join("|")`)
 }
 
 func testPagePeople(t *testing.T, browser context.Context) {
@@ -84,14 +84,14 @@ func testPagePeople(t *testing.T, browser context.Context) {
 	bob.rename("Grace")
 	ada.waitForPeople("Ada (you)", "Bob", "Grace")
 	bob.waitForPeople("Grace (you)", "Ada", "Bob")
-	ada.waitForText("#chat-log .coming", "Grace")
-	if got := ada.comings(); strings.Contains(got, "left") {
+	ada.waitForText("#chat-log .joins", "Grace")
+	if got := ada.joins(); strings.Contains(got, "left") {
 		t.Errorf("a change of name reads as leaving: %q", got)
 	}
 	ada.say("Ada", "a line between")
 	leave()
 	ada.waitForPeople("Ada (you)", "Grace")
-	ada.waitForText("#chat-log .coming", "Bob left.")
+	ada.waitForText("#chat-log .joins", "Bob left.")
 
 	guest := regexp.MustCompile(`^guest-[0-9a-z]{5}$`)
 	for _, nameless := range []string{`null`, `{}`, `{"name":" \u200b\u3164 "}`, `{"name":42}`, `[]`} {
@@ -151,7 +151,7 @@ func testPagePeopleRestart(t *testing.T, browser context.Context) {
 	joinChat(t, b, `{"name":"Eve"}`)
 	ada.waitForPeople("Ada (you)", "Bob", "Eve")
 	bob.waitForPeople("Bob (you)", "Ada", "Eve")
-	before := ada.comings()
+	before := ada.joins()
 
 	b.stop()
 	ada.waitFor(`document.getElementById("chat-people").dataset.stale === "true"`)
@@ -163,12 +163,12 @@ func testPagePeopleRestart(t *testing.T, browser context.Context) {
 	bob.waitForPeople("Bob (you)", "Ada")
 	joinChat(t, again, `{"name":"Eve"}`)
 	ada.waitForPeople("Ada (you)", "Bob", "Eve")
-	if got := ada.comings(); got != before {
+	if got := ada.joins(); got != before {
 		t.Errorf("those who come back are told of: got %q, before %q", got, before)
 	}
 	joinChat(t, again, `{"name":"Kim"}`)
 	ada.waitForPeople("Ada (you)", "Bob", "Eve", "Kim")
-	ada.waitForText("#chat-log .coming", "Kim joined.")
+	ada.waitForText("#chat-log .joins", "Kim joined.")
 }
 
 // testPageUntold has a chat without presence.

@@ -134,7 +134,7 @@ func testPageHostile(t *testing.T, browser context.Context) {
 		if got := page.text("#chat-log .said .text"); got != text {
 			t.Errorf("text: got %q, want %q", got, text)
 		}
-		page.waitForText("#chat-log .coming", "<img src=x onerror=window.ran=8>")
+		page.waitForText("#chat-log .joins", "<img src=x onerror=window.ran=8>")
 		if got := page.eval(`document.querySelectorAll("main img, main b, .chat svg, main script").length`); got != "0" {
 			t.Errorf("%s elements came out of messages, want 0", got)
 		}

@@ -1,7 +1,7 @@
 // Who is in the chat: the list over it, the count beside its heading, and a quiet
 // line where somebody joins, leaves or takes another name.
 
-import { Comings } from './comings.js';
+import { Joins } from './joins.js';
 import { element } from './lines.js';
 import { memberName, nameTag } from './names.js';
 
@@ -47,7 +47,7 @@ function changes(before, after, self) {
 export class People {
   #belfry;
   #channel;
-  #comings;
+  #joins;
   #list = find('chat-people');
   #more = element('li', 'more');
 
@@ -61,11 +61,11 @@ export class People {
   #since = 0; // when the first change came that is not shown yet
   #counting = null; // timer of the count alone
 
-  /** @param {Lines} lines the log that tells of comings and goings */
+  /** @param {Lines} lines the log that tells of joins and leaves */
   constructor(belfry, channel, lines) {
     this.#belfry = belfry;
     this.#channel = channel;
-    this.#comings = new Comings(lines);
+    this.#joins = new Joins(lines);
     belfry.on('state', ({ state }) => state === 'disconnected' && this.#lost());
     new ResizeObserver(() => this.#fit()).observe(this.#list);
   }
@@ -98,7 +98,7 @@ export class People {
     const { joined, left, renamed } = changes(before, this.#names, this.#belfry.client);
     if (this.#anew) this.#awaitReturns(left);
     else if (Math.max(before.size, this.#names.size) <= TOLD_UP_TO) {
-      this.#comings.tell({ joined: joined.filter(name => !this.#isBack(name)), left, renamed });
+      this.#joins.tell({ joined: joined.filter(name => !this.#isBack(name)), left, renamed });
     }
     this.#anew = false;
     this.#show();

@@ -1,4 +1,4 @@
-// Comings and goings as a line of the log: one line for as long as nobody speaks,
+// Joins and leaves as a line of the log: one line for as long as nobody speaks,
 // which changes and goes away again when all that it says is undone.
 
 import { element, timeCell } from './lines.js';
@@ -21,7 +21,7 @@ function enumerate(names) {
   return parts.flatMap((part, index) => [index === 0 ? '' : index === parts.length - 1 ? ' and ' : ', ', part]);
 }
 
-export class Comings {
+export class Joins {
   #lines;
   #line = null;
   #joined = []; // names
@@ -67,7 +67,7 @@ export class Comings {
     text.append(...words);
     const cells = [timeCell(new Date()), text];
     if (this.#line) this.#lines.change(this.#line, ...cells);
-    else this.#line = this.#lines.add('note coming', ...cells);
+    else this.#line = this.#lines.add('note joins', ...cells);
   }
 
   #sentences() {
