@@ -19,21 +19,21 @@ import (
 	"belfry/hub/hubtest"
 )
 
-// viaClient is a client over HTTP that never waits for ever: it opens a session,
+// linkClient is a client over HTTP that never waits for ever: it opens a session,
 // goes on with another request when one ends, and counts lines.
-type viaClient struct {
+type linkClient struct {
 	t    testing.TB
 	http *http.Client
 	base func() string // where the next request goes
 	path string
-	via  string
+	via  string // a word of the query; see vias
 
-	opened  chan struct{} // closed when the session has its name
-	heard   chan string   // texts of messages
-	ended   chan viaEnd   // holds how the session ended
-	got     atomic.Uint64 // counted lines
-	pings   atomic.Int64
-	carried atomic.Int64 // requests that carried the session
+	opened   chan struct{} // closed when the session has its name
+	heard    chan string   // texts of messages
+	ended    chan linkEnd  // holds how the session ended
+	got      atomic.Uint64 // counted lines
+	pings    atomic.Int64
+	requests atomic.Int64 // that carried the session
 
 	name string // of the session; set before opened is closed
 	once sync.Once
@@ -41,23 +41,23 @@ type viaClient struct {
 	said uint64 // number of the last line sent; for the goroutine that says things
 }
 
-// viaEnd is a close line, or the status that a request was refused with.
-type viaEnd struct {
+// linkEnd is a close line, or the status that a request was refused with.
+type linkEnd struct {
 	code   int
 	reason string
 	status int
 }
 
-// via opens a session over HTTP.
-func (s *testServer) via(t testing.TB, via, path string) *viaClient {
+// openLink opens a session over HTTP. Via is what the query says: how it hears.
+func (s *testServer) openLink(t testing.TB, via, path string) *linkClient {
 	t.Helper()
-	return openVia(t, s.client, func() string { return s.URL }, via, path)
+	return openLink(t, s.client, func() string { return s.URL }, via, path)
 }
 
-func openVia(t testing.TB, client *http.Client, base func() string, via, path string) *viaClient {
+func openLink(t testing.TB, client *http.Client, base func() string, via, path string) *linkClient {
 	t.Helper()
-	c := &viaClient{t: t, http: client, base: base, path: path, via: via,
-		opened: make(chan struct{}), heard: make(chan string, 10_000), ended: make(chan viaEnd, 1)}
+	c := &linkClient{t: t, http: client, base: base, path: path, via: via,
+		opened: make(chan struct{}), heard: make(chan string, 10_000), ended: make(chan linkEnd, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); c.run(ctx) }()
@@ -73,10 +73,10 @@ func openVia(t testing.TB, client *http.Client, base func() string, via, path st
 }
 
 // run makes requests until the session ends.
-func (c *viaClient) run(ctx context.Context) {
+func (c *linkClient) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		end, err := c.request(ctx)
-		if end != (viaEnd{}) {
+		if end != (linkEnd{}) {
 			c.ended <- end
 			return
 		}
@@ -87,8 +87,8 @@ func (c *viaClient) run(ctx context.Context) {
 }
 
 // request makes one request that carries the session, and reads it to its end.
-func (c *viaClient) request(ctx context.Context) (viaEnd, error) {
-	c.carried.Add(1)
+func (c *linkClient) request(ctx context.Context) (linkEnd, error) {
+	c.requests.Add(1)
 	method, query := http.MethodPost, url.Values{"via": {c.via}}
 	if c.via == "events" {
 		method = http.MethodGet
@@ -99,26 +99,26 @@ func (c *viaClient) request(ctx context.Context) (viaEnd, error) {
 	}
 	r, err := http.NewRequestWithContext(ctx, method, c.base()+c.path+"?"+query.Encode(), nil)
 	if err != nil {
-		return viaEnd{}, err
+		return linkEnd{}, err
 	}
 	response, err := c.http.Do(r)
 	if err != nil {
-		return viaEnd{}, err
+		return linkEnd{}, err
 	}
 	defer response.Body.Close()
 	if isTemporary(response.StatusCode) {
-		return viaEnd{}, errors.New(response.Status)
+		return linkEnd{}, errors.New(response.Status)
 	}
 	if response.StatusCode != http.StatusOK {
-		return viaEnd{status: response.StatusCode}, nil
+		return linkEnd{status: response.StatusCode}, nil
 	}
 	in := bufio.NewReader(response.Body)
 	for {
 		line, err := in.ReadString('\n')
 		if err != nil {
-			return viaEnd{}, err // what came of a line that was cut comes again
+			return linkEnd{}, err // what came of a line that was cut comes again
 		}
-		if end := c.line(line); end != (viaEnd{}) {
+		if end := c.line(line); end != (linkEnd{}) {
 			return end, nil
 		}
 	}
@@ -131,7 +131,7 @@ func isTemporary(status int) bool {
 }
 
 // line takes one line.
-func (c *viaClient) line(line string) (end viaEnd) {
+func (c *linkClient) line(line string) (end linkEnd) {
 	line = strings.TrimSuffix(line, "\n")
 	if c.via == "events" {
 		if line == "" || line[0] == ':' {
@@ -158,7 +158,7 @@ func (c *viaClient) line(line string) (end viaEnd) {
 		}
 	case "close":
 		c.got.Add(1)
-		return viaEnd{code: int(parts[1].(float64)), reason: parts[2].(string)}
+		return linkEnd{code: int(parts[1].(float64)), reason: parts[2].(string)}
 	case "ping":
 		c.pings.Add(1)
 	case "pad":
@@ -169,7 +169,7 @@ func (c *viaClient) line(line string) (end viaEnd) {
 }
 
 // hear returns the next message.
-func (c *viaClient) hear() string {
+func (c *linkClient) hear() string {
 	c.t.Helper()
 	select {
 	case text := <-c.heard:
@@ -192,7 +192,7 @@ func (c *viaClient) hear() string {
 }
 
 // hearUntil skips messages until one is wanted.
-func (c *viaClient) hearUntil(wanted func(string) bool) string {
+func (c *linkClient) hearUntil(wanted func(string) bool) string {
 	c.t.Helper()
 	for range 100 {
 		if text := c.hear(); wanted(text) {
@@ -204,7 +204,7 @@ func (c *viaClient) hearUntil(wanted func(string) bool) string {
 }
 
 // end returns how the session ended, once it has.
-func (c *viaClient) end() viaEnd {
+func (c *linkClient) end() linkEnd {
 	c.t.Helper()
 	select {
 	case e := <-c.ended:
@@ -212,11 +212,11 @@ func (c *viaClient) end() viaEnd {
 	case <-time.After(hubtest.Patience):
 		c.t.Fatal("the session does not end")
 	}
-	return viaEnd{}
+	return linkEnd{}
 }
 
 // say sends texts as one batch and repeats it until all of them are taken.
-func (c *viaClient) say(texts ...string) {
+func (c *linkClient) say(texts ...string) {
 	c.t.Helper()
 	var lines []string
 	for _, text := range texts {
@@ -226,7 +226,7 @@ func (c *viaClient) say(texts ...string) {
 	c.sayLines(lines...)
 }
 
-func (c *viaClient) sayLines(lines ...string) {
+func (c *linkClient) sayLines(lines ...string) {
 	c.t.Helper()
 	last := c.said + uint64(len(lines))
 	for deadline := time.Now().Add(hubtest.Patience); c.said < last; {
@@ -247,7 +247,7 @@ func (c *viaClient) sayLines(lines ...string) {
 }
 
 // post makes one request with lines. The status is 0 when there was no answer.
-func (c *viaClient) post(first uint64, body string) (status int, got uint64) {
+func (c *linkClient) post(first uint64, body string) (status int, got uint64) {
 	c.t.Helper()
 	status, answer := c.postRaw(first, body)
 	if status == http.StatusOK {
@@ -260,7 +260,7 @@ func (c *viaClient) post(first uint64, body string) (status int, got uint64) {
 	return status, got
 }
 
-func (c *viaClient) postRaw(first uint64, body string) (status int, answer string) {
+func (c *linkClient) postRaw(first uint64, body string) (status int, answer string) {
 	c.t.Helper()
 	query := url.Values{"via": {"send"}, "session": {c.name}, "first": {fmt.Sprint(first)}, "got": {fmt.Sprint(c.got.Load())}}
 	response, err := c.http.Post(c.base()+c.path+"?"+query.Encode(), "text/plain", strings.NewReader(body))

@@ -12,79 +12,63 @@ import (
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
-	"belfry/hub/redisbroker"
 	"belfry/web"
 )
 
-// TestViaCuts sends a thousand messages each way while every connection is cut
+// TestCarryCuts sends a thousand messages each way while every connection is cut
 // again and again: all arrive, once, in order.
-func TestViaCuts(t *testing.T) {
+func TestCarryCuts(t *testing.T) {
 	eachVia(t, func(t *testing.T, s *testServer, via string) {
 		proxy := hubtest.NewProxy(t, s.Listener.Addr().String())
-		c := openVia(t, s.client, func() string { return "http://" + proxy.Addr() }, via, "/ws/chat")
+		c := openLink(t, s.client, func() string { return "http://" + proxy.Addr() }, via, "/ws/chat")
 		cuts := exchange(t, s, c, 30*time.Millisecond, func() int { return proxy.Cut() })
-		t.Logf("%d cuts, %d requests that carried the session", cuts, c.carried.Load())
+		t.Logf("%d cuts, %d requests that carried the session", cuts, c.requests.Load())
 		if cuts < 5 {
 			t.Errorf("only %d cuts", cuts)
 		}
 	})
 }
 
-// TestViaAnyNode sends a thousand messages each way between three nodes, each
+// TestCarryAnyNode sends a thousand messages each way between three nodes, each
 // request to another: all arrive, once, in order.
-func TestViaAnyNode(t *testing.T) {
+func TestCarryAnyNode(t *testing.T) {
 	t.Parallel()
 	for _, via := range vias {
 		t.Run(via, func(t *testing.T) {
 			t.Parallel()
-			testAnyNode(t, via, newTown().broker)
+			testAnyNode(t, via, newMembers(3))
 		})
 	}
 }
 
-// TestViaAnyNodeRedis does the same with a real Redis between the nodes.
-func TestViaAnyNodeRedis(t *testing.T) {
+// TestCarryAnyNodeRedis does the same with a real Redis between the nodes.
+func TestCarryAnyNodeRedis(t *testing.T) {
 	t.Parallel()
-	redis := hubtest.Redis(t)
 	for _, via := range vias {
-		t.Run(via, func(t *testing.T) {
-			testAnyNode(t, via, func() hub.Broker {
-				b, err := redisbroker.New(redisbroker.Options{URL: redis.URL()})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return b
-			})
-		})
+		t.Run(via, func(t *testing.T) { testAnyNode(t, via, redisBrokers(t, 3)) })
 	}
 }
 
-// TestViaAnyNodeLarge has large messages travel between nodes, which takes
+// TestCarryAnyNodeLarge has large messages travel between nodes, which takes
 // several calls.
-func TestViaAnyNodeLarge(t *testing.T) {
+func TestCarryAnyNodeLarge(t *testing.T) {
 	t.Parallel()
-	w := newTown()
-	node := func() *testServer {
-		return newTestServer(t, func(o *web.Options) {
-			o.Hub = hub.New(hub.Options{Broker: w.broker()})
-			o.Limits.Message = 900 << 10
-		})
-	}
-	mine, other := node(), node()
+	nodes := newCluster(t, newMembers(2), func(o *web.Options) { o.Limits.Message = 900 << 10 })
+	mine, other := nodes[0], nodes[1]
 	text := strings.Repeat("é", 300<<10)
 	for _, via := range vias {
 		t.Run(via, func(t *testing.T) {
 			channel := "chat-" + via
-			name := mine.beginVia(t, via, "/ws/"+channel, "").open()
+			name := mine.beginLink(t, via, "/ws/"+channel, "").open()
 			native := mine.dial(t, "/ws/"+channel) // hears after the others
 			mine.publish(t, channel, fmt.Sprintf("%q", text))
 			native.hear()
-			far := other.beginVia(t, via, "/ws/"+channel, "&session="+name)
+			far := other.beginLink(t, via, "/ws/"+channel, "&session="+name)
 			if via != "poll" {
 				far.wants(`["ping"]`)
 			}
 			far.wants(`["m","` + text + `"]`)
-			c := openVia(t, http.DefaultClient, swap(mine.URL, other.URL), via, "/ws/"+channel)
+			c := openLink(t, http.DefaultClient, swap(mine.URL, other.URL), via, "/ws/"+channel)
 			c.say("small", text)
 			if got := c.hear() + c.hear(); got != "small"+text {
 				t.Errorf("heard %d bytes of its own", len(got))
@@ -107,57 +91,48 @@ func swap(urls ...string) func() string {
 	return func() string { return urls[int(n.Add(1)-1)%len(urls)] }
 }
 
-// TestViaOwnerLeaves ends a session at its node, seen from another, and then asks
+// TestCarryOwnerLeaves ends a session at its node, seen from another, and then asks
 // a node that leaves for a session of another.
-func TestViaOwnerLeaves(t *testing.T) {
+func TestCarryOwnerLeaves(t *testing.T) {
 	t.Parallel()
-	w := newTown()
-	node := func() *testServer {
-		return newTestServer(t, func(o *web.Options) { o.Hub = hub.New(hub.Options{Broker: w.broker()}) })
-	}
-	mine, other, third := node(), node(), node()
-	name := mine.beginVia(t, "poll", "/ws/chat", "").open()
-	stays := third.beginVia(t, "poll", "/ws/chat", "").open()
-	far := other.beginVia(t, "stream", "/ws/chat", "&session="+name)
+	nodes := newCluster(t, newMembers(3))
+	mine, other, third := nodes[0], nodes[1], nodes[2]
+	name := mine.beginLink(t, "poll", "/ws/chat", "").open()
+	stays := third.beginLink(t, "poll", "/ws/chat", "").open()
+	far := other.beginLink(t, "stream", "/ws/chat", "&session="+name)
 	far.wants(`["ping"]`)
 	if err := mine.web.Shutdown(t.Context()); err != nil {
 		t.Errorf("shutdown: %v", err)
 	}
 	far.wants(`["close",1001,"server is going down, come back"]`)
 	far.wantsEnd()
-	waits := other.beginVia(t, "stream", "/ws/chat", "&session="+stays)
+	waits := other.beginLink(t, "stream", "/ws/chat", "&session="+stays)
 	waits.wants(`["ping"]`)
 	if err := other.web.Shutdown(t.Context()); err != nil {
 		t.Errorf("shutdown: %v", err)
 	}
 	waits.wantsEnd() // and its client asks another node
-	again := third.beginVia(t, "stream", "/ws/chat", "&session="+stays)
+	again := third.beginLink(t, "stream", "/ws/chat", "&session="+stays)
 	again.wants(`["ping"]`)
 }
 
 // testAnyNode runs over nodes with the given brokers.
-func testAnyNode(t *testing.T, via string, broker func() hub.Broker) {
+func testAnyNode(t *testing.T, via string, brokers []hub.Broker) {
 	t.Helper()
-	var nodes []*testServer
-	for range 3 {
-		nodes = append(nodes, newTestServer(t, func(o *web.Options) { o.Hub = hub.New(hub.Options{Broker: broker()}) }))
-	}
-	for _, n := range nodes {
-		hubtest.Eventually(t, hubtest.Patience, func() bool { return n.hub.Ready(t.Context()) == nil }, "the node is ready")
-	}
+	nodes := newCluster(t, brokers)
 	var proxies []*hubtest.Proxy
 	for _, n := range nodes {
 		proxies = append(proxies, hubtest.NewProxy(t, n.Listener.Addr().String()))
 	}
 	base := swap("http://"+proxies[0].Addr(), "http://"+proxies[1].Addr(), "http://"+proxies[2].Addr())
-	c := openVia(t, httpClient(t, "HTTP/1.1"), base, via, "/ws/chat")
+	c := openLink(t, httpClient(t, "HTTP/1.1"), base, via, "/ws/chat")
 	cuts := exchange(t, nodes[0], c, 60*time.Millisecond, func() (n int) {
 		for _, p := range proxies {
 			n += p.Cut()
 		}
 		return n
 	})
-	t.Logf("%d cuts, %d requests that carried the session", cuts, c.carried.Load())
+	t.Logf("%d cuts, %d requests that carried the session", cuts, c.requests.Load())
 	c.say("quit")
 	c.sayLines(`["close",1000,""]`)
 	if e := c.end(); e.code != 1000 {
@@ -168,7 +143,7 @@ func testAnyNode(t *testing.T, via string, broker func() hub.Broker) {
 // exchange has a client say a thousand messages and a backend publish as many,
 // while a function cuts connections, at least once in a hundred of them. It wants
 // the client and a WebSocket beside it to hear all of them in order.
-func exchange(t *testing.T, s *testServer, c *viaClient, every time.Duration, cut func() int) int {
+func exchange(t *testing.T, s *testServer, c *linkClient, every time.Duration, cut func() int) int {
 	t.Helper()
 	const n = 1000
 	var cuts atomic.Int64

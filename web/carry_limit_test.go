@@ -11,9 +11,9 @@ import (
 	"belfry/web"
 )
 
-// TestViaDeafClientIsEvicted has clients that do not read, or read and do not
+// TestCarryDeafClientIsEvicted has clients that do not read, or read and do not
 // acknowledge. They are evicted at their bound, while another misses nothing.
-func TestViaDeafClientIsEvicted(t *testing.T) {
+func TestCarryDeafClientIsEvicted(t *testing.T) {
 	t.Parallel()
 	const buffer, slack, size = 256 << 10, 128 << 10, 50 << 10
 	text := strings.Repeat("x", size)
@@ -25,11 +25,11 @@ func TestViaDeafClientIsEvicted(t *testing.T) {
 			var name string
 			switch kind {
 			case "away":
-				name = s.beginVia(t, "poll", "/ws/news", "").open()
+				name = s.beginLink(t, "poll", "/ws/news", "").open()
 			case "deaf stream":
 				fmt.Fprintf(s.dialDeaf(t), "GET /ws/news?via=events HTTP/1.1\r\nHost: x\r\n\r\n")
 			default:
-				r := s.beginVia(t, "stream", "/ws/news", "")
+				r := s.beginLink(t, "stream", "/ws/news", "")
 				name = r.open()
 				defer func() {
 					for err := error(nil); err == nil; {
@@ -47,7 +47,7 @@ func TestViaDeafClientIsEvicted(t *testing.T) {
 				t.Errorf("%d evicted after %d messages of 50 KiB, want 1 after %d to %d", s.web.NumEvicted(), sent, buffer/size, most)
 			}
 			if kind == "away" {
-				s.beginVia(t, "poll", "/ws/news", "&session="+name).wants(`["close",1008,"too slow: the buffer limit (limits.buffer) is reached"]`)
+				s.beginLink(t, "poll", "/ws/news", "&session="+name).wants(`["close",1008,"too slow: the buffer limit (limits.buffer) is reached"]`)
 			}
 			s.publish(t, "news", `"after"`)
 			if got := native.hear(); got != "after" {
@@ -57,12 +57,12 @@ func TestViaDeafClientIsEvicted(t *testing.T) {
 	}
 }
 
-// TestViaAcknowledge has a client that is far more behind than its bound, and
+// TestCarryAcknowledge has a client that is far more behind than its bound, and
 // acknowledges on the way.
-func TestViaAcknowledge(t *testing.T) {
+func TestCarryAcknowledge(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, func(o *web.Options) { o.Limits.Buffer = 64 << 10 })
-	c := s.via(t, "stream", "/ws/news")
+	c := s.openLink(t, "stream", "/ws/news")
 	text := strings.Repeat("x", 30<<10)
 	for i := range 100 {
 		s.publish(t, "news", fmt.Sprintf("%q", text))
@@ -76,12 +76,12 @@ func TestViaAcknowledge(t *testing.T) {
 	}
 }
 
-// TestViaOneLargeMessage is larger than the bound, and comes all the same.
-func TestViaOneLargeMessage(t *testing.T) {
+// TestCarryOneLargeMessage is larger than the bound, and comes all the same.
+func TestCarryOneLargeMessage(t *testing.T) {
 	t.Parallel()
 	for _, via := range vias {
 		s := newTestServer(t, func(o *web.Options) { o.Limits.Buffer = 64 << 10 })
-		c := s.via(t, via, "/ws/news")
+		c := s.openLink(t, via, "/ws/news")
 		text := strings.Repeat("x", 900<<10)
 		s.publish(t, "news", fmt.Sprintf("%q", text))
 		if got := c.hear(); got != text {
@@ -90,9 +90,9 @@ func TestViaOneLargeMessage(t *testing.T) {
 	}
 }
 
-// TestViaAcknowledgedUnread has a client that acknowledges what it has not read. It
+// TestCarryAcknowledgedUnread has a client that acknowledges what it has not read. It
 // is cut off, or what it does not read would gather without bound.
-func TestViaAcknowledgedUnread(t *testing.T) {
+func TestCarryAcknowledgedUnread(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *web.Server, h *hub.Hub) {
 		in := openStream(t, s, "/ws/chat?via=events", true)
 		name := strings.Split(in.line(), `"`)[3]

@@ -63,9 +63,9 @@ type pipeAddr struct{}
 func (pipeAddr) Network() string { return "pipe" }
 func (pipeAddr) String() string  { return "pipe" }
 
-// TestViaQuietHTTP2 keeps a stream open on which nothing but pings goes out: a
+// TestCarryQuietHTTP2 keeps a stream open on which nothing but pings goes out: a
 // deadline for writing that passes resets a stream of HTTP/2, written to or not.
-func TestViaQuietHTTP2(t *testing.T) {
+func TestCarryQuietHTTP2(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *web.Server, _ *hub.Hub) {
 		server := servePipes(t, s)
 		p := new(http.Protocols)

@@ -42,8 +42,8 @@ func newDebugServer(t *testing.T) *testServer {
 	return s
 }
 
-// viaRequest is one request that carries a session, read by hand.
-type viaRequest struct {
+// linkRequest is one request that carries a session, read by hand.
+type linkRequest struct {
 	t      testing.TB
 	via    string
 	in     *bufio.Reader
@@ -69,20 +69,22 @@ func (s *testServer) begin(t testing.TB, method, target string, body io.Reader) 
 	return response
 }
 
-func (s *testServer) beginVia(t testing.TB, via, path, query string) *viaRequest {
+// beginLink makes a request that carries a session: a new one, or the one that the
+// query names.
+func (s *testServer) beginLink(t testing.TB, via, path, query string) *linkRequest {
 	t.Helper()
 	method := http.MethodPost
 	if via == "events" {
 		method = http.MethodGet
 	}
 	response := s.begin(t, method, path+"?via="+via+query, nil)
-	return &viaRequest{t, via, bufio.NewReader(response.Body), response.Body.Close}
+	return &linkRequest{t, via, bufio.NewReader(response.Body), response.Body.Close}
 }
 
-func (r *viaRequest) Close() { _ = r.cancel() }
+func (r *linkRequest) Close() { _ = r.cancel() }
 
 // line reads the next line.
-func (r *viaRequest) line() (string, error) {
+func (r *linkRequest) line() (string, error) {
 	line, err := r.in.ReadString('\n')
 	if err == nil && r.via == "events" {
 		var blank string
@@ -95,7 +97,7 @@ func (r *viaRequest) line() (string, error) {
 }
 
 // open reads the first line of a session and returns its name.
-func (r *viaRequest) open() string {
+func (r *linkRequest) open() string {
 	r.t.Helper()
 	line, err := r.line()
 	var parts []string
@@ -106,7 +108,7 @@ func (r *viaRequest) open() string {
 }
 
 // wants reads these lines.
-func (r *viaRequest) wants(lines ...string) {
+func (r *linkRequest) wants(lines ...string) {
 	r.t.Helper()
 	for _, want := range lines {
 		if got, err := r.line(); got != want || err != nil {
@@ -116,7 +118,7 @@ func (r *viaRequest) wants(lines ...string) {
 }
 
 // wantsEnd reads the end of the response.
-func (r *viaRequest) wantsEnd() {
+func (r *linkRequest) wantsEnd() {
 	r.t.Helper()
 	if got, err := r.line(); err != io.EOF || got != "" {
 		r.t.Fatalf("line %q, %v; want the end", got, err)

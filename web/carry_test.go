@@ -11,6 +11,7 @@ import (
 	"belfry/web"
 )
 
+// vias are the words of a query "via" by which a client hears; it speaks by send.
 var vias = []string{"events", "stream", "poll"}
 
 // eachVia runs a test over each way to carry a session, on HTTP/1.1 and on HTTP/2
@@ -39,9 +40,9 @@ func httpClient(t testing.TB, protocol string) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-func TestViaEcho(t *testing.T) {
+func TestCarryEcho(t *testing.T) {
 	eachVia(t, func(t *testing.T, s *testServer, via string) {
-		c := s.via(t, via, "/echo")
+		c := s.openLink(t, via, "/echo")
 		for _, text := range []string{"hello", "", "späte Grüße ✓ \u2028 <b>&", `{"json": 1}`, "a\nb\r\n", strings.Repeat("x", 64<<10)} {
 			c.say(text)
 			if got := c.hearUntil(notDate); got != text {
@@ -60,9 +61,9 @@ func TestViaEcho(t *testing.T) {
 	})
 }
 
-func TestViaChannel(t *testing.T) {
+func TestCarryChannel(t *testing.T) {
 	eachVia(t, func(t *testing.T, s *testServer, via string) {
-		c, native := s.via(t, via, "/ws/chat"), s.dial(t, "/ws/chat")
+		c, native := s.openLink(t, via, "/ws/chat"), s.dial(t, "/ws/chat")
 		native.say("from WebSocket")
 		if got := c.hear(); got != "from WebSocket" {
 			t.Errorf("heard %q", got)
@@ -78,11 +79,11 @@ func TestViaChannel(t *testing.T) {
 	})
 }
 
-// TestViaCentrifuge has no session in the connect result: to this client it is a
+// TestCarryCentrifuge has no session in the connect result: to this client it is a
 // WebSocket.
-func TestViaCentrifuge(t *testing.T) {
+func TestCarryCentrifuge(t *testing.T) {
 	eachVia(t, func(t *testing.T, s *testServer, via string) {
-		c := s.via(t, via, "/connection/websocket")
+		c := s.openLink(t, via, "/connection/websocket")
 		c.say(connect)
 		if got := c.hear(); !strings.HasPrefix(got, `{"id":1,"connect":{"client":"`) || strings.Contains(got, `"session"`) {
 			t.Errorf("connect: %s", got)
@@ -102,9 +103,9 @@ func TestViaCentrifuge(t *testing.T) {
 	})
 }
 
-// TestViaCloses has what ends a session over WebSocket end one over HTTP with the
+// TestCarryCloses has what ends a session over WebSocket end one over HTTP with the
 // same code and reason.
-func TestViaCloses(t *testing.T) {
+func TestCarryCloses(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 1001)
 	cases := []struct {
@@ -127,7 +128,7 @@ func TestViaCloses(t *testing.T) {
 			s := newTestServer(t, func(o *web.Options) { o.Limits.Message = 1000 })
 			for _, tc := range cases {
 				t.Run(tc.name, func(t *testing.T) {
-					c := s.via(t, via, tc.path)
+					c := s.openLink(t, via, tc.path)
 					c.sayLines(tc.line)
 					if tc.code == 0 {
 						c.hear()
@@ -142,10 +143,10 @@ func TestViaCloses(t *testing.T) {
 	}
 }
 
-// TestViaBodyOverTheLimit has a client send a message that no request can carry.
-func TestViaBodyOverTheLimit(t *testing.T) {
+// TestCarryBodyOverTheLimit has a client send a message that no request can carry.
+func TestCarryBodyOverTheLimit(t *testing.T) {
 	t.Parallel()
-	c := newTestServer(t, nil).via(t, "stream", "/ws/chat")
+	c := newTestServer(t, nil).openLink(t, "stream", "/ws/chat")
 	if status, _ := c.postRaw(1, `"`+strings.Repeat("x", 1<<20)+`"`); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("status %d, want 413", status)
 	}
@@ -154,10 +155,10 @@ func TestViaBodyOverTheLimit(t *testing.T) {
 	}
 }
 
-func TestViaSend(t *testing.T) {
+func TestCarrySend(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, nil)
-	c := s.via(t, "stream", "/ws/chat")
+	c := s.openLink(t, "stream", "/ws/chat")
 	steps := []struct {
 		name  string
 		first uint64
@@ -202,12 +203,12 @@ func TestViaSend(t *testing.T) {
 	}
 }
 
-// TestViaSendsAtOnce has two requests bring the same lines at the same time, as
+// TestCarrySendsAtOnce has two requests bring the same lines at the same time, as
 // when one is repeated that only seemed to be lost.
-func TestViaSendsAtOnce(t *testing.T) {
+func TestCarrySendsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, nil)
-	c := s.via(t, "stream", "/ws/chat")
+	c := s.openLink(t, "stream", "/ws/chat")
 	for batch := range 50 {
 		var lines []string
 		for i := range 10 {
@@ -230,10 +231,10 @@ func TestViaSendsAtOnce(t *testing.T) {
 	}
 }
 
-func TestViaFaults(t *testing.T) {
+func TestCarryFaults(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, func(o *web.Options) { o.Origins = []string{"https://good.example"} })
-	c := s.via(t, "poll", "/ws/chat")
+	c := s.openLink(t, "poll", "/ws/chat")
 	node, _, _ := strings.Cut(c.name, ".")
 	cases := []struct {
 		name, method, url, body, origin string
@@ -289,8 +290,8 @@ func TestViaFaults(t *testing.T) {
 	}
 }
 
-// TestViaOrigins lets pages of allowed origins read everything, refusals too.
-func TestViaOrigins(t *testing.T) {
+// TestCarryOrigins lets pages of allowed origins read everything, refusals too.
+func TestCarryOrigins(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, func(o *web.Options) { o.Origins = []string{"https://good.example"} })
 	for _, url := range []string{"/ws/chat?via=poll", "/ws/chat?via=poll&session=a.b", "/ws/chat?via=pigeon"} {
@@ -303,8 +304,8 @@ func TestViaOrigins(t *testing.T) {
 	}
 }
 
-// TestViaHeaders reads the head of each kind of response, and its first lines.
-func TestViaHeaders(t *testing.T) {
+// TestCarryHeaders reads the head of each kind of response, and its first lines.
+func TestCarryHeaders(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, nil)
 	for _, tc := range []struct{ via, method, contentType, pad, open string }{
@@ -332,16 +333,16 @@ func TestViaHeaders(t *testing.T) {
 	}
 }
 
-// TestViaResume goes on with a session by hand: by the same kind of request and
+// TestCarryResume goes on with a session by hand: by the same kind of request and
 // by another.
-func TestViaResume(t *testing.T) {
+func TestCarryResume(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, nil)
 	for _, from := range vias {
 		for _, to := range vias {
 			t.Run(from+" to "+to, func(t *testing.T) {
 				channel := "/ws/chat-" + from + to
-				first := s.beginVia(t, from, channel, "")
+				first := s.beginLink(t, from, channel, "")
 				name := first.open()
 				native := s.dial(t, channel) // hears after the others
 				s.publish(t, channel[4:], `"one"`)
@@ -354,12 +355,12 @@ func TestViaResume(t *testing.T) {
 				native.hear()
 				native.hear()
 				native.hear()
-				second := s.beginVia(t, to, channel, "&got=1&session="+name)
+				second := s.beginLink(t, to, channel, "&got=1&session="+name)
 				if to != "poll" {
 					second.wants(`["ping"]`)
 				}
 				second.wants(`["m","two"]`, `["m","three"]`)
-				third := s.beginVia(t, to, channel, "&got=1&session="+name) // the answer was lost
+				third := s.beginLink(t, to, channel, "&got=1&session="+name) // the answer was lost
 				if to != "poll" {
 					third.wants(`["ping"]`)
 				}
@@ -368,7 +369,7 @@ func TestViaResume(t *testing.T) {
 					second.wantsEnd() // a newer request ends an older one
 				}
 				s.publish(t, channel[4:], `"four"`)
-				fourth := s.beginVia(t, "poll", channel, "&got=3&session="+name)
+				fourth := s.beginLink(t, "poll", channel, "&got=3&session="+name)
 				fourth.wants(`["m","four"]`)
 				fourth.wantsEnd()
 			})
@@ -376,22 +377,22 @@ func TestViaResume(t *testing.T) {
 	}
 }
 
-// TestViaNewerRequest ends requests that are held, because a newer one carries
+// TestCarryNewerRequest ends requests that are held, because a newer one carries
 // the session.
-func TestViaNewerRequest(t *testing.T) {
+func TestCarryNewerRequest(t *testing.T) {
 	eachVia(t, func(t *testing.T, s *testServer, via string) {
-		opening := s.beginVia(t, "poll", "/ws/chat", "")
+		opening := s.beginLink(t, "poll", "/ws/chat", "")
 		name := opening.open()
 		opening.wantsEnd()
 		older := make(chan struct{})
 		go func() {
 			defer close(older)
-			request := s.beginVia(t, via, "/ws/chat", "&session="+name)
+			request := s.beginLink(t, via, "/ws/chat", "&session="+name)
 			request.wants(`["ping"]`)
 			request.wantsEnd()
 		}()
 		for begun := time.Now(); ; {
-			s.beginVia(t, "stream", "/ws/chat", "&session="+name).wants(`["ping"]`)
+			s.beginLink(t, "stream", "/ws/chat", "&session="+name).wants(`["ping"]`)
 			select {
 			case <-older:
 				return
@@ -404,9 +405,9 @@ func TestViaNewerRequest(t *testing.T) {
 	})
 }
 
-func TestViaShutdown(t *testing.T) {
+func TestCarryShutdown(t *testing.T) {
 	eachVia(t, func(t *testing.T, s *testServer, via string) {
-		plain, centrifuge := s.via(t, via, "/ws/chat"), s.via(t, via, "/connection/websocket")
+		plain, centrifuge := s.openLink(t, via, "/ws/chat"), s.openLink(t, via, "/connection/websocket")
 		if err := s.web.Shutdown(t.Context()); err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
@@ -423,11 +424,11 @@ func TestViaShutdown(t *testing.T) {
 	})
 }
 
-// TestViaSecretsStayHidden looks for names of sessions in the log.
-func TestViaSecretsStayHidden(t *testing.T) {
+// TestCarrySecretsStayHidden looks for names of sessions in the log.
+func TestCarrySecretsStayHidden(t *testing.T) {
 	t.Parallel()
 	s := newDebugServer(t)
-	c := s.via(t, "stream", "/ws/chat")
+	c := s.openLink(t, "stream", "/ws/chat")
 	_, secret, _ := strings.Cut(c.name, ".")
 	if len(secret) < 26 { // base32: 130 bits
 		t.Errorf("secret %q is short", secret)

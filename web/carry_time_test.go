@@ -44,9 +44,9 @@ func serveInBubble(t *testing.T, h *hub.Hub) (s *web.Server, stop func()) {
 	}
 }
 
-// TestViaOwnerDies has the node that has a session die without a word while a poll
+// TestCarryOwnerDies has the node that has a session die without a word while a poll
 // of it waits at another.
-func TestViaOwnerDies(t *testing.T) {
+func TestCarryOwnerDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		brokers := newMembers(2)
 		owner, stopOwner := serveInBubble(t, hub.New(hub.Options{Broker: brokers[0]}))
@@ -92,7 +92,7 @@ func openPoll(t *testing.T, s *web.Server, path string) string {
 	return parts[3]
 }
 
-func TestViaAwayTooLong(t *testing.T) {
+func TestCarryAwayTooLong(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *web.Server, h *hub.Hub) {
 		name := openPoll(t, s, "/ws/chat")
 		for range 3 {
@@ -116,7 +116,7 @@ func TestViaAwayTooLong(t *testing.T) {
 	})
 }
 
-func TestViaPollIsHeld(t *testing.T) {
+func TestCarryPollIsHeld(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *web.Server, _ *hub.Hub) {
 		name := openPoll(t, s, "/ws/chat")
 		start := time.Now()
@@ -127,8 +127,8 @@ func TestViaPollIsHeld(t *testing.T) {
 	})
 }
 
-// TestViaClosesOnceMore gives the last line to a client that did not get it.
-func TestViaClosesOnceMore(t *testing.T) {
+// TestCarryClosesOnceMore gives the last line to a client that did not get it.
+func TestCarryClosesOnceMore(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *web.Server, _ *hub.Hub) {
 		name := openPoll(t, s, "/echo")
 		askWith(t, s, "POST", "/echo?via=send&first=1&session="+name, `["close",4000]`)
@@ -152,9 +152,9 @@ func TestViaClosesOnceMore(t *testing.T) {
 	})
 }
 
-// TestViaClosesAtOnce has a session close that no request carries. Others do not
+// TestCarryClosesAtOnce has a session close that no request carries. Others do not
 // wait for its client to come and hear of it, unless the server goes down.
-func TestViaClosesAtOnce(t *testing.T) {
+func TestCarryClosesAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *web.Server, h *hub.Hub) {
 		name := openPoll(t, s, "/ws/chat")
 		askWith(t, s, "POST", "/ws/chat?via=send&first=1&session="+name, `["close",1000]`)
@@ -171,9 +171,9 @@ func TestViaClosesAtOnce(t *testing.T) {
 	})
 }
 
-// TestViaShutdownAtOnce shuts a server down while requests carry its sessions, which
+// TestCarryShutdownAtOnce shuts a server down while requests carry its sessions, which
 // hear of it and are not waited for.
-func TestViaShutdownAtOnce(t *testing.T) {
+func TestCarryShutdownAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *web.Server, _ *hub.Hub) {
 		name, polled := openPoll(t, s, "/ws/chat"), make(chan string)
 		go func() { polled <- ask(t, s, "POST", "/ws/chat?via=poll&session="+name).Body.String() }()
@@ -207,9 +207,9 @@ func (w pipeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return w.conn, bufio.NewReadWriter(bufio.NewReader(w.conn), bufio.NewWriter(w.conn)), nil
 }
 
-// TestViaStreamPings looks at when what goes out on streams that are written to
+// TestCarryStreamPings looks at when what goes out on streams that are written to
 // directly, and on others.
-func TestViaStreamPings(t *testing.T) {
+func TestCarryStreamPings(t *testing.T) {
 	for name, hijack := range map[string]bool{"directly": true, "fetched": false} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, s *web.Server, h *hub.Hub) {
@@ -226,9 +226,9 @@ func TestViaStreamPings(t *testing.T) {
 	}
 }
 
-// TestViaStreamIsGivenUp has a client that reads and does not acknowledge, as a
+// TestCarryStreamIsGivenUp has a client that reads and does not acknowledge, as a
 // proxy may whose client has gone.
-func TestViaStreamIsGivenUp(t *testing.T) {
+func TestCarryStreamIsGivenUp(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *web.Server, h *hub.Hub) {
 		in := openStream(t, s, "/ws/chat?via=events", true)
 		in.wants(`data: ["open"`, 0, 0)

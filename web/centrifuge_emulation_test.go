@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"belfry/hub"
 	"belfry/hub/hubtest"
 	"belfry/web"
 )
@@ -187,11 +186,8 @@ func TestEmulationEvicts(t *testing.T) {
 }
 
 func TestEmulationAnyNode(t *testing.T) {
-	w := newTown()
-	node := func() *testServer {
-		return newTestServer(t, func(o *web.Options) { o.Hub = hub.New(hub.Options{Broker: w.broker()}) })
-	}
-	mine, other := node(), node()
+	nodes := newCluster(t, newMembers(2))
+	mine, other := nodes[0], nodes[1]
 	for _, sse := range []bool{false, true} {
 		e := mine.emulateConnected(t, sse)
 		if status := e.say(other.URL, `{"id":2,"ping":{}}`); status != http.StatusNoContent {
