@@ -38,9 +38,10 @@ type Conn struct {
 	mu      sync.Mutex // guards what follows
 	socket  socket
 	state   state
-	half    bool     // the writing side closes behind the last frame
-	pending [][]byte // whole frames that the flusher has not taken yet
-	waiting int      // bytes in pending and in the flusher's hands
+	half    bool      // the writing side closes behind the last frame
+	pending [][]byte  // whole frames that the flusher has not taken yet
+	waiting int       // bytes in pending and in the flusher's hands
+	overdue time.Time // when a peer that does not read is given up; zero: never
 }
 
 // state is what a Conn does with new frames.
@@ -140,8 +141,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 // End sends a last frame, refuses all others, and bounds the time that the
 // connection has left: the peer takes the frame and closes from its side, or
 // reading and writing fail when the time is over. With drop, frames that the
-// flusher has not begun to send are left out: for a peer that does not read. On
-// a connection that has ended or broken it only closes what is below.
+// flusher has not begun to send are left out: for a peer that does not read, and
+// whose connection is reset when the time is over. On a connection that has ended
+// or broken it only closes what is below.
 func (c *Conn) End(last []byte, drop bool, within time.Duration) {
 	if !c.end(last, drop, false, time.Now().Add(within)) {
 		_ = c.Conn.Close()
@@ -167,7 +169,7 @@ func (c *Conn) end(last []byte, drop, half bool, deadline time.Time) bool {
 		for _, frames := range c.pending {
 			c.waiting -= len(frames)
 		}
-		c.pending = nil
+		c.pending, c.overdue = nil, deadline
 	}
 	switch c.state {
 	case idle:
@@ -234,22 +236,38 @@ func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
 // SetDeadline sets the deadline for reading.
 func (c *Conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
-// Close closes the connection at once, whatever waits. A second call returns
-// the error of the connection below.
+// Close closes the connection at once, whatever waits. When something does, the
+// peer cannot get the whole any more: the connection is reset, and the system
+// lets go what it has still to send. A second call returns the error of the
+// connection below.
 func (c *Conn) Close() error { return c.close(closed) }
 
 func (c *Conn) close(as state) error {
 	c.mu.Lock()
-	behind := c.waiting > 0
 	if c.state < closed {
 		c.state = as
 	}
+	behind := c.state == stalled || c.waiting > 0
+	late := !c.overdue.IsZero() && !time.Now().Before(c.overdue)
 	c.pending, c.waiting = nil, 0
 	c.mu.Unlock()
-	if secure, ok := c.Conn.(*tls.Conn); ok && behind {
-		return secure.NetConn().Close() // its own Close would wait five seconds to say goodbye
+	if behind || late {
+		return reset(c.Conn)
 	}
 	return c.Conn.Close()
+}
+
+// reset closes a connection and throws away what its peer has not been sent.
+// Otherwise the system keeps that, up to 4 MiB, and asks a peer that does not read
+// for two minutes. With TLS a goodbye would wait five seconds.
+func reset(c net.Conn) error {
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
+	}
+	if tcp, ok := c.(interface{ SetLinger(seconds int) error }); ok {
+		_ = tcp.SetLinger(0) // closing does the rest
+	}
+	return c.Close()
 }
 
 // Wait returns when no flusher runs any more. It is called after Close.
