@@ -17,11 +17,16 @@ const (
 	// in it costs what one costs between two requests, which has idleWait.
 	headerWait = 30 * time.Second
 	idleWait   = time.Minute
+	// quietWait is after how long of silence an HTTP/2 client is asked whether it is
+	// there, and writeWait how long it may take nothing of what it is sent.
+	quietWait = 30 * time.Second
+	writeWait = 10 * time.Second
 )
 
 // listen takes the port of everything but policy files.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	config := net.ListenConfig{Control: boundSocket}
+	l, err := config.Listen(ctx, "tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("the address %s is taken by another program: choose another with --addr, http.addr or BELFRY_HTTP_ADDR", addr)
@@ -32,7 +37,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 // server answers HTTP requests. It has no write timeout, which would end streams:
-// web sets a deadline for each write. net/http logs what clients do wrong, which is
+// web sets a deadline for each body and each answer. net/http logs what clients do wrong, which is
 // for debugging only.
 func (p *program) server() *http.Server {
 	return &http.Server{
@@ -41,6 +46,7 @@ func (p *program) server() *http.Server {
 		ReadHeaderTimeout: headerWait,
 		IdleTimeout:       idleWait,
 		MaxHeaderBytes:    64 << 10,
+		HTTP2:             &http.HTTP2Config{SendPingTimeout: quietWait, WriteByteTimeout: writeWait},
 		ErrorLog:          slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
 	}
 }
