@@ -65,7 +65,7 @@ type Options struct {
 
 // Server serves HTTP and sessions. Its handler is safe for several goroutines.
 type Server struct {
-	http.Handler // the table of routes
+	http.Handler // the table of routes, within bounds of time
 
 	hub         *hub.Hub
 	logger      *slog.Logger
@@ -106,7 +106,7 @@ func New(o Options) *Server {
 		Errors: s.errors, Logger: o.Logger,
 		MaxBody: o.Limits.Body, Version: o.Version, Name: cmp.Or(o.Name, o.Hub.Node()),
 	})
-	s.Handler = s.routes()
+	s.Handler = fault.Bounded(s.sessions.Draining(), s.routes())
 	return s
 }
 

@@ -113,6 +113,7 @@ func (x *exchange) streamFetched() error {
 	SetHeader(x.w.Header(), x.dialect.ContentType())
 	x.w.WriteHeader(http.StatusOK)
 	out := &streamWriter{x.w, http.NewResponseController(x.w)}
+	defer out.bound() // the server writes the end of the response
 	wrap := newRewrap(x.source.dialect(), x.dialect)
 	last, whole := false, true
 	for buf := x.preface; out.write(buf) == nil; {
@@ -139,8 +140,10 @@ type streamWriter struct {
 	control *http.ResponseController
 }
 
+func (o *streamWriter) bound() { _ = o.control.SetWriteDeadline(time.Now().Add(writeWait)) }
+
 func (o *streamWriter) write(p []byte) error {
-	_ = o.control.SetWriteDeadline(time.Now().Add(writeWait))
+	o.bound()
 	defer func() { _ = o.control.SetWriteDeadline(time.Time{}) }()
 	if _, err := o.w.Write(p); err != nil {
 		return err

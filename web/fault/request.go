@@ -3,6 +3,7 @@ package fault
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -13,22 +14,107 @@ import (
 	"unicode/utf8"
 )
 
-// bodyWait is how long a body may take to arrive.
-const bodyWait = 10 * time.Second
+const (
+	// bodyWait is how long a body may take to arrive.
+	bodyWait = 10 * time.Second
+	// lastWait is how long one may take that nobody waits for: the request has been
+	// answered, or the server goes down.
+	lastWait = time.Second
+	// answerWait is how long an answer may take: a long-poll waits for 25 seconds, and
+	// a slow client may need as long to take it. Streams set deadlines of their own.
+	answerWait = time.Minute
+	// mostUnread is how many bytes of a body that nobody wanted are read, so that the
+	// connection can serve another request. A longer one costs the connection.
+	mostUnread = 256 << 10
+)
+
+// Bounded gives the body of every request, and every answer, a time to be done in,
+// whatever the handler does with either. When the context ends bodies have a second
+// left: a server that goes down does not wait for them.
+func Bounded(draining context.Context, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A connection without deadlines, as in tests, only does without them.
+		control := http.NewResponseController(w)
+		_ = control.SetWriteDeadline(time.Now().Add(answerWait))
+		if r.ContentLength == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		in := &awaited{ReadCloser: r.Body, control: control, cut: make(chan struct{})}
+		in.expect(bodyWait)
+		in.stop = context.AfterFunc(draining, func() {
+			defer close(in.cut)
+			in.expect(lastWait)
+		})
+		defer in.settle()
+		bounded := *r // the server looks at the body of its own
+		bounded.Body = in
+		next.ServeHTTP(w, &bounded)
+		if r.ProtoMajor == 1 && !in.ended {
+			in.discard(w, r)
+		}
+	})
+}
+
+// awaited is the body of a request, which has a time to arrive in. It is for one
+// goroutine.
+type awaited struct {
+	io.ReadCloser
+	control *http.ResponseController
+	stop    func() bool   // gives up watching for the end of the server
+	cut     chan struct{} // closed when that has come
+	settled bool
+	ended   bool // all of it was read
+}
+
+func (b *awaited) expect(within time.Duration) { _ = b.control.SetReadDeadline(time.Now().Add(within)) }
+
+// Read implements [io.Reader]. At the end it takes the deadline back, or the server
+// would take the client for gone when it passes.
+func (b *awaited) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF && !b.ended {
+		b.ended = true
+		b.settle()
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// settle makes sure that nobody sets a deadline any more: a response is not to be
+// used when its handler has returned.
+func (b *awaited) settle() {
+	if !b.settled && !b.stop() {
+		<-b.cut
+	}
+	b.settled = true
+}
+
+// discard reads what a handler has left, as the server would afterwards, and for as
+// long as the client likes. It reads no body of a connection that was taken over.
+func (b *awaited) discard(w http.ResponseWriter, r *http.Request) {
+	if _, err := w.Write(nil); errors.Is(err, http.ErrHijacked) {
+		return
+	}
+	if r.ContentLength > mostUnread {
+		b.settle()
+		b.expect(lastWait)
+		return // the server reads some of it, and closes
+	}
+	if r.Header.Get("Expect") != "" {
+		_ = b.control.Flush() // the client waits for the answer before it sends
+	}
+	_, _ = io.CopyN(io.Discard, b, mostUnread+1)
+}
 
 // ReadBody reads a body of at most so many bytes. The error for one that has more
 // names the key of the configuration that sets the limit; without one the limit
-// is fixed.
+// is fixed. The body has the time that [Bounded] gives.
 func ReadBody(w http.ResponseWriter, r *http.Request, most int64, key string) ([]byte, error) {
 	if r.ContentLength == 0 {
 		return nil, nil
 	}
-	// A connection without deadlines, as in tests, only does without this one. It
-	// is taken back, or the server would take the client for gone when it passes.
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyWait))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
-	_ = control.SetReadDeadline(time.Time{})
 	var tooMany *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooMany):
