@@ -95,6 +95,10 @@ type HistoryOptions struct {
 	// Limit is how many messages at most, counted from where reading starts.
 	// Negative: all there are.
 	Limit int
+	// Bytes is about how many bytes of messages at most, as they are kept in
+	// memory, counted from where reading starts; one message may always be read.
+	// Zero or negative: no bound.
+	Bytes int
 	// Reverse reads from the newest to the oldest, and with Since from the
 	// message before it.
 	Reverse bool
@@ -102,7 +106,9 @@ type HistoryOptions struct {
 	TTL time.Duration
 }
 
-// HistoryResult is what there is of a history.
+// HistoryResult is what there is of a history. Whoever has asked for all that comes
+// after a position has not got it, for want of Bytes, when the last of the Messages
+// is not at the Position.
 type HistoryResult struct {
 	Messages []*Message
 	Position Position // of the newest message, also when it was not asked for

@@ -65,7 +65,7 @@ type format struct {
 func newChannel(h *Hub, name string, rule *Rule) *channel {
 	c := &channel{name: name, rule: rule, hub: h, ready: make(chan struct{})}
 	c.room.L = &c.mu
-	c.recent.reading = make(chan struct{}, 1)
+	c.recent.reading, c.recent.atHand = make(chan struct{}, 1), &h.atHand
 	return c
 }
 

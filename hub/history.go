@@ -19,11 +19,26 @@ func selectHistory(all []*Message, o HistoryOptions) []*Message {
 		n = min(n, o.Limit)
 	}
 	if !o.Reverse {
-		return slices.Clone(all[:n])
+		return slices.Clone(o.Within(all[:n]))
 	}
 	picked := slices.Clone(all[len(all)-n:])
 	slices.Reverse(picked)
-	return picked
+	return o.Within(picked)
+}
+
+// Within drops from what was read, in the order that was asked for, the messages
+// that are over the Bytes.
+func (o HistoryOptions) Within(read []*Message) []*Message {
+	if o.Bytes <= 0 {
+		return read
+	}
+	size := 0
+	for i, m := range read {
+		if size += m.size(); size > o.Bytes && i > 0 {
+			return read[:i]
+		}
+	}
+	return read
 }
 
 // Fresh drops from what a broker has read, in the order that was asked for, the

@@ -57,6 +57,7 @@ type Hub struct {
 	repairer *repairer
 	calls    *calls
 	stats    stats
+	atHand   atomic.Int64 // bytes of messages at hand for those who recover
 }
 
 // stats count what the promise costs. See [Stats].

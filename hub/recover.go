@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,6 +13,14 @@ import (
 // seconds, and one read serves them.
 const recentFor = 5 * time.Second
 
+const (
+	// maxRecent is how many bytes of messages a channel keeps at hand at most. What
+	// is more is read by each who recovers for itself.
+	maxRecent = 4 << 20
+	// maxAtHand is how many all channels of a node keep at hand, about.
+	maxAtHand = 64 << 20
+)
+
 // recent is the newest part of a channel's history, at hand on this node. It is
 // guarded by the channel's lock.
 type recent struct {
@@ -19,7 +28,9 @@ type recent struct {
 	messages []*Message    // in one piece up to the channel's position
 	until    time.Time     // when it is let go of; zero: there is none
 	limit    int           // messages
+	size     int           // bytes of the messages
 	start    uint64        // the position's offset when the last read began
+	atHand   *atomic.Int64 // bytes that all channels of the node have at hand
 }
 
 // beginReading waits for its turn to ask the broker about the history, until
@@ -43,14 +54,27 @@ func (r *recent) add(m *Message) {
 		r.forget()
 		return
 	}
-	r.messages = append(r.messages, m)
-	if drop := len(r.messages) - r.limit; drop > 0 {
-		r.messages = slices.Clone(r.messages[drop:])
+	messages, size, drop := append(r.messages, m), r.size+m.size(), 0
+	for ; len(messages)-drop > r.limit || size > maxRecent; drop++ {
+		size -= messages[drop].size()
 	}
+	if drop > 0 {
+		messages = slices.Clone(messages[drop:])
+	}
+	r.hold(messages, size)
+}
+
+// hold keeps some messages, which have so many bytes, in place of those that it had.
+func (r *recent) hold(messages []*Message, size int) {
+	r.atHand.Add(int64(size - r.size))
+	r.messages, r.size = messages, size
 }
 
 // forget lets go of what is at hand.
-func (r *recent) forget() { r.messages, r.until = nil, time.Time{} }
+func (r *recent) forget() {
+	r.hold(nil, 0)
+	r.until = time.Time{}
+}
 
 // between returns the messages behind an offset up to another one, and false
 // when they are not all at hand.
@@ -67,9 +91,10 @@ func (r *recent) between(since, until uint64) ([]*Message, bool) {
 }
 
 // recover returns what a subscriber has missed between its position and the one
-// at which it joined. It returns false when that cannot be had, and an error
-// wrapping ErrUnavailable when the broker is away.
-func (c *channel) recover(ctx context.Context, since, joined Position) ([]*Message, bool, error) {
+// at which it joined, or the first of it when that has more than so many bytes. It
+// returns false when that cannot be had, and an error wrapping ErrUnavailable when
+// the broker is away.
+func (c *channel) recover(ctx context.Context, since, joined Position, bytes int) ([]*Message, bool, error) {
 	switch {
 	case since.Epoch != joined.Epoch || since.Offset > joined.Offset:
 		return nil, false, nil
@@ -85,11 +110,46 @@ func (c *channel) recover(ctx context.Context, since, joined Position) ([]*Messa
 	if missed, ok := c.fromRecent(since, joined); ok {
 		return missed, true, nil
 	}
-	if err := c.read(ctx, since); err != nil {
-		return nil, false, err
+	if c.hub.atHand.Load()+maxRecent <= maxAtHand {
+		read, err := c.read(ctx, since)
+		if err != nil || read.isWhole() {
+			missed, ok := c.fromRecent(since, joined)
+			return missed, ok, err
+		}
+		if missed := between(read, since, joined); bytes > 0 && len(missed) > 0 {
+			return missed, true, nil
+		}
 	}
-	missed, ok := c.fromRecent(since, joined)
-	return missed, ok, nil
+	read, err := c.readFrom(ctx, since, bytes)
+	missed := between(read, since, joined)
+	return missed, len(missed) > 0, err
+}
+
+// isWhole reports whether a read of everything behind a position was not cut short
+// by a bound of bytes.
+func (r HistoryResult) isWhole() bool {
+	n := len(r.Messages)
+	return n == 0 || r.Messages[n-1].Offset >= r.Position.Offset
+}
+
+// between returns what a read of the history has of the messages behind one position
+// up to another, in one piece from the first on.
+func between(r HistoryResult, since, until Position) []*Message {
+	if r.Position.Epoch != until.Epoch {
+		return nil
+	}
+	first := slices.IndexFunc(r.Messages, func(m *Message) bool { return m.Offset > since.Offset })
+	if first < 0 {
+		return nil
+	}
+	n := 0
+	for _, m := range r.Messages[first:] {
+		if m.Offset != since.Offset+uint64(n)+1 || m.Offset > until.Offset {
+			break
+		}
+		n++
+	}
+	return r.Messages[first : first+n]
 }
 
 // catchUp brings the channel to where a subscriber is that comes from a node
@@ -137,27 +197,34 @@ func (c *channel) fromRecent(since, joined Position) ([]*Message, bool) {
 
 // read reads the history since a little before a position, for others who come
 // back at the same time and were a little behind, and keeps it at hand. Messages
-// that come during the read are collected behind it.
-func (c *channel) read(ctx context.Context, since Position) error {
+// that come during the read are collected behind it. It returns what was read, which
+// is not kept when there is more.
+func (c *channel) read(ctx context.Context, since Position) (HistoryResult, error) {
 	c.mu.Lock()
 	c.recent.collect(c.position, c.rule.History.Size)
 	c.mu.Unlock()
 	since.Offset -= min(since.Offset, uint64(c.rule.History.Size/4))
-	r, err := c.hub.history.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.TTL})
-	c.hub.stats.reads.Add(1)
+	r, err := c.readFrom(ctx, since, maxRecent)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
 		c.recent.forget()
-		return err
+		return r, err
 	}
 	c.recent.merge(r, c.position.Epoch)
-	return nil
+	return r, nil
+}
+
+// readFrom reads about so many bytes of the history behind a position; 0: all.
+func (c *channel) readFrom(ctx context.Context, since Position, bytes int) (HistoryResult, error) {
+	c.hub.stats.reads.Add(1)
+	return c.hub.history.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, Bytes: bytes, TTL: c.rule.History.TTL})
 }
 
 // collect keeps what comes from now on.
 func (r *recent) collect(p Position, limit int) {
-	r.messages, r.until, r.limit, r.start = nil, time.Now().Add(recentFor), limit, p.Offset
+	r.hold(nil, 0)
+	r.until, r.limit, r.start = time.Now().Add(recentFor), limit, p.Offset
 }
 
 // merge puts what was read before what was collected meanwhile, if the two are in
@@ -175,9 +242,13 @@ func (r *recent) merge(h HistoryResult, epoch string) {
 		return
 	}
 	if len(r.messages) > 0 && r.messages[0].Offset != r.start+1 {
-		r.messages = nil // so many came that the first were dropped
+		r.hold(nil, 0) // so many came that the first were dropped
 	}
-	r.messages = append(slices.Clone(older), r.messages...)
+	size := r.size
+	for _, m := range older {
+		size += m.size()
+	}
+	r.hold(append(slices.Clone(older), r.messages...), size)
 }
 
 // dropRecent lets go of what is at hand when it has not been needed for a while.

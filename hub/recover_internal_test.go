@@ -1,11 +1,14 @@
 package hub
 
-import "testing"
+import (
+	"sync/atomic"
+	"testing"
+)
 
 // More messages come while the history is read than it holds. What was read then
 // and what was collected are not one piece, and nobody gets a part of each.
 func TestRecentIsInOnePiece(t *testing.T) {
-	var r recent
+	r := recent{atHand: new(atomic.Int64)}
 	r.collect(Position{"e", 10}, 5)
 	add := func(first, last uint64) {
 		for i := first; i <= last; i++ {

@@ -13,6 +13,10 @@ type SubscribeOptions struct {
 	// Recover is the position of the last message that the subscriber has.
 	// What came after it is in [Subscription.Missed].
 	Recover *Position
+	// RecoverBytes is about how many bytes of messages are recovered at once, as
+	// they are kept in memory; one message may always be. When there is more,
+	// [Subscription.More] says so. Zero: no bound.
+	RecoverBytes int
 	// Client is who subscribes, for channels with presence; its Client is the
 	// subscriber's ID. Nil: somebody whom nobody is told of.
 	Client *ClientInfo

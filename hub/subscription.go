@@ -31,6 +31,10 @@ type Subscription struct {
 	// Recovered says that Missed has every message between the position to
 	// recover from and Position. It is false when that cannot be had.
 	Recovered bool
+	// More says that Missed ends before that, at the bound of
+	// [SubscribeOptions].RecoverBytes. The subscription is not to be started then:
+	// the subscriber cancels it, and recovers from the last of what it got.
+	More bool
 	// Missed are the messages to recover, in order, without those that exclude
 	// the subscriber.
 	Missed []*Message
@@ -51,9 +55,17 @@ func (s *Subscription) recover(ctx context.Context, o SubscribeOptions) (err err
 	if o.Recover == nil || !s.channel.rule.History.on() {
 		return nil
 	}
-	s.Missed, s.Recovered, err = s.channel.recover(ctx, *o.Recover, s.Position)
+	s.Missed, s.Recovered, err = s.channel.recover(ctx, *o.Recover, s.Position, o.RecoverBytes)
+	if n := len(s.Missed); n > 0 {
+		s.More = s.Missed[n-1].Offset < s.Position.Offset
+	}
 	id := s.subscriber.ID()
-	s.Missed = slices.DeleteFunc(s.Missed, func(m *Message) bool { return m.Exclude == id })
+	mine := slices.DeleteFunc(s.Missed, func(m *Message) bool { return m.Exclude == id })
+	s.Missed = HistoryOptions{Bytes: o.RecoverBytes}.Within(mine)
+	s.More = s.More || len(s.Missed) < len(mine)
+	if s.More && len(s.Missed) == 0 {
+		s.Recovered, s.More = false, false // it could not say where to go on
+	}
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,6 +23,8 @@ var historyChecks = []check{
 	{"positions", checkPositions},
 	{"reading", checkReading},
 	{"bounds", checkBounds},
+	{"bytes", checkBytes},
+	{"recovery in parts", checkRecoveryInParts},
 	{"age", checkAge},
 	{"differing clocks", checkDifferingClocks},
 	{"recovery", checkRecovery},
@@ -90,6 +93,83 @@ func checkBounds(t *testing.T, s Setup) {
 	r, err := h.History(t.Context(), "chat", hub.HistoryOptions{Limit: -1})
 	if err != nil || len(r.Messages) != 10 || r.Messages[0].Offset != 16 || r.Position.Offset != 25 {
 		t.Errorf("got %d messages from %q to %+v (%v), want the last ten of 25", len(r.Messages), hubtest.Data(r.Messages), r.Position, err)
+	}
+}
+
+// What is read has a bound in bytes, wherever reading starts; one message is read
+// whatever its size.
+func checkBytes(t *testing.T, s Setup) {
+	h := s.nodes(t, 1, remembering)[0]
+	big := func(n int) string { return fmt.Sprintf("%q", fmt.Sprint(n)+strings.Repeat("x", 4000)) }
+	var last hub.Position
+	for n := range 10 {
+		last = hubtest.Publish(t, h, "chat", big(n+1))
+	}
+	at := func(offset uint64) *hub.Position { return &hub.Position{Epoch: last.Epoch, Offset: offset} }
+	for _, tc := range []struct {
+		name string
+		o    hub.HistoryOptions
+		want []uint64
+	}{
+		{"two", hub.HistoryOptions{Limit: -1, Bytes: 9000}, []uint64{1, 2}},
+		{"two since", hub.HistoryOptions{Limit: -1, Bytes: 9000, Since: at(7)}, []uint64{8, 9}},
+		{"two in reverse", hub.HistoryOptions{Limit: -1, Bytes: 9000, Reverse: true}, []uint64{10, 9}},
+		{"two in reverse since", hub.HistoryOptions{Limit: -1, Bytes: 9000, Reverse: true, Since: at(4)}, []uint64{3, 2}},
+		{"fewer than fit", hub.HistoryOptions{Limit: 1, Bytes: 9000}, []uint64{1}},
+		{"one is over the bound", hub.HistoryOptions{Limit: -1, Bytes: 10}, []uint64{1}},
+		{"nothing", hub.HistoryOptions{Limit: -1, Bytes: 10, Since: at(10)}, nil},
+		{"the position", hub.HistoryOptions{Bytes: 10}, nil},
+		{"no bound", hub.HistoryOptions{Limit: -1, Since: at(8)}, []uint64{9, 10}},
+	} {
+		r, err := h.History(t.Context(), "chat", tc.o)
+		var got []uint64
+		for _, m := range r.Messages {
+			got = append(got, m.Offset)
+		}
+		if err != nil || !slices.Equal(got, tc.want) || r.Position != last {
+			t.Errorf("%s: got %v at %+v (%v), want %v at %+v", tc.name, got, r.Position, err, tc.want, last)
+		}
+	}
+}
+
+// A subscriber that wants no more bytes than so many at once recovers everything in
+// parts, each from the end of the one before; what excludes it does not keep it
+// from going on.
+func checkRecoveryInParts(t *testing.T, s Setup) {
+	h := s.nodes(t, 1, hub.Rules{{Match: "*", History: hub.History{Size: 200, TTL: time.Minute}}})[0]
+	at := hubtest.Publish(t, h, "chat", "0")
+	last, want := at, []string(nil)
+	for i := range 120 {
+		m := &hub.Message{Data: fmt.Appendf(nil, "%q", fmt.Sprint(i, strings.Repeat("x", 60_000)))}
+		if i%3 == 0 {
+			m.Exclude = "r"
+		} else {
+			want = append(want, string(m.Data))
+		}
+		r, err := h.Publish(t.Context(), "chat", m, hub.PublishOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = r.Position
+	}
+	var got []string
+	parts := 0
+	for more := true; more; parts++ {
+		o := hub.SubscribeOptions{Recover: &at, RecoverBytes: 250_000}
+		sub, err := h.Subscribe(t.Context(), "chat", hubtest.NewRecorder("r"), hubtest.Lines{}, o)
+		if err != nil || !sub.Recovered || sub.Position != last || len(sub.Missed) == 0 || len(sub.Missed) > 4 {
+			t.Fatalf("part %d, after %+v: %v, recovered %t %d messages at %+v", parts, at, err, sub.Recovered, len(sub.Missed), sub.Position)
+		}
+		got = append(got, hubtest.Data(sub.Missed)...)
+		at.Offset, more = sub.Missed[len(sub.Missed)-1].Offset, sub.More
+		sub.Cancel()
+	}
+	if !slices.Equal(got, want) || parts < 20 {
+		t.Errorf("%d messages came in %d parts, want %d in 20 at least", len(got), parts, len(want))
+	}
+	sub := hubtest.Recover(t, h, "chat", hubtest.NewRecorder("s"), hub.Position{Epoch: last.Epoch, Offset: last.Offset - 100})
+	if !sub.Recovered || sub.More || len(sub.Missed) != 100 {
+		t.Errorf("without a bound: recovered %t %d messages, more %t", sub.Recovered, len(sub.Missed), sub.More)
 	}
 }
 

@@ -89,16 +89,18 @@ func (c *client) examine(ctx context.Context) {
 	c.refusals.examined(unfit, mendCluster)
 }
 
-// scripted runs commands that use a script, in one round trip, and once more
-// after loading the script when Redis does not know it, as after a restart.
-func (c *client) scripted(ctx context.Context, script *redis.Script, commands func(redis.Pipeliner)) error {
+// scripted runs commands that use scripts, in one round trip, and once more after
+// loading the scripts when Redis does not know one, as after a restart.
+func (c *client) scripted(ctx context.Context, script *redis.Script, commands func(redis.Pipeliner), more ...*redis.Script) error {
 	for try := 0; ; try++ {
 		_, err := c.redis.Pipelined(ctx, func(p redis.Pipeliner) error { commands(p); return nil })
 		if err == nil || try > 0 || !strings.HasPrefix(err.Error(), "NOSCRIPT") {
 			return err
 		}
-		if err := script.Load(ctx, c.redis).Err(); err != nil {
-			return err
+		for _, s := range append([]*redis.Script{script}, more...) {
+			if err := s.Load(ctx, c.redis).Err(); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -91,7 +91,7 @@ func (h *histories) History(ctx context.Context, channel string, o hub.HistoryOp
 			entries = h.askEntries(ctx, p, channel, o)
 		}
 		after = h.askPosition(ctx, p, channel, hub.Position{})
-	})
+	}, entriesScript)
 	if err != nil && !h.isForeign(channel, err) {
 		return hub.HistoryResult{}, unavailable("read history of "+channel, err)
 	}
@@ -133,10 +133,24 @@ func (h *histories) askEntries(ctx context.Context, p redis.Pipeliner, channel s
 	if limit < 0 {
 		limit = math.MaxInt64
 	}
+	how, from, to := "XRANGE", first, last
 	if o.Reverse {
-		return p.XRevRangeN(ctx, key, last, first, limit)
+		how, from, to = "XREVRANGE", last, first
 	}
-	return p.XRangeN(ctx, key, first, last, limit)
+	if o.Bytes <= 0 {
+		return ask(ctx, p, how, key, from, to, "COUNT", limit)
+	}
+	return ask(ctx, p, "EVALSHA", entriesScript.Hash(), 1, key, how, from, to, limit, o.Bytes, entryOverhead)
+}
+
+// entryOverhead is how many bytes an entry counts beside its message, about.
+const entryOverhead = 128
+
+// ask asks for what is answered as XRANGE is.
+func ask(ctx context.Context, p redis.Pipeliner, args ...any) *redis.XMessageSliceCmd {
+	cmd := redis.NewXMessageSliceCmd(ctx, args...)
+	_ = p.Process(ctx, cmd) // a pipeline takes it
+	return cmd
 }
 
 // parseEntries reads the entries of a stream. What is newer than the position
@@ -155,7 +169,7 @@ func (h *histories) parseEntries(channel string, entries []redis.XMessage, now t
 			messages = append(messages, m)
 		}
 	}
-	return o.Fresh(messages)
+	return o.Within(o.Fresh(messages))
 }
 
 // parseEntry returns the message of an entry, and when Redis took it.

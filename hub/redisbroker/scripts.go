@@ -12,6 +12,8 @@ var (
 	publishSource string
 	//go:embed position.lua
 	positionSource string
+	//go:embed entries.lua
+	entriesSource string
 	//go:embed lease.lua
 	leaseSource string
 	//go:embed member.lua
@@ -21,6 +23,7 @@ var (
 
 	publishScript  = redis.NewScript(publishSource)
 	positionScript = redis.NewScript(positionSource)
+	entriesScript  = redis.NewScript(entriesSource)
 	leaseScript    = redis.NewScript(leaseSource)
 	memberScript   = redis.NewScript(memberSource)
 	reapScript     = redis.NewScript(reapSource)
@@ -28,6 +31,6 @@ var (
 
 // scriptNames are what scripts are called in the log, by their hashes.
 var scriptNames = map[string]string{
-	publishScript.Hash(): "publish.lua", positionScript.Hash(): "position.lua",
+	publishScript.Hash(): "publish.lua", positionScript.Hash(): "position.lua", entriesScript.Hash(): "entries.lua",
 	leaseScript.Hash(): "lease.lua", memberScript.Hash(): "member.lua", reapScript.Hash(): "reap.lua",
 }
