@@ -46,6 +46,7 @@ func (f *fetch) send([]byte) error   { f.stir(); return nil }
 func (f *fetch) finish([]byte, bool) { f.stir() }
 func (f *fetch) replace()            { f.stir() }
 func (f *fetch) direct() bool        { return false }
+func (f *fetch) waiting() int        { return 0 }
 func (f *fetch) dialect() Dialect    { return f.link.log.dialect }
 
 func (f *fetch) stir() {

@@ -71,8 +71,10 @@ type carrier interface {
 	finish(last []byte, drop bool)
 	// replace ends the request because another carries the link now.
 	replace()
-	// direct reports whether frames that were sent have left the backlog's care.
+	// direct reports whether frames that were sent have left the backlog's care, and
+	// waiting how many bytes of them the client has not taken.
 	direct() bool
+	waiting() int
 }
 
 func newLink(l *Links, r *http.Request, o Opening) *Link {
@@ -106,7 +108,11 @@ func (l *Link) Send(frames []byte) error {
 	if l.keep == WhileCarried && l.carrier != nil && l.carrier.direct() {
 		return l.carrier.send(frames)
 	}
-	if len(l.log.chunks) > 0 && l.log.cost()+len(frames) > l.limit() {
+	most := l.limit()
+	if len(l.log.chunks) == 0 {
+		most = alone(l)
+	}
+	if l.log.cost()+len(frames) > most {
 		return wire.ErrSlow
 	}
 	l.log.add(frames)
@@ -122,6 +128,26 @@ func (l *Link) limit() int {
 		return l.links.buffer + ackSlack
 	}
 	return l.links.buffer
+}
+
+// alone is how large a chunk may be when nothing waits. In lines, JSON stands within
+// JSON, and is up to twice as large.
+func alone(l *Link) int {
+	if l.keep == UntilAcknowledged {
+		return max(2*l.links.alone, l.limit())
+	}
+	return l.links.alone
+}
+
+// Waiting implements [session.Transport].
+func (l *Link) Waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	waiting := l.log.cost() - (l.limit() - l.links.buffer)
+	if l.keep == WhileCarried && l.carrier != nil {
+		waiting += l.carrier.waiting()
+	}
+	return max(0, waiting)
 }
 
 // Shut implements [session.Transport].
@@ -186,7 +212,10 @@ func (l *Link) tell() {
 // from the request that carries it, or before the server goes down. Other clients
 // ask one that is over.
 func (l *Link) end() {
-	if l.isCarried() || l.session.IsDraining() {
+	l.mu.Lock()
+	carried := l.carrier != nil
+	l.mu.Unlock()
+	if carried || l.session.IsDraining() {
 		l.waitTold()
 	}
 	l.beOver()
@@ -282,13 +311,6 @@ func (l *Link) isOpen() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.state == open
-}
-
-// isCarried reports whether a request carries the link.
-func (l *Link) isCarried() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.carrier != nil
 }
 
 // acknowledge notes that the client has the first n lines, by a request that names

@@ -16,6 +16,7 @@ import (
 	"belfry/web/fault"
 	"belfry/web/raw"
 	"belfry/web/session"
+	"belfry/web/wire"
 )
 
 // newTestLinks makes the links of a node whose hub does not run.
@@ -159,4 +160,32 @@ func TestAway(t *testing.T) {
 			t.Error("a session that has ended is remembered for ever")
 		}
 	})
+}
+
+// TestAllowance says more and more to a client that does not read, in chunks of any
+// size: what is kept for it stays within its allowance from the first chunk on.
+func TestAllowance(t *testing.T) {
+	for _, keep := range []Keep{UntilAcknowledged, WhileCarried} {
+		for _, size := range []int{1, 100, 100 << 10, 1 << 20, 8 << 20} {
+			synctest.Test(t, func(t *testing.T) {
+				l := newTestLinks(t)
+				link, err := l.Open(httptest.NewRequest("POST", "/", nil), Opening{Dialect: lines{}, Keep: keep, Speak: raw.Channel("chat", nil).Speak})
+				if err != nil {
+					t.Fatal(err)
+				}
+				chunk := bytes.Repeat([]byte("\n"), size)
+				var refused error
+				for sent := 0; sent <= 4<<20 && refused == nil; sent += size {
+					refused = link.Send(chunk)
+				}
+				if most := 2*l.alone + ackSlack; refused != wire.ErrSlow || link.log.cost() > most {
+					t.Errorf("keep %d, chunks of %d bytes: %v with %d bytes kept, want ErrSlow with %d at most", keep, size, refused, link.log.cost(), most)
+				}
+				if size <= 100<<10 && link.Waiting() < l.buffer/2 {
+					t.Errorf("keep %d, chunks of %d bytes: %d wait of %d that are kept", keep, size, link.Waiting(), link.log.cost())
+				}
+				link.vanish()
+			})
+		}
+	}
 }

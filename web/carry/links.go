@@ -47,6 +47,7 @@ type Links struct {
 	sessions *session.Registry
 	node     string
 	buffer   int   // bytes that may wait for a client
+	alone    int   // bytes of a frame when nothing waits
 	message  int64 // bytes of one message of a client
 
 	// conns and streams are the bounds of connections. What waits in a stream whose
@@ -71,9 +72,9 @@ func New(o Options) *Links {
 	limits := o.Sessions.Limits()
 	l := &Links{
 		hub: o.Hub, sessions: o.Sessions, node: o.Hub.Node(),
-		buffer: limits.Buffer, message: limits.Message,
+		buffer: limits.Buffer, alone: limits.Alone(), message: limits.Message,
 		conns:    &wire.Options{Limit: 2 * (limits.Buffer + ackSlack), WriteWait: writeWait},
-		streams:  &wire.Options{Limit: limits.Buffer, WriteWait: writeWait},
+		streams:  &wire.Options{Limit: limits.Buffer, Alone: limits.Alone(), WriteWait: writeWait},
 		beats:    session.NewWheel[*stream](int(beat / time.Second)),
 		waiting:  session.NewWheel[*Link](int(awayWait / time.Second)),
 		ended:    session.NewWheel[*Link](int(retryWait / time.Second)),

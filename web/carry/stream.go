@@ -35,6 +35,7 @@ type stream struct {
 }
 
 func (c *stream) direct() bool { return true }
+func (c *stream) waiting() int { return c.Conn.Waiting() }
 
 func (c *stream) send(frames []byte) error {
 	c.quiet = 0

@@ -33,6 +33,7 @@ type printer struct{}
 
 func (printer) Name() string             { return "printer" }
 func (printer) Framing() session.Framing { return line{} }
+func (printer) Waiting() int             { return 0 }
 func (printer) Ping()                    {}
 func (printer) Abort()                   {}
 func (printer) Remote() string           { return "nowhere" }

@@ -36,6 +36,7 @@ func (line) AppendMessage(dst, payload []byte) []byte { return append(append(dst
 
 func (*transport) Name() string             { return "fake" }
 func (*transport) Framing() session.Framing { return line{} }
+func (*transport) Waiting() int             { return 0 }
 func (*transport) Remote() string           { return "192.0.2.1:1" }
 
 func (t *transport) Send(frames []byte) error {

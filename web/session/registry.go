@@ -27,6 +27,15 @@ type Limits struct {
 	Subscriptions int   // channels of a session
 }
 
+// Answer is how many bytes one answer to a client has, about: of a history, of what
+// was missed, or of a presence. One message may always be in it. Where JSON stands
+// within JSON it becomes up to twice as large.
+func (l Limits) Answer() int { return l.Buffer / 4 }
+
+// Alone is the largest frame that is sent to a client for whom nothing waits, in
+// bytes: that of a message as large as its allowance.
+func (l Limits) Alone() int { return l.Buffer + 64<<10 }
+
 // Options are the parts that a Registry works with.
 type Options struct {
 	Hub    *hub.Hub

@@ -159,6 +159,19 @@ func (s *Session) Send(frames []byte) {
 	}
 }
 
+// IsOpen reports whether nobody has closed the session. What takes long asks now and
+// then, and stops.
+func (s *Session) IsOpen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closing
+}
+
+// IsBehind reports whether so much waits for the client that it is to read that
+// before it may ask for more: half of its allowance. An answer of up to
+// [Limits.Answer] fits into the rest, in whatever framing.
+func (s *Session) IsBehind() bool { return s.transport.Waiting() > s.registry.limits.Buffer/2 }
+
 // Lose implements [hub.Loser].
 func (s *Session) Lose(sub *hub.Subscription) { s.protocol.Lost(sub) }
 
@@ -181,14 +194,14 @@ func (s *Session) Close(why Reason) {
 	switch why {
 	case Slow:
 		s.registry.evicted.Add(1)
-		s.logEnd("evicted")
+		logEnd(s, "evicted")
 	case Vanished:
 		s.registry.vanished.Add(1)
-		s.logEnd("gone")
+		logEnd(s, "gone")
 	}
 }
 
-func (s *Session) logEnd(what string) {
+func logEnd(s *Session, what string) {
 	s.registry.logger.Debug(what, "session", s.id, "remote", s.transport.Remote(),
 		"transport", s.transport.Name(), "protocol", s.protocol.Name())
 }

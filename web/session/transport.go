@@ -16,6 +16,9 @@ type Transport interface {
 	// it returns why: wire.ErrSlow when the client is too far behind, and
 	// net.ErrClosed when it is gone.
 	Send(frames []byte) error
+	// Waiting returns how many bytes of the allowance, Limits.Buffer, wait for the
+	// client.
+	Waiting() int
 	// Framing says how a message is wrapped on this transport.
 	Framing() Framing
 	// Shut tells the client why, and closes. With drop, what waits is left out.

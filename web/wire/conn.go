@@ -15,9 +15,11 @@ var ErrSlow = errors.New("peer is too slow: its buffer is full")
 
 // Options are the bounds of a [Conn]. Many connections may share them.
 type Options struct {
-	// Limit is how many bytes may wait for the peer. One chunk may always
-	// wait, whatever its size.
+	// Limit is how many bytes may wait for the peer.
 	Limit int
+	// Alone is how large a chunk may be that is sent when nothing waits, where that
+	// is more than the Limit: a frame has more than the message in it.
+	Alone int
 	// WriteWait is how long the peer may take to accept what one write of the
 	// flusher brings, about 64 KiB, before the connection is closed.
 	WriteWait time.Duration
@@ -103,6 +105,9 @@ func (c *Conn) Send(frames []byte) error {
 
 // try writes to the socket what it takes at once. It runs under the lock.
 func (c *Conn) try(frames []byte) error {
+	if len(frames) > max(c.options.Limit, c.options.Alone) {
+		return ErrSlow
+	}
 	n, err := c.socket.write(frames)
 	if err != nil {
 		c.state = closed
@@ -120,7 +125,11 @@ func (c *Conn) keep(frames []byte) error {
 	if len(frames) == 0 {
 		return nil
 	}
-	if c.waiting > 0 && c.waiting+len(frames) > c.options.Limit {
+	most := c.options.Limit
+	if c.waiting == 0 {
+		most = max(most, c.options.Alone)
+	}
+	if c.waiting+len(frames) > most {
 		return ErrSlow
 	}
 	c.pending = append(c.pending, frames)

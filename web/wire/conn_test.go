@@ -227,10 +227,13 @@ func TestLimit(t *testing.T) {
 	})
 }
 
-// What does not fit a limit at all may still be sent, alone.
-func TestOneChunkMayAlwaysWait(t *testing.T) {
+// What does not fit the limit may still be sent alone, up to a limit of its own.
+func TestChunkAlone(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind string) {
-		c, peer := open(t, kind, &wire.Options{Limit: 1000, WriteWait: hubtest.Patience})
+		c, peer := open(t, kind, &wire.Options{Limit: 1000, Alone: 8<<20 + 100, WriteWait: hubtest.Patience})
+		if err := c.Send(numbered(0, 8<<20+100)); err != wire.ErrSlow || c.Waiting() != 0 {
+			t.Fatalf("a chunk over the limit: %v, %d bytes wait", err, c.Waiting())
+		}
 		if err := c.Send(numbered(0, 8<<20)); err != nil {
 			t.Fatal("the first chunk was refused")
 		}

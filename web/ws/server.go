@@ -45,7 +45,7 @@ func New(o Options) *Server {
 		origins:  o.Origins,
 		legacy:   o.Legacy,
 		melody:   newMelody(limits.Message),
-		conns:    &wire.Options{Limit: limits.Buffer, WriteWait: WriteWait},
+		conns:    &wire.Options{Limit: limits.Buffer, Alone: limits.Alone(), WriteWait: WriteWait},
 	}
 }
 
