@@ -50,7 +50,9 @@ func (h *Hub) Subscribe(ctx context.Context, channel string, s Subscriber, e Enc
 		sub.Cancel()
 		return nil, err
 	}
-	sub.enter(ctx, o.Client)
+	if !sub.More {
+		sub.enter(ctx, o.Client)
+	}
 	return sub, nil
 }
 

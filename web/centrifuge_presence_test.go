@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -128,20 +129,41 @@ func TestChanInfo(t *testing.T) {
 	}
 }
 
-// TestPresenceIsBounded has more on a channel than an answer may bring.
+// TestPresenceIsBounded has more on a channel than an answer may bring: all are named,
+// and of some the infos are left out. When there is no room even for the names they
+// are only counted.
 func TestPresenceIsBounded(t *testing.T) {
 	s := newCluster(t, []hub.Broker{hub.NewMemoryBroker()}, func(o *web.Options) { o.Limits.Buffer = 64 << 10 })[0]
 	who := `"data":"` + strings.Repeat("x", 1000) + `"`
 	var c *client
-	for range 64 {
-		c = s.dialCentrifuge(t)
-		c.say(enter(2, "chat", who))
-		c.hear()
+	come := func(n int) {
+		for range n {
+			c = s.dialCentrifuge(t)
+			c.say(enter(2, "chat", who))
+			c.hear()
+		}
 	}
+	come(64)
+	c.say(`{"id":3,"presence":{"channel":"chat"}}`)
+	got := c.hear()
+	var r struct {
+		Presence struct {
+			Presence    map[string]struct{ Client, ChanInfo string }
+			WithoutInfo int `json:"without_info"`
+		}
+	}
+	if err := json.Unmarshal([]byte(got), &r); err != nil || len(got) > 17<<10 || len(r.Presence.Presence) != 64 ||
+		r.Presence.WithoutInfo+strings.Count(got, "chan_info") != 64 || r.Presence.WithoutInfo > 60 {
+		t.Errorf("presence: %d bytes, %d are named, %d without info (%v)", len(got), len(r.Presence.Presence), r.Presence.WithoutInfo, err)
+	}
+	if got := s.api(t, "presence", `{"channel":"chat"}`); got["without_info"] != nil || len(got["presence"].(map[string]any)) != 64 {
+		t.Errorf("for the backend %d are named, %v without info", len(got["presence"].(map[string]any)), got["without_info"])
+	}
+	come(100)
 	c.say(`{"id":3,"presence":{"channel":"chat"}}`)
 	if got := c.hear(); !strings.Contains(got, `"code":106,`) || !strings.Contains(got, "limits.buffer") {
 		t.Errorf("presence: got %.200s, want error 106 that names limits.buffer", got)
 	}
 	c.say(`{"id":4,"presence_stats":{"channel":"chat"}}`)
-	c.wants(`{"id":4,"presence_stats":{"num_clients":64,"num_users":1}}`)
+	c.wants(`{"id":4,"presence_stats":{"num_clients":164,"num_users":1}}`)
 }

@@ -48,6 +48,9 @@ func New(o Options) *API {
 	return a
 }
 
+// maxRead is about how many bytes of a history or a presence one call answers with.
+const maxRead = 8 << 20
+
 // wait bounds what a call asks of the broker, so that a publisher hears within two
 // seconds that it is away.
 const wait = 1800 * time.Millisecond

@@ -13,7 +13,7 @@ func (a *API) history(ctx context.Context, req *centrifuge.HistoryRequest) (any,
 	if err != nil {
 		return nil, err
 	}
-	return a.Centrifuge.History(ctx, rule, req)
+	return a.Centrifuge.History(ctx, rule, req, maxRead)
 }
 
 // removeHistory answers /api/history_remove.

@@ -13,7 +13,7 @@ func (a *API) presence(ctx context.Context, req *centrifuge.ChannelRequest) (any
 	if err != nil {
 		return nil, err
 	}
-	return a.Centrifuge.Presence(ctx, rule, req.Channel)
+	return a.Centrifuge.Presence(ctx, rule, req.Channel, maxRead)
 }
 
 // presenceStats answers /api/presence_stats.

@@ -25,6 +25,11 @@ type command struct {
 	SubRefresh    *ChannelRequest   `json:"sub_refresh"`
 }
 
+// asksMuch reports whether the reply may be a large one.
+func (c *command) asksMuch() bool {
+	return c.Presence != nil || c.RPC != nil || c.History != nil && c.History.Limit != 0 || c.Subscribe != nil && c.Subscribe.Recover
+}
+
 type connectRequest struct {
 	Subs map[string]subscribeRequest `json:"subs"` // positions of server-side subscriptions
 }
@@ -70,7 +75,8 @@ type Position struct {
 	Epoch  string `json:"epoch"`
 }
 
-// HistoryResult is what a history has, and where it ends.
+// HistoryResult is what a history has, and where it ends. There may be fewer
+// publications than were asked for: reading goes on from the last of them.
 type HistoryResult struct {
 	Publications []Publication `json:"publications"`
 	Epoch        string        `json:"epoch"`

@@ -51,14 +51,34 @@ func (p *protocol) serverSide(ctx context.Context, asked map[string]subscribeReq
 		p.undo(subs)
 		return nil, err
 	}
+	bound(subs, p.server.limits.Answer())
 	results := make(map[string]*subscribeResult, len(channels))
 	for i, channel := range channels {
 		req := asked[channel]
 		results[channel] = newSubscribeResult(&req, subs[i])
+		if a.lost = a.lost || subs[i].More; !subs[i].More {
+			a.started = append(a.started, subs[i])
+		}
 	}
-	a.started = append(a.started, subs...)
 	return results, nil
 }
+
+// bound leaves out what is too much for one reply of what subscriptions have to
+// recover. The client connects again, from where it is then, for the rest.
+func bound(subs []*hub.Subscription, bytes int) {
+	for _, sub := range subs {
+		n := 0
+		for n < len(sub.Missed) && bytes > 0 {
+			bytes -= len(sub.Missed[n].Data) + messageOverhead
+			n++
+		}
+		sub.More = sub.More || n < len(sub.Missed)
+		sub.Missed = sub.Missed[:n]
+	}
+}
+
+// messageOverhead is what a message has beside its data as JSON, about.
+const messageOverhead = 128
 
 // undo ends subscriptions that the client will not hear of.
 func (p *protocol) undo(subs []*hub.Subscription) {

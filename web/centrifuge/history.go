@@ -14,17 +14,17 @@ var ErrNoHistory = fault.New(fault.NotAvailable, "not available: the rule of thi
 // maxHistoryLimit is how many messages one reading of a history brings at most.
 const maxHistoryLimit = 1000
 
-// History reads the history of a channel with this rule, for a client or a
-// backend. A limit of zero
-// asks for the position only, and -1 for as many as one reading brings.
-func (s *Server) History(ctx context.Context, rule *hub.Rule, req *HistoryRequest) (*HistoryResult, error) {
+// History reads about so many bytes of the history of a channel with this rule, for
+// a client or a backend; one message may always be read. A limit of zero asks for
+// the position only, and -1 for as many messages as one reading brings.
+func (s *Server) History(ctx context.Context, rule *hub.Rule, req *HistoryRequest, bytes int) (*HistoryResult, error) {
 	switch {
 	case rule.History.Size == 0:
 		return nil, ErrNoHistory
 	case req.Limit < -1 || req.Limit > maxHistoryLimit:
 		return nil, fault.Field("limit", fmt.Sprintf("-1 to %d is accepted", maxHistoryLimit))
 	}
-	o := hub.HistoryOptions{Limit: req.Limit, Reverse: req.Reverse}
+	o := hub.HistoryOptions{Limit: req.Limit, Bytes: bytes, Reverse: req.Reverse}
 	if req.Limit < 0 {
 		o.Limit = maxHistoryLimit
 	}

@@ -17,6 +17,16 @@ var (
 	errMethodNotFound = fault.New(fault.UnknownMethod, "method not found")
 	errNotAvailable   = fault.New(fault.NotAvailable, "not available")
 	errUnrecoverable  = fault.New(fault.Unrecoverable, "unrecoverable position")
+	errBehind         = fault.New(fault.TooMany, "too much waits for this client already (limits.buffer): ask again when it has been read")
+)
+
+const (
+	// flushSize is how many bytes of replies are made before they are sent: the
+	// next reply is made when the client has been given these.
+	flushSize = 16 << 10
+	// maxStarting is how many subscriptions may wait for their replies to be sent.
+	// What comes on them meanwhile waits, too.
+	maxStarting = 16
 )
 
 // protocol is what one session says.
@@ -34,10 +44,13 @@ type protocol struct {
 	mu sync.Mutex
 }
 
-// answer is what one frame of commands is answered with.
+// answer is what commands of one frame are answered with, as far as it has not been
+// sent.
 type answer struct {
-	replies []byte
+	replies []byte              // and pushes, one on a line
 	started []*hub.Subscription // to be started once the replies are on their way
+	behind  []byte              // a push that is to follow the reply, or nil
+	lost    bool                // the client is to connect again once it has the replies
 }
 
 // Name implements [session.Protocol].
@@ -83,8 +96,9 @@ func (p *protocol) Text(text []byte) {
 	session.OnOwnStack(func() { p.commands(text) })
 }
 
-// commands handles the commands of one frame and answers them in one frame.
-// Subscriptions start once the answer is on its way.
+// commands handles the commands of one frame and answers them in one frame, or in
+// several when there is much to say. Subscriptions start once the answer is on its
+// way. When the session has ended meanwhile the rest of the commands is left out.
 func (p *protocol) commands(text []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,12 +111,28 @@ func (p *protocol) commands(text []byte) {
 			return
 		}
 		if reply != nil {
-			a.replies = append(fault.AppendJSON(a.replies, reply), '\n')
+			a.add(reply)
+		}
+		if len(a.replies) >= flushSize || len(a.started) >= maxStarting || a.lost {
+			p.flush(&a)
+		}
+		if !p.Session.IsOpen() {
+			return
 		}
 	}
 	p.flush(&a)
 }
 
+// add puts a reply at the end, and what is to follow it.
+func (a *answer) add(r *reply) {
+	a.replies = append(fault.AppendJSON(a.replies, r), '\n')
+	if a.behind != nil {
+		a.replies = append(append(a.replies, a.behind...), '\n')
+	}
+	a.behind = nil
+}
+
+// flush sends what there is.
 func (p *protocol) flush(a *answer) {
 	if len(a.replies) > 0 {
 		p.send(bytes.TrimSuffix(a.replies, []byte("\n")))
@@ -110,6 +140,10 @@ func (p *protocol) flush(a *answer) {
 	for _, sub := range a.started {
 		sub.Start()
 	}
+	if a.lost {
+		p.Session.Close(session.Lost)
+	}
+	*a = answer{}
 }
 
 // send sends JSON texts, each as a message of its own.
@@ -162,6 +196,8 @@ func (p *protocol) do(cmd *command, r *reply, a *answer) (err error) {
 	ctx, cancel := session.CallContext()
 	defer cancel()
 	switch {
+	case cmd.asksMuch() && p.Session.IsBehind():
+		return errBehind
 	case cmd.Connect != nil:
 		r.Connect, err = p.connect(ctx, cmd.Connect, a)
 	case cmd.Subscribe != nil:
@@ -202,7 +238,7 @@ func (p *protocol) history(ctx context.Context, req *HistoryRequest) (*HistoryRe
 	if err != nil {
 		return nil, err
 	}
-	return p.server.History(ctx, rule, req)
+	return p.server.History(ctx, rule, req, p.server.limits.Answer())
 }
 
 func (p *protocol) presence(ctx context.Context, channel string) (*PresenceResult, error) {
@@ -210,11 +246,7 @@ func (p *protocol) presence(ctx context.Context, channel string) (*PresenceResul
 	if err != nil {
 		return nil, err
 	}
-	r, err := p.server.Presence(ctx, rule, channel)
-	if err == nil && r.size() > p.server.limits.Buffer {
-		return nil, errPresenceLimit
-	}
-	return r, err
+	return p.server.Presence(ctx, rule, channel, p.server.limits.Answer())
 }
 
 func (p *protocol) presenceStats(ctx context.Context, channel string) (*PresenceStatsResult, error) {

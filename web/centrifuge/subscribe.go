@@ -32,13 +32,25 @@ func (p *protocol) subscribe(ctx context.Context, req *subscribeRequest, a *answ
 		p.Session.Drop(sub)
 		return nil, errUnrecoverable
 	}
-	a.started = append(a.started, sub)
-	return newSubscribeResult(req, sub), nil
+	result := newSubscribeResult(req, sub)
+	if !sub.More {
+		a.started = append(a.started, sub)
+		return result, nil
+	}
+	// The client has missed more than goes into one reply. It gets the first of it,
+	// and is asked to subscribe again, from the last message of that: so it gets all
+	// in as many replies as that takes, each when it has read the one before.
+	p.Session.Drop(sub)
+	a.behind = appendUnsubscribe(nil, req.Channel, unsubscribePush{unsubscribeInsufficient, "there is more to recover"})
+	return result, nil
 }
 
-// newSubscribeResult words a subscription. A recovered one keeps the position
-// that was asked for, and what follows it brings the client up to date.
+// newSubscribeResult words a subscription, and lets go of what it has to recover. A
+// recovered one keeps the position that was asked for, and what follows it brings
+// the client up to date.
 func newSubscribeResult(req *subscribeRequest, sub *hub.Subscription) *subscribeResult {
+	missed := sub.Missed
+	sub.Missed = nil
 	r := &subscribeResult{Epoch: sub.Position.Epoch, Offset: sub.Position.Offset, WasRecovering: req.Recover}
 	if r.Epoch == "" {
 		return &subscribeResult{WasRecovering: req.Recover}
@@ -46,7 +58,7 @@ func newSubscribeResult(req *subscribeRequest, sub *hub.Subscription) *subscribe
 	r.Recoverable, r.Positioned = true, true
 	if sub.Recovered {
 		r.Recovered, r.Offset = true, req.Offset
-		r.Publications = newPublications(sub.Missed)
+		r.Publications = newPublications(missed)
 	}
 	return r
 }
@@ -85,17 +97,22 @@ func (p *protocol) Join(ctx context.Context, j session.Joining) error {
 	case err != nil:
 		return err
 	}
-	p.send(joinPushes(j, newSubscribeResult(&req, sub), sub)...)
+	missed := sub.Missed
+	p.send(joinPushes(j, newSubscribeResult(&req, sub), missed)...)
+	if sub.More { // a client recovers the rest when it connects
+		p.Session.Close(session.Lost)
+		return nil
+	}
 	sub.Start()
 	return nil
 }
 
 // joinPushes tell the client of its new subscription, and bring what it missed:
 // the push itself has no room for that.
-func joinPushes(j session.Joining, r *subscribeResult, sub *hub.Subscription) [][]byte {
+func joinPushes(j session.Joining, r *subscribeResult, missed []*hub.Message) [][]byte {
 	pushes := [][]byte{appendSubscribe(nil, j.Channel, subscribePush{r.Recoverable, r.Epoch, r.Offset, r.Positioned, j.Data})}
 	if r.Recovered {
-		for _, m := range sub.Missed {
+		for _, m := range missed {
 			pushes = append(pushes, appendPublication(nil, j.Channel, m))
 		}
 	}
