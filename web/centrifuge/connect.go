@@ -64,13 +64,19 @@ func (p *protocol) serverSide(ctx context.Context, asked map[string]subscribeReq
 }
 
 // bound leaves out what is too much for one reply of what subscriptions have to
-// recover. The client connects again, from where it is then, for the rest.
-func bound(subs []*hub.Subscription, bytes int) {
+// recover, but not the first message. The client connects again, from where it is
+// then, for the rest.
+func bound(subs []*hub.Subscription, whole int) {
+	bytes := whole
 	for _, sub := range subs {
 		n := 0
-		for n < len(sub.Missed) && bytes > 0 {
-			bytes -= len(sub.Missed[n].Data) + messageOverhead
-			n++
+		for ; n < len(sub.Missed); n++ {
+			size := len(sub.Missed[n].Data) + messageOverhead
+			if size > bytes && bytes < whole {
+				bytes = 0
+				break
+			}
+			bytes -= size
 		}
 		sub.More = sub.More || n < len(sub.Missed)
 		sub.Missed = sub.Missed[:n]

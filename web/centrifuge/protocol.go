@@ -196,7 +196,7 @@ func (p *protocol) do(cmd *command, r *reply, a *answer) (err error) {
 	ctx, cancel := session.CallContext()
 	defer cancel()
 	switch {
-	case cmd.asksMuch() && p.Session.IsBehind():
+	case cmd.asksMuch() && p.Session.Waiting() > p.server.limits.Behind():
 		return errBehind
 	case cmd.Connect != nil:
 		r.Connect, err = p.connect(ctx, cmd.Connect, a)

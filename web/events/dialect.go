@@ -82,8 +82,17 @@ func (plain) AppendMessage(dst, payload []byte) []byte { return carry.AppendEven
 // AppendPing implements [carry.Dialect]: the protocol pings by itself.
 func (plain) AppendPing(dst []byte) []byte { return dst }
 
+// codeMore is what a stream is closed with whose client is to come back at once, for
+// the rest of what it missed.
+const codeMore = 1
+
 // AppendEnd implements [carry.Dialect].
-func (plain) AppendEnd(dst []byte, _ int, reason string) []byte { return appendEnd(dst, reason) }
+func (plain) AppendEnd(dst []byte, code int, reason string) []byte {
+	if code == codeMore {
+		return append(appendField(appendField(dst, "", reason), "retry", "0"), '\n')
+	}
+	return appendEnd(dst, reason)
+}
 
 // appendEnd appends what sends a client away, which is also what makes it
 // come back: there is nothing in an event stream that would not.

@@ -77,7 +77,11 @@ func (p *poll) join(h access.Hello) (err error) {
 			return errNotReady
 		}
 		since := p.wish.since.position(channel)
-		sub, err := p.sessions.Listen(ctx, p.who, channel, p, jsonEncoder{}, since)
+		if p.done && since != nil {
+			p.at.set(channel, *since) // what was missed there comes with the next poll
+			continue
+		}
+		sub, err := p.sessions.Listen(ctx, p.who, channel, p, jsonEncoder{}, since, max(1, p.limit-len(p.events)))
 		if err != nil {
 			return err
 		}
@@ -96,7 +100,8 @@ func (p *poll) catchUp(since *hub.Position, sub *hub.Subscription) {
 	for _, m := range sub.Missed {
 		p.take(sub.Channel(), m, jsonEncoder{}.AppendFrame(nil, sub.Channel(), m))
 	}
-	if !p.done {
+	p.done = p.done || sub.More
+	if sub.Missed = nil; !p.done {
 		p.at.set(sub.Channel(), sub.Position)
 	}
 }

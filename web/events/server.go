@@ -138,7 +138,8 @@ func wantsJSON(h http.Header) bool {
 // said in one too: EventSource comes back from the end of a stream, and not from a
 // status.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, wanted wish, pad bool) error {
-	link, err := s.links.Open(r, carry.Opening{Dialect: plain{}, Keep: carry.WhileCarried, Speak: wanted.speak})
+	link, err := s.links.Open(r, carry.Opening{Dialect: plain{}, Keep: carry.WhileCarried,
+		Speak: func(c *session.Session) session.Protocol { return s.speak(c, wanted) }})
 	if err != nil {
 		return s.sendBack(w, r, err)
 	}

@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"sync"
+	"time"
 
 	"belfry/hub"
 	"belfry/web/access"
@@ -18,9 +19,12 @@ var errNotReady = fault.New(fault.NotServing, "not ready: the broker is away")
 // with the cursor behind it as its id.
 type stream struct {
 	session.TextOnly
+	server  *Server
 	wish    wish
 	waiting []*hub.Subscription // to be started when the client is connected
 	gaps    []string            // channels that could not be recovered
+	room    int                 // bytes of what was missed that the client may still be sent
+	more    bool                // more was missed than that: the client is to come back for it
 
 	// mu is held while something is sent on several channels, so that cursors
 	// go out in the order in which they were made.
@@ -29,8 +33,8 @@ type stream struct {
 }
 
 // speak makes a session speak what a request wishes.
-func (e wish) speak(c *session.Session) session.Protocol {
-	p := &stream{TextOnly: session.TextOnly{Session: c}, wish: e}
+func (s *Server) speak(c *session.Session, e wish) session.Protocol {
+	p := &stream{TextOnly: session.TextOnly{Session: c}, server: s, wish: e, room: c.Limits().Buffer / 2}
 	if !p.alone() {
 		c.DeliverBy(p.deliver)
 	}
@@ -78,11 +82,20 @@ func (p *stream) Prepare(ctx context.Context, _ access.Hello) error {
 			return errNotReady
 		}
 		since := p.wish.since.position(channel)
-		sub, err := p.Session.Subscribe(ctx, channel, session.Wish{Encoder: p.encoder, Since: since})
+		if p.room <= 0 && since != nil {
+			p.at.set(channel, *since)
+			p.more = true
+			continue
+		}
+		sub, err := p.Session.Subscribe(ctx, channel, session.Wish{Encoder: p.encoder, Since: since, Bytes: p.room})
 		if err != nil {
 			return err
 		}
 		p.waiting = append(p.waiting, sub)
+		if p.isTooMuch(sub) {
+			p.at.set(channel, *since)
+			continue
+		}
 		if p.wish.isGap(since, sub) {
 			p.gaps = append(p.gaps, channel)
 		}
@@ -99,8 +112,30 @@ func begin(since *hub.Position, sub *hub.Subscription) hub.Position {
 	return sub.Position
 }
 
+// isTooMuch takes what was missed on a channel from what the client may still be
+// sent, and reports whether it does not fit. What comes first always does.
+func (p *stream) isTooMuch(sub *hub.Subscription) bool {
+	size := 0
+	for _, m := range sub.Missed {
+		size += len(m.Data) + eventOverhead + markSize*len(p.wish.channels)
+	}
+	whole := p.Session.Limits().Buffer / 2
+	if p.room < whole && size > p.room {
+		sub.Missed, size, sub.More = nil, p.room, true
+	}
+	p.room -= size
+	p.more = p.more || sub.More
+	return size > 0 && sub.Missed == nil
+}
+
+// eventOverhead is what an event has beside the data of its message, about, and
+// markSize how much of the cursor is about one channel.
+const eventOverhead, markSize = 128, 24
+
 // Opened implements [session.Protocol]. It tells where the client is, so that nothing is lost when it is cut off
-// before its first message, and brings what it missed, all at once.
+// before its first message, and brings what it missed, all at once. When that is more
+// than goes out at once, the stream ends behind the first part, and the client comes
+// back for the rest from there.
 func (p *stream) Opened() {
 	var frames []byte
 	switch {
@@ -114,15 +149,36 @@ func (p *stream) Opened() {
 			p.at.set(sub.Channel(), hub.Position{Epoch: m.Epoch, Offset: m.Offset})
 			frames = encoder{}.AppendFrame(appendID(frames, p.at), sub.Channel(), m)
 		}
-		p.at.set(sub.Channel(), sub.Position)
+		if sub.Missed = nil; !sub.More {
+			p.at.set(sub.Channel(), sub.Position)
+		}
 	}
 	if len(frames) > 0 {
 		p.Session.Send(frames)
+	}
+	if p.more {
+		for _, sub := range p.waiting {
+			p.Session.Drop(sub)
+		}
+		p.server.endWhenRead(p.Session)
+		p.waiting = nil
+		return
 	}
 	for _, sub := range p.waiting {
 		sub.Start()
 	}
 	p.waiting, p.gaps, p.wish.since = nil, nil, nil
+}
+
+// endWhenRead ends a stream when its client has taken what it was sent. The transport
+// of one that takes nothing closes, and then nothing waits any more.
+func (s *Server) endWhenRead(c *session.Session) {
+	s.sessions.Go(func() {
+		for pause := 5 * time.Millisecond; c.Waiting() > 0; pause = min(2*pause, time.Second) {
+			time.Sleep(pause)
+		}
+		c.CloseWith(codeMore, "there is more", false)
+	})
 }
 
 // deliver puts this client's cursor before each frame that others share.

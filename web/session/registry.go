@@ -32,6 +32,10 @@ type Limits struct {
 // within JSON it becomes up to twice as large.
 func (l Limits) Answer() int { return l.Buffer / 4 }
 
+// Behind is how many bytes may wait for a client that asks for more: half of its
+// allowance. An answer fits into the rest, in whatever framing.
+func (l Limits) Behind() int { return l.Buffer / 2 }
+
 // Alone is the largest frame that is sent to a client for whom nothing waits, in
 // bytes: that of a message as large as its allowance.
 func (l Limits) Alone() int { return l.Buffer + 64<<10 }

@@ -167,10 +167,8 @@ func (s *Session) IsOpen() bool {
 	return !s.closing
 }
 
-// IsBehind reports whether so much waits for the client that it is to read that
-// before it may ask for more: half of its allowance. An answer of up to
-// [Limits.Answer] fits into the rest, in whatever framing.
-func (s *Session) IsBehind() bool { return s.transport.Waiting() > s.registry.limits.Buffer/2 }
+// Waiting returns how many bytes of its allowance wait for the client.
+func (s *Session) Waiting() int { return s.transport.Waiting() }
 
 // Lose implements [hub.Loser].
 func (s *Session) Lose(sub *hub.Subscription) { s.protocol.Lost(sub) }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -34,9 +35,10 @@ type Wish struct {
 	Encoder func(*hub.Rule) hub.Encoder
 	// Rule is that of the channel, where it is known already.
 	Rule *hub.Rule
-	// Since is the position to recover from, or nil. What is more than
-	// [Limits.Answer] is left for another time: see [hub.Subscription.More].
+	// Since is the position to recover from, or nil. What is more than Bytes is left
+	// for another time; see [hub.Subscription.More]. Zero: [Limits.Answer].
 	Since *hub.Position
+	Bytes int
 	// Data is what the client says of itself: JSON, or nothing.
 	Data []byte
 	// Server says that the server wants it, by itself or for a backend, and Info is
@@ -68,7 +70,7 @@ func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.S
 	if err := s.hasRoom(channel); err != nil {
 		return nil, err
 	}
-	o := hub.SubscribeOptions{Rule: permit.Rule, Recover: w.Since, RecoverBytes: s.registry.limits.Answer(),
+	o := hub.SubscribeOptions{Rule: permit.Rule, Recover: w.Since, RecoverBytes: cmp.Or(w.Bytes, s.registry.limits.Answer()),
 		Client: &hub.ClientInfo{Client: s.id, ChanInfo: w.Info}}
 	sub, err := s.registry.hub.Subscribe(ctx, channel, s, w.Encoder(permit.Rule), o)
 	if err != nil {
@@ -82,14 +84,14 @@ func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.S
 }
 
 // Listen subscribes somebody who is no session to a channel: a request that is
-// answered with the first that comes, and that nobody sees there. It asks the guard
-// as [Session.Subscribe] does.
-func (r *Registry) Listen(ctx context.Context, who *access.Identity, channel string, to hub.Subscriber, e hub.Encoder, since *hub.Position) (*hub.Subscription, error) {
+// answered with the first that comes, and that nobody sees there. It recovers about
+// so many bytes, and asks the guard as [Session.Subscribe] does.
+func (r *Registry) Listen(ctx context.Context, who *access.Identity, channel string, to hub.Subscriber, e hub.Encoder, since *hub.Position, bytes int) (*hub.Subscription, error) {
 	permit, err := r.guard.Allow(ctx, access.Request{Who: who, Action: access.Subscribe, Channel: channel})
 	if err != nil {
 		return nil, err
 	}
-	o := hub.SubscribeOptions{Rule: permit.Rule, Recover: since, RecoverBytes: r.limits.Answer()}
+	o := hub.SubscribeOptions{Rule: permit.Rule, Recover: since, RecoverBytes: bytes}
 	return r.hub.Subscribe(ctx, channel, to, e, o)
 }
 
