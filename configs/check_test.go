@@ -79,7 +79,8 @@ func TestCheck(t *testing.T) {
 			`connect.subscribe[0]: ""` + wantName, `connect.subscribe[1]: "a\n"` + wantName, `connect.subscribe[2]: "` + long + `"` + wantName,
 			`connect.subscribe[4]: "date": is there already`}},
 		{"server-side subscription without a rule", func(c *Config) {
-			c.Channels, c.Connect.Subscribe = c.Channels[:2], Names{"chat", "chatter\u2028", "a chat", "dates"}
+			c.Channels, c.Channels[1].Match = c.Channels[:2], "chat*"
+			c.Connect.Subscribe = Names{"chat", "chatter\u2028", "a chat", "dates"}
 		}, []string{
 			`connect.subscribe[2]: "a chat": matches no rule of channels, and so does not exist`,
 			`connect.subscribe[3]: "dates": matches no rule of channels, and so does not exist`}},

@@ -154,7 +154,7 @@ func Default() Config {
 		Origins: Origins{},
 		Channels: []Channel{
 			{Match: "date", Publish: []string{Server}, History: History{Size: 60, TTL: Age(time.Minute)}},
-			{Match: "chat*", Publish: []string{Server, Client}, History: History{Size: 100, TTL: Age(24 * time.Hour)}, Presence: true},
+			{Match: "chat", Publish: []string{Server, Client}, History: History{Size: 100, TTL: Age(24 * time.Hour)}, Presence: true},
 			{Match: "*", Publish: []string{Server}},
 		},
 		Connect:  Connect{Subscribe: Names{}},

@@ -48,11 +48,13 @@ func (h History) on() bool { return h.Size > 0 }
 // Rules is an ordered list; the first rule that matches a channel applies.
 type Rules []Rule
 
-// DefaultRules lets anybody chat and only the backend publish elsewhere.
+// DefaultRules lets anybody chat on one channel, and only the backend publish
+// elsewhere: who may publish to whatever begins with a name can make as many
+// channels as there are names, each with a history.
 func DefaultRules() Rules {
 	return Rules{
 		{Match: "date", ServerPublish: true, History: History{Size: 60, TTL: time.Minute}},
-		{Match: "chat*", ServerPublish: true, ClientPublish: true, History: History{Size: 100, TTL: 24 * time.Hour}, Presence: true},
+		{Match: "chat", ServerPublish: true, ClientPublish: true, History: History{Size: 100, TTL: 24 * time.Hour}, Presence: true},
 		{Match: "*", ServerPublish: true},
 	}
 }

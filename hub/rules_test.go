@@ -97,7 +97,7 @@ func TestFirstRuleApplies(t *testing.T) {
 }
 
 func TestDefaultRules(t *testing.T) {
-	for channel, clients := range map[string]bool{"date": false, "chat": true, "chat:1": true, "news": false} {
+	for channel, clients := range map[string]bool{"date": false, "chat": true, "chat:1": false, "chatter": false, "news": false} {
 		if rule := hub.DefaultRules().For(channel); rule == nil || !rule.ServerPublish || rule.ClientPublish != clients {
 			t.Errorf("rule of %q = %+v; want that servers may publish, clients %t", channel, rule, clients)
 		}

@@ -80,7 +80,7 @@ func (b *tower) patient(h http.Handler) http.Handler {
 // startTower serves on addr, which may end in ":0", until the test ends.
 func startTower(t *testing.T, addr string) *tower {
 	t.Helper()
-	return startTowerBy(t, addr, hub.Options{})
+	return startTowerBy(t, addr, hub.Options{Rules: roomRules()})
 }
 
 // startTowerBy serves channels by options of the hub.

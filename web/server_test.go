@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,15 @@ type testServer struct {
 	client *http.Client
 }
 
+// roomRules are the default rules, and rooms for tests that need several: channels
+// that begin with "chat-" are like chat.
+func roomRules() hub.Rules {
+	rules := hub.DefaultRules()
+	room := *rules.For("chat")
+	room.Match = "chat-*"
+	return slices.Insert(rules, len(rules)-1, room)
+}
+
 // newTestServer starts a server and stops it when the test ends. The function,
 // which may be nil, changes its options.
 func newTestServer(t testing.TB, change func(*web.Options)) *testServer {
@@ -43,7 +53,7 @@ func newTestServer(t testing.TB, change func(*web.Options)) *testServer {
 		change(&o)
 	}
 	if o.Hub == nil {
-		o.Hub = hub.New(hub.Options{})
+		o.Hub = hub.New(hub.Options{Rules: roomRules()})
 	}
 	s := &testServer{web: web.New(o), hub: o.Hub, log: log, client: http.DefaultClient}
 	s.Server = httptest.NewUnstartedServer(s.web)

@@ -20,7 +20,7 @@ func messages(subscribers, channels, rate, seconds int, more ...string) []string
 // get the text alone, as from the yardsticks.
 var overCentrifuge = []string{"--protocol", "centrifuge"}
 
-// remembering makes the channel one that the default rules give a history.
+// remembering makes the channel one that the rules give a history.
 var remembering = []string{"--channel", "chat-bench"}
 
 // with returns flags and some more, and leaves the first as they are: rows share

@@ -15,9 +15,23 @@ type programs struct {
 	belfry string // the binary that serves: this build's, or an older one
 }
 
+// configFile has the rules of channels: those that begin with chat remember, as
+// rows with many of them need it.
+const (
+	configFile = "belfry.yaml"
+	config     = `channels:
+  - {match: date, publish: [server], history: {size: 60, ttl: 1m}}
+  - {match: "chat*", publish: [server, client], history: {size: 100, ttl: 24h}, presence: true}
+  - {match: "*", publish: [server]}
+`
+)
+
 // buildPrograms builds Belfry and the yardsticks from the present folder.
 func buildPrograms(ctx context.Context, dir string) (*programs, error) {
 	p := &programs{dir: dir}
+	if err := os.WriteFile(p.path(configFile), []byte(config), 0o600); err != nil {
+		return nil, err
+	}
 	for _, name := range []string{"belfry", "reference"} {
 		if err := goBuild(ctx, "", p.path(name), name); err != nil {
 			return nil, err

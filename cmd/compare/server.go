@@ -57,7 +57,7 @@ func (p *programs) startServer(ctx context.Context, kind string, more ...string)
 	args := with(servers[kind], more...)
 	program := p.path(args[0])
 	if kind == "belfry" {
-		program = p.belfry
+		program, args = p.belfry, append(args, "--config", p.path(configFile))
 	}
 	ctx, quit := context.WithCancel(ctx)
 	s := &server{cmd: exec.CommandContext(ctx, program, args[1:]...), quit: quit}
