@@ -122,4 +122,8 @@ type PublishResult struct {
 
 // NewEpoch names a new run of numbering, for brokers. It is 40 bits, which come for
 // each publish and so have to be cheap; nobody gains anything by guessing them.
-func NewEpoch() string { return strconv.FormatUint(1<<40|rand.Uint64N(1<<40), 32)[1:] }
+func NewEpoch() string { return epochText(rand.Uint64()) }
+
+// epochText is the name of an epoch, in 8 characters, that has a number; numbers that
+// differ in their last 40 bits have different ones.
+func epochText(n uint64) string { return strconv.FormatUint(1<<40|n&(1<<40-1), 32)[1:] }

@@ -3,7 +3,10 @@ package hub
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,14 +14,31 @@ import (
 // last published to or asked for.
 const memoryMetaTTL = time.Hour
 
+// epochShards is how many epochs begin to differ when channels are forgotten. A
+// channel shares its own with others by chance.
+const epochShards = 4096
+
 // MemoryBroker is the broker of a single node. It needs nothing and loses
 // everything with the process.
+//
+// What it remembers is bounded by its [Limits]: a publish that would need more is
+// refused with a [LimitError]. A channel without subscribers to which nothing was
+// published costs nothing. It has a position all the same, in the epoch in which the
+// next channel begins: the first one, until channels that were published to are
+// forgotten.
 type MemoryBroker struct {
 	handler  Handler
 	presence memoryPresence
+	limits   Limits
+	keys     memoryKeys
+	held     atomic.Int64 // bytes of messages in all histories
+	epoch    uint64       // the first one, to which others add
+	seed     maphash.Seed // of shards
 
-	mu       sync.Mutex // guards what follows
-	channels map[string]*memoryChannel
+	mu        sync.Mutex // guards what follows, and the subscribers and place of channels
+	channels  map[string]*memoryChannel
+	list      []*memoryChannel // the same, to be gone through in slices
+	forgotten [epochShards]uint32
 }
 
 var _ interface {
@@ -30,25 +50,30 @@ var _ interface {
 
 // memoryChannel is what the broker remembers of a channel.
 type memoryChannel struct {
+	name        string
+	subscribers int // calls of Subscribe that were not taken back; guarded by the broker's lock, as is place
+	place       int // in the broker's list
+	held        *atomic.Int64
+
 	mu       sync.Mutex // held while a message is accepted and handed over, for the order
-	keys     map[string]memoryKey
-	gone     bool // forgotten; a newer one may exist
+	gone     bool       // forgotten; a newer one may exist
 	position Position
 	messages []*Message // the newest last
+	bytes    int64      // of messages
 	history  History
 	used     time.Time // when the position was last needed
 }
 
-// memoryKey is an idempotency key: what came of the first publish, and until
-// when that is remembered.
-type memoryKey struct {
-	position Position
-	end      time.Time
-}
+// NewMemoryBroker returns a broker for one node with the default limits.
+func NewMemoryBroker() *MemoryBroker { return NewMemoryBrokerWithin(Limits{}) }
 
-// NewMemoryBroker returns a broker for one node.
-func NewMemoryBroker() *MemoryBroker {
-	return &MemoryBroker{presence: newMemoryPresence(), channels: make(map[string]*memoryChannel)}
+// NewMemoryBrokerWithin returns a broker for one node.
+func NewMemoryBrokerWithin(l Limits) *MemoryBroker {
+	l = l.complete()
+	return &MemoryBroker{
+		presence: newMemoryPresence(), channels: make(map[string]*memoryChannel),
+		limits: l, keys: newMemoryKeys(l.IdempotencyKeys), epoch: rand.Uint64(), seed: maphash.MakeSeed(),
+	}
 }
 
 // Attach implements [Broker].
@@ -77,9 +102,10 @@ func (b *MemoryBroker) Run(ctx context.Context) error {
 // bring tells of a join or a leave. The channel is locked, because the handler
 // takes its messages one at a time.
 func (b *MemoryBroker) bring(j joinLeave) {
-	c := b.lock(j.channel)
-	defer c.mu.Unlock()
-	b.handler.HandleMessage(j.channel, j.message)
+	if c := b.look(j.channel); c != nil { // otherwise nobody listens
+		b.handler.HandleMessage(j.channel, j.message)
+		c.mu.Unlock()
+	}
 	close(j.told)
 }
 
@@ -88,98 +114,99 @@ func (b *MemoryBroker) Publish(ctx context.Context, channel string, m *Message, 
 	if err := ctx.Err(); err != nil {
 		return PublishResult{}, fmt.Errorf("%w: publish: %w", ErrUnavailable, err)
 	}
-	c := b.lock(channel)
+	c, err := b.lock(channel)
+	if err != nil {
+		return PublishResult{}, err
+	}
 	defer c.mu.Unlock()
 	now := time.Now()
-	if key, ok := c.keys[o.IdempotencyKey]; ok && o.IdempotencyKey != "" && now.Before(key.end) {
-		return PublishResult{Position: key.position, Duplicate: true}, nil
+	if o.IdempotencyKey == "" {
+		err = b.accept(c, m, o.History, now)
+	} else if p, known := b.keys.find(memoryKey{channel, o.IdempotencyKey}, now); known {
+		return PublishResult{Position: p, Duplicate: true}, nil
+	} else {
+		err = b.acceptOnce(c, m, o, now)
 	}
-	c.accept(m, o.History, now)
-	c.remember(o, m, now)
+	if err != nil {
+		return PublishResult{}, err
+	}
 	b.handler.HandleMessage(channel, m)
 	return PublishResult{Position: Position{m.Epoch, m.Offset}}, nil
 }
 
-// accept gives a message its position, if the channel has a history.
-func (c *memoryChannel) accept(m *Message, h History, now time.Time) {
-	if h.Size == 0 {
-		return
+// acceptOnce accepts a message and remembers its idempotency key, or does neither.
+func (b *MemoryBroker) acceptOnce(c *memoryChannel, m *Message, o PublishOptions, now time.Time) error {
+	if err := b.keys.reserve(now); err != nil {
+		return err
 	}
-	if c.position.Epoch == "" {
-		c.position.Epoch = NewEpoch()
+	if err := b.accept(c, m, o.History, now); err != nil {
+		b.keys.release()
+		return err
 	}
-	c.position.Offset++
-	m.Epoch, m.Offset, m.Accepted = c.position.Epoch, c.position.Offset, now
-	c.history, c.used = h, now
-	c.messages = append(c.messages, m)
-	c.trim(now)
-}
-
-// trim drops messages over the history's bounds.
-func (c *memoryChannel) trim(now time.Time) {
-	drop := max(0, len(c.messages)-c.history.Size)
-	oldest := now.Add(-c.history.TTL)
-	for drop < len(c.messages) && c.messages[drop].Accepted.Before(oldest) {
-		drop++
-	}
-	clear(c.messages[:drop])
-	c.messages = c.messages[drop:]
-}
-
-// remember notes the idempotency key of a publish.
-func (c *memoryChannel) remember(o PublishOptions, m *Message, now time.Time) {
-	if o.IdempotencyKey == "" {
-		return
-	}
-	if c.keys == nil {
-		c.keys = make(map[string]memoryKey)
-	}
-	c.keys[o.IdempotencyKey] = memoryKey{Position{m.Epoch, m.Offset}, now.Add(o.IdempotencyTTL)}
-}
-
-// History implements [HistoryStore].
-func (b *MemoryBroker) History(_ context.Context, channel string, o HistoryOptions) (HistoryResult, error) {
-	c := b.lock(channel)
-	defer c.mu.Unlock()
-	c.trim(time.Now())
-	return HistoryResult{Messages: selectHistory(c.messages, o), Position: c.begin()}, nil
-}
-
-// begin returns the channel's position, and makes an epoch for one that has
-// none, so that whoever asks first can recover later. What is asked for is not
-// forgotten.
-func (c *memoryChannel) begin() Position {
-	c.used = time.Now()
-	if c.position.Epoch == "" {
-		c.position.Epoch = NewEpoch()
-	}
-	return c.position
-}
-
-// RemoveHistory implements [HistoryStore].
-func (b *MemoryBroker) RemoveHistory(_ context.Context, channel string) error {
-	c := b.lock(channel)
-	defer c.mu.Unlock()
-	c.messages = nil
+	b.keys.add(memoryKey{c.name, o.IdempotencyKey}, memoryOnce{Position{m.Epoch, m.Offset}, now.Add(o.IdempotencyTTL)})
 	return nil
 }
 
-// Positions implements [HistoryStore].
-func (b *MemoryBroker) Positions(_ context.Context, channels []string, _ []Position) ([]Position, error) {
-	positions := make([]Position, len(channels))
-	for i, channel := range channels {
-		c := b.lock(channel)
-		positions[i] = c.begin()
-		c.mu.Unlock()
+// accept gives a message its position, if the channel has a history, and keeps it
+// there. What it takes the place of makes room for it.
+func (b *MemoryBroker) accept(c *memoryChannel, m *Message, h History, now time.Time) error {
+	if h.Size == 0 {
+		return nil
 	}
-	return positions, nil
+	c.history, c.used = h, now
+	size := int64(m.size())
+	drop, freed := c.excess(now, 1, size)
+	if held := b.held.Add(size - freed); size > freed && held > b.limits.History {
+		b.held.Add(freed - size)
+		return &LimitError{"limits.history", fmt.Sprintf("the histories of all channels have %d bytes, and no room for more", b.limits.History)}
+	}
+	c.drop(drop)
+	c.position.Offset++
+	m.Epoch, m.Offset, m.Accepted = c.position.Epoch, c.position.Offset, now
+	c.messages, c.bytes = append(c.messages, m), c.bytes+size-freed
+	return nil
 }
 
-// Subscribe implements [Broker]. The handler gets every message anyway.
-func (b *MemoryBroker) Subscribe(context.Context, string) error { return nil }
+// excess returns how many of the oldest messages are over the history's bounds when
+// more come, with how many bytes. The newest of all is within them, whatever its size.
+func (c *memoryChannel) excess(now time.Time, more int, size int64) (n int, bytes int64) {
+	h, oldest := c.history, now.Add(-c.history.TTL)
+	for ; n < len(c.messages); n++ {
+		left := len(c.messages) - n + more
+		large := h.Bytes > 0 && c.bytes-bytes+size > int64(h.Bytes) && left > 1
+		if left <= h.Size && !large && !c.messages[n].Accepted.Before(oldest) {
+			break
+		}
+		bytes += int64(c.messages[n].size())
+	}
+	return n, bytes
+}
 
-// Unsubscribe implements [Broker].
-func (b *MemoryBroker) Unsubscribe(string) {}
+// drop lets go of the first messages. The caller counts their bytes.
+func (c *memoryChannel) drop(n int) {
+	clear(c.messages[:n])
+	c.messages = c.messages[n:]
+}
+
+// Subscribe implements [Broker]. The handler gets every message anyway; the position
+// stays as it is while somebody subscribes.
+func (b *MemoryBroker) Subscribe(_ context.Context, channel string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.channel(channel).subscribers++
+	return nil
+}
+
+// Unsubscribe implements [Broker]. A channel to which nothing was published is
+// forgotten.
+func (b *MemoryBroker) Unsubscribe(channel string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c := b.channels[channel]; c != nil {
+		c.subscribers--
+		b.forgetIdle(c, time.Now())
+	}
+}
 
 // Signal implements [Signaler]. There is one node.
 func (b *MemoryBroker) Signal(_ context.Context, node string, data []byte) (reached int, err error) {
@@ -193,55 +220,56 @@ func (b *MemoryBroker) Signal(_ context.Context, node string, data []byte) (reac
 // Ready implements [Broker].
 func (b *MemoryBroker) Ready(context.Context) error { return nil }
 
-// lock returns the channel, locked. It may have been forgotten between the look
-// and the lock; then there is a new one.
-func (b *MemoryBroker) lock(name string) *memoryChannel {
+// lock returns the channel, locked, and makes it if need be. The error is a
+// [LimitError]. It may have been forgotten between the look and the lock; then there
+// is a new one.
+func (b *MemoryBroker) lock(name string) (*memoryChannel, error) {
 	for {
+		b.mu.Lock()
+		if len(b.list) >= b.limits.Channels && b.channels[name] == nil {
+			b.mu.Unlock()
+			return nil, &LimitError{"limits.channels", fmt.Sprintf("%d channels are in use or remembered, and no more until some of them are forgotten", b.limits.Channels)}
+		}
 		c := b.channel(name)
-		c.mu.Lock()
-		if !c.gone {
+		b.mu.Unlock()
+		if c.mu.Lock(); !c.gone {
+			return c, nil
+		}
+		c.mu.Unlock()
+	}
+}
+
+// look returns the channel, locked, or nil when there is none.
+func (b *MemoryBroker) look(name string) *memoryChannel {
+	for {
+		b.mu.Lock()
+		c := b.channels[name]
+		b.mu.Unlock()
+		if c == nil {
+			return nil
+		}
+		if c.mu.Lock(); !c.gone {
 			return c
 		}
 		c.mu.Unlock()
 	}
 }
 
+// channel makes the channel if need be. It runs under the lock.
 func (b *MemoryBroker) channel(name string) *memoryChannel {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	c := b.channels[name]
 	if c == nil {
-		c = &memoryChannel{}
-		b.channels[name] = c
+		c = &memoryChannel{name: name, place: len(b.list), held: &b.held, position: Position{Epoch: b.newEpoch(name)}}
+		b.channels[name], b.list = c, append(b.list, c)
 	}
 	return c
 }
 
-// forget drops what is too old, and channels of which nothing is left. A channel
-// in use is left for the next time, so that publishers never wait here.
-func (b *MemoryBroker) forget(now time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for name, c := range b.channels {
-		if !c.mu.TryLock() {
-			continue
-		}
-		if c.expire(now) {
-			c.gone = true
-			delete(b.channels, name)
-		}
-		c.mu.Unlock()
-	}
+// newEpoch returns the epoch in which a channel begins: the one in which its position
+// is told to those who ask before anything was published, and another one than before
+// it was forgotten. It runs under the lock.
+func (b *MemoryBroker) newEpoch(name string) string {
+	return epochText(b.epoch + uint64(b.forgotten[b.shard(name)]))
 }
 
-// expire drops keys and messages whose time is over, and reports whether nothing
-// is left to remember.
-func (c *memoryChannel) expire(now time.Time) bool {
-	for name, key := range c.keys {
-		if !now.Before(key.end) {
-			delete(c.keys, name)
-		}
-	}
-	c.trim(now)
-	return len(c.keys)+len(c.messages) == 0 && now.Sub(c.used) > max(memoryMetaTTL, c.history.TTL)
-}
+func (b *MemoryBroker) shard(name string) uint64 { return maphash.String(b.seed, name) % epochShards }

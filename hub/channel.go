@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"container/list"
 	"slices"
 	"sync"
 	"time"
@@ -36,9 +37,11 @@ type channel struct {
 	hub   *Hub
 	ready chan struct{} // closed once the broker has been asked for the channel
 
-	// refs and idle are guarded by the lock of the registry.
-	refs int       // subscriptions and calls that hold the channel
-	idle time.Time // when refs became zero
+	// What follows is guarded by the lock of the registry.
+	refs  int           // subscriptions and calls that hold the channel
+	idle  time.Time     // when refs became zero
+	left  *list.Element // among the channels that nobody holds; nil while somebody does
+	place int           // in the registry's list
 
 	mu       sync.Mutex // guards what follows
 	room     sync.Cond  // on mu: the queue got shorter

@@ -1,33 +1,60 @@
 package hub
 
 import (
-	"maps"
+	"container/list"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 )
 
+// sweepSlice is how many channels are looked at while others wait for a lock. There
+// may be a hundred thousand, and publishing needs the lock as well.
+const sweepSlice = 512
+
 // registry has the channels of one node, and knows of messages on their way to
 // them.
 type registry struct {
 	drains sync.WaitGroup // rounds under way, and messages on their way to channels
+	most   int            // channels
 
-	mu       sync.RWMutex // guards what follows, and the refs and idle of channels
+	mu       sync.RWMutex // guards what follows, and the refs, idle, left and place of channels
 	channels map[string]*channel
-	stopped  bool // nothing is added to drains any more
+	list     []*channel // the same, to be gone through in slices
+	idle     list.List  // those that nobody holds, of *channel, the one that was left first in front
+	stopped  bool       // nothing is added to drains any more
+
+	recents recents
 }
 
-// retain returns a channel, made if need be, with one more reference.
-func (r *registry) retain(name string, made func() *channel) (c *channel, first bool) {
+func newRegistry(most int) registry {
+	return registry{most: most, channels: make(map[string]*channel), recents: recents{channels: make(map[*channel]struct{})}}
+}
+
+// retain returns a channel, made if need be, with one more reference. When there
+// are as many as there may be, the one that was left first makes room, and its name
+// is returned; when all are held the error is a [LimitError].
+func (r *registry) retain(name string, made func() *channel) (c *channel, first bool, dropped []string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c = r.channels[name]
 	if c == nil {
+		if len(r.list) >= r.most {
+			dropped = r.drop(1, func(*channel) bool { return true })
+		}
+		if len(r.list) >= r.most {
+			return nil, false, nil, &LimitError{"limits.channels", fmt.Sprintf("%d channels of this node have subscribers, it takes no more", r.most)}
+		}
 		c, first = made(), true
-		r.channels[name] = c
+		c.place = len(r.list)
+		r.channels[name], r.list = c, append(r.list, c)
+	}
+	if c.left != nil {
+		r.idle.Remove(c.left)
+		c.left = nil
 	}
 	c.refs++
-	return c, first
+	return c, first, dropped, nil
 }
 
 // release gives back one reference.
@@ -36,8 +63,60 @@ func (r *registry) release(c *channel) {
 	defer r.mu.Unlock()
 	c.refs--
 	if c.refs == 0 {
-		c.idle = time.Now()
+		c.idle, c.left = time.Now(), r.idle.PushBack(c)
 	}
+}
+
+// drop lets go of the channels that were left first, as many as satisfy the
+// function and at most n. It runs under the lock.
+func (r *registry) drop(n int, over func(*channel) bool) (names []string) {
+	for e := r.idle.Front(); e != nil && len(names) < n; e = r.idle.Front() {
+		c := e.Value.(*channel)
+		if !over(c) {
+			break
+		}
+		r.idle.Remove(e)
+		last := len(r.list) - 1
+		r.list[c.place], r.list[last].place = r.list[last], c.place
+		r.list[last], r.list = nil, r.list[:last]
+		delete(r.channels, c.name)
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// dropIdle lets go of channels that nobody has held for so long, and returns their
+// names: at most sweepSlice of them, and the rest by the next call.
+func (r *registry) dropIdle(now time.Time, after time.Duration) (names []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.drop(sweepSlice, func(c *channel) bool { return now.Sub(c.idle) >= after })
+}
+
+// each calls a function with the channels of this node, under the lock, which others
+// get after each sweepSlice of them. Channels that come or go meanwhile may be left
+// out, and others may come twice.
+func (r *registry) each(do func(*channel)) {
+	r.mu.RLock()
+	end := len(r.list)
+	r.mu.RUnlock()
+	for end > 0 {
+		end = r.eachBefore(end, do)
+	}
+}
+
+// eachBefore goes through the last channels before an end, and returns where they
+// begin. It goes backwards because a channel that goes has the last one, which was
+// seen, take its place.
+func (r *registry) eachBefore(end int, do func(*channel)) (start int) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	end = min(end, len(r.list))
+	start = max(0, end-sweepSlice)
+	for _, c := range r.list[start:end] {
+		do(c)
+	}
+	return start
 }
 
 // receiver returns the channel that a message is for, counted among the drains,
@@ -75,47 +154,26 @@ func (r *registry) position(name string) Position {
 
 // withHistory returns those channels that are listened to here and have a history.
 func (r *registry) withHistory(names []string) (with []string) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	for _, name := range names {
-		if c := r.channels[name]; c != nil && c.rule.History.on() {
-			with = append(with, name)
+	for part := range slices.Chunk(names, sweepSlice) {
+		r.mu.RLock()
+		for _, name := range part {
+			if c := r.channels[name]; c != nil && c.rule.History.on() {
+				with = append(with, name)
+			}
 		}
+		r.mu.RUnlock()
 	}
 	return with
 }
 
 // positioned returns the channels that have a history, and subscribers here.
 func (r *registry) positioned() (channels []*channel) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	for _, c := range r.channels {
+	r.each(func(c *channel) {
 		if c.refs > 0 && c.rule.History.on() {
 			channels = append(channels, c)
 		}
-	}
+	})
 	return channels
-}
-
-// dropIdle lets go of channels that nobody has held for so long, and returns their
-// names.
-func (r *registry) dropIdle(now time.Time, after time.Duration) (names []string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for name, c := range r.channels {
-		if c.refs == 0 && now.Sub(c.idle) >= after {
-			delete(r.channels, name)
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// all returns the channels of this node.
-func (r *registry) all() []*channel {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return slices.Collect(maps.Values(r.channels))
 }
 
 // NumSubscribers returns how many subscriptions a channel has on this node.
@@ -132,14 +190,11 @@ func (h *Hub) NumSubscribers(channel string) int {
 // Channels returns the channels of this node that have subscribers, with how
 // many subscriptions each has. Their names match a pattern, as in [Rule].Match.
 func (h *Hub) Channels(pattern string) map[string]int {
-	r := &h.registry
-	r.mu.RLock()
-	defer r.mu.RUnlock()
 	found := make(map[string]int)
-	for name, c := range r.channels {
-		if c.refs > 0 && matches(pattern, name) {
-			found[name] = c.refs
+	h.registry.each(func(c *channel) {
+		if c.refs > 0 && matches(pattern, c.name) {
+			found[c.name] = c.refs
 		}
-	}
+	})
 	return found
 }

@@ -37,6 +37,9 @@ type Options struct {
 	Rules  Rules        // nil: DefaultRules
 	Logger *slog.Logger // nil: discards
 
+	// Limits bound what the node keeps. Of those only Channels is the hub's.
+	Limits Limits
+
 	// CallWait is how long nodes have to answer a call; see [Hub.CallAll]. It is
 	// the same for all nodes. Zero: a second.
 	CallWait time.Duration
@@ -83,7 +86,7 @@ func New(o Options) *Hub {
 		broker: o.Broker, history: o.History, presence: o.Presence,
 		rules: o.Rules, logger: o.Logger, now: time.Now,
 		node:     rand.Text()[:8],
-		registry: registry{channels: make(map[string]*channel)},
+		registry: newRegistry(o.Limits.Channels),
 	}
 	h.repairer = newRepairer(&h.registry, h.history, h.logger, &h.stats)
 	h.calls = newCalls(h.node, o.Signals, h.logger, o.CallWait)
@@ -94,8 +97,9 @@ func New(o Options) *Hub {
 // complete returns the options with every default written out.
 func (o Options) complete() Options {
 	if o.Broker == nil {
-		o.Broker = NewMemoryBroker()
+		o.Broker = NewMemoryBrokerWithin(o.Limits)
 	}
+	o.Limits = o.Limits.complete()
 	if o.Rules == nil {
 		o.Rules = DefaultRules()
 	}
@@ -235,12 +239,17 @@ func (h *Hub) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			for _, name := range h.registry.dropIdle(now, idleAfter) {
-				h.broker.Unsubscribe(name)
+			for names := h.registry.dropIdle(now, idleAfter); len(names) > 0; names = h.registry.dropIdle(now, idleAfter) {
+				h.unsubscribe(names)
 			}
-			for _, c := range h.registry.all() {
-				c.dropRecent(now)
-			}
+			h.registry.recents.sweep(now)
 		}
+	}
+}
+
+// unsubscribe tells the broker of channels that the registry has let go of.
+func (h *Hub) unsubscribe(names []string) {
+	for _, name := range names {
+		h.broker.Unsubscribe(name)
 	}
 }

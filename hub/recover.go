@@ -3,7 +3,9 @@ package hub
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -203,6 +205,7 @@ func (c *channel) read(ctx context.Context, since Position) (HistoryResult, erro
 	c.mu.Lock()
 	c.recent.collect(c.position, c.rule.History.Size)
 	c.mu.Unlock()
+	c.hub.registry.recents.add(c)
 	since.Offset -= min(since.Offset, uint64(c.rule.History.Size/4))
 	r, err := c.readFrom(ctx, since, maxRecent)
 	c.mu.Lock()
@@ -251,11 +254,40 @@ func (r *recent) merge(h HistoryResult, epoch string) {
 	r.hold(append(slices.Clone(older), r.messages...), size)
 }
 
-// dropRecent lets go of what is at hand when it has not been needed for a while.
-func (c *channel) dropRecent(now time.Time) {
+// dropRecent lets go of what is at hand when it has not been needed for a while, and
+// reports whether nothing is left.
+func (c *channel) dropRecent(now time.Time) (gone bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now.After(c.recent.until) {
 		c.recent.forget()
+	}
+	return c.recent.until.IsZero()
+}
+
+// recents are the channels that have something at hand.
+type recents struct {
+	mu       sync.Mutex // guards what follows
+	channels map[*channel]struct{}
+}
+
+func (r *recents) add(c *channel) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.channels[c] = struct{}{}
+}
+
+// sweep lets channels drop what they need no more. Who recovers meanwhile is added
+// afterwards.
+func (r *recents) sweep(now time.Time) {
+	r.mu.Lock()
+	channels := slices.Collect(maps.Keys(r.channels))
+	r.mu.Unlock()
+	for _, c := range channels {
+		r.mu.Lock()
+		if c.dropRecent(now) {
+			delete(r.channels, c)
+		}
+		r.mu.Unlock()
 	}
 }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,15 +33,20 @@ type Rule struct {
 	Presence bool
 }
 
-// History bounds what a channel remembers: both bounds apply.
+// History bounds what a channel remembers: all bounds apply.
 type History struct {
-	Size int           // messages; zero: no history
-	TTL  time.Duration // age; zero with a Size: DefaultHistoryTTL
+	Size  int           // messages; zero: no history
+	TTL   time.Duration // age; zero with a Size: DefaultHistoryTTL
+	Bytes int           // of messages, but the newest is kept whatever its size; zero with a Size: DefaultHistoryBytes
 }
 
 // DefaultHistoryTTL is the age that a history is bounded by when its rule names
 // none.
 const DefaultHistoryTTL = 10 * time.Minute
+
+// DefaultHistoryBytes is the size that a history is bounded by when its rule names
+// none.
+const DefaultHistoryBytes = 4 << 20
 
 // on reports whether there is a history.
 func (h History) on() bool { return h.Size > 0 }
@@ -63,8 +69,9 @@ func DefaultRules() Rules {
 func (rs Rules) complete() Rules {
 	rs = slices.Clone(rs)
 	for i := range rs {
-		if h := &rs[i].History; h.on() && h.TTL == 0 {
-			h.TTL = DefaultHistoryTTL
+		if h := &rs[i].History; h.on() {
+			h.TTL = cmp.Or(h.TTL, DefaultHistoryTTL)
+			h.Bytes = cmp.Or(h.Bytes, DefaultHistoryBytes)
 		}
 	}
 	return rs

@@ -109,7 +109,7 @@ func TestDefaultRules(t *testing.T) {
 func TestRulesAreComplete(t *testing.T) {
 	rules := hub.Rules{{Match: "kept", History: hub.History{Size: 5}}, {Match: "*"}}
 	h := hub.New(hub.Options{Rules: rules})
-	for channel, want := range map[string]hub.History{"kept": {Size: 5, TTL: hub.DefaultHistoryTTL}, "other": {}} {
+	for channel, want := range map[string]hub.History{"kept": {Size: 5, TTL: hub.DefaultHistoryTTL, Bytes: hub.DefaultHistoryBytes}, "other": {}} {
 		if rule, err := h.Rule(channel); err != nil || rule.History != want {
 			t.Errorf("the history of %q is %+v, %v; want %+v", channel, rule.History, err, want)
 		}

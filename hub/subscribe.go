@@ -27,7 +27,7 @@ type SubscribeOptions struct {
 // broker is away the subscription is made all the same, without a position, and
 // comes alive with the broker; but not one that recovers. Errors wrap
 // [ErrChannelName], [ErrUnknownChannel] or [ErrUnavailable], or are the
-// context's.
+// context's, or a [LimitError] when the node has too many channels.
 func (h *Hub) Subscribe(ctx context.Context, channel string, s Subscriber, e Encoder, o SubscribeOptions) (*Subscription, error) {
 	rule, err := h.ruleOf(channel, o.Rule)
 	if err != nil {
@@ -59,7 +59,11 @@ func (h *Hub) Subscribe(ctx context.Context, channel string, s Subscriber, e Enc
 // acquire returns the channel after the broker was asked for it, and holds it
 // until release.
 func (h *Hub) acquire(ctx context.Context, name string, rule *Rule) (*channel, error) {
-	c, first := h.registry.retain(name, func() *channel { return newChannel(h, name, rule) })
+	c, first, dropped, err := h.registry.retain(name, func() *channel { return newChannel(h, name, rule) })
+	if err != nil {
+		return nil, err
+	}
+	h.unsubscribe(dropped)
 	if first {
 		// Others may wait for this call, so it outlives the one who made it.
 		c.open(context.WithoutCancel(ctx))

@@ -94,6 +94,7 @@ var (
 func From(err error) *Error {
 	var public *Error
 	var refusal *hub.RefusedError
+	var limit *hub.LimitError
 	switch {
 	case errors.As(err, &public):
 		return public
@@ -101,6 +102,8 @@ func From(err error) *Error {
 		return Field("channel", strings.TrimPrefix(unwrapped(err, hub.ErrChannelName), hub.ErrChannelName.Error()+": "))
 	case errors.Is(err, hub.ErrUnknownChannel):
 		return New(UnknownChannel, unwrapped(err, hub.ErrUnknownChannel))
+	case errors.As(err, &limit):
+		return New(TooMany, limit.Error()+"; nothing was done, try again later")
 	case errors.As(err, &refusal):
 		return New(Unavailable, refusal.Reason+"; nothing was done, try again")
 	case errors.Is(err, hub.ErrUnanswered):
