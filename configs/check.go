@@ -143,8 +143,11 @@ func (k *checker) history(key string, h History) {
 	if h.TTL != 0 {
 		within(k, key+".ttl", h.TTL, Age(time.Second), Age(720*time.Hour))
 	}
-	if h.Size == 0 && h.TTL != 0 {
-		k.fault(key+".size", "is 0 or missing beside a ttl; want 1 to 10000 messages, or no history")
+	if h.Bytes != 0 {
+		within(k, key+".bytes", h.Bytes, 1<<10, 1<<30)
+	}
+	if h.Size == 0 && (h.TTL != 0 || h.Bytes != 0) {
+		k.fault(key+".size", "is 0 or missing beside a ttl or bytes; want 1 to 10000 messages, or no history")
 	}
 }
 
@@ -153,6 +156,9 @@ func (k *checker) limits(l Limits) {
 	within(k, "limits.message", l.Message, 256, 16<<20)
 	within(k, "limits.buffer", l.Buffer, 64<<10, 256<<20)
 	within(k, "limits.subscriptions", l.Subscriptions, 1, 10_000)
+	within(k, "limits.channels", l.Channels, 100, 10_000_000)
+	within(k, "limits.history", l.History, 1<<20, 1<<40)
+	within(k, "limits.idempotency_keys", l.IdempotencyKeys, 100, 10_000_000)
 	if most := max(l.Body, l.Message); l.Buffer < most {
 		k.fault("limits.buffer", "%v: want at least %v, the larger of limits.body and limits.message, "+
 			"or one message could evict every client", l.Buffer, most)

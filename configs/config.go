@@ -87,12 +87,14 @@ type Channel struct {
 	Presence bool `json:"presence"`
 }
 
-// History bounds what a channel remembers; both bounds apply.
+// History bounds what a channel remembers; all bounds apply.
 type History struct {
 	// Size is a number of messages, 0 to 10,000. 0: the channel remembers none.
 	Size int `json:"size"`
 	// TTL is the age of messages, 1s to 720h. 0 stands for 10m.
 	TTL Age `json:"ttl"`
+	// Bytes is what the messages have in all, 1KiB to 1GiB. 0 stands for 4MiB.
+	Bytes Size `json:"bytes"`
 }
 
 // Who may publish.
@@ -143,6 +145,14 @@ type Limits struct {
 	Buffer Size `json:"buffer" env:"BUFFER"`
 	// Subscriptions is how many channels one session may have, 1 to 10,000.
 	Subscriptions int `json:"subscriptions" env:"SUBSCRIPTIONS"`
+	// Channels is how many channels a node may have at a time, 100 to 10,000,000:
+	// those with subscribers and, without Redis, those that it remembers.
+	Channels int `json:"channels" env:"CHANNELS"`
+	// History is how much the histories of all channels may have without Redis,
+	// 1MiB to 1024GiB.
+	History Size `json:"history" env:"HISTORY"`
+	// IdempotencyKeys is how many are remembered without Redis, 100 to 10,000,000.
+	IdempotencyKeys int `json:"idempotency_keys" env:"IDEMPOTENCY_KEYS"`
 }
 
 // Default returns the configuration of a Belfry that was told nothing. The
@@ -161,10 +171,13 @@ func Default() Config {
 		Presence: Presence{TTL: Age(time.Minute)},
 		Legacy:   Legacy{Enabled: true},
 		Limits: Limits{
-			Body:          1 << 20,
-			Message:       64 << 10,
-			Buffer:        1 << 20,
-			Subscriptions: 128,
+			Body:            1 << 20,
+			Message:         64 << 10,
+			Buffer:          1 << 20,
+			Subscriptions:   128,
+			Channels:        100_000,
+			History:         64 << 20,
+			IdempotencyKeys: 100_000,
 		},
 	}
 }

@@ -89,7 +89,7 @@ func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger)
 	if err != nil {
 		return nil, errors.Join(err, p.listener.Close())
 	}
-	p.hub = hub.New(hub.Options{Broker: broker, Rules: rules(config), Logger: logger})
+	p.hub = hub.New(hub.Options{Broker: broker, Rules: rules(config), Logger: logger, Limits: kept(config)})
 	p.web = web.New(web.Options{
 		Hub: p.hub, Logger: logger, APIKey: p.apiKey, Origins: config.Origins, Limits: limits(config),
 		Legacy:  config.Legacy.Enabled,
@@ -106,7 +106,7 @@ func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger)
 // the hub is run.
 func newBroker(config configs.Config, logger *slog.Logger) (hub.Broker, error) {
 	if config.Redis.URL == "" {
-		return hub.NewMemoryBroker(), nil
+		return hub.NewMemoryBrokerWithin(kept(config)), nil
 	}
 	redisbroker.LogTo(logger)
 	return redisbroker.New(redisbroker.Options{

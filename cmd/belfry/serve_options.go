@@ -12,7 +12,8 @@ import (
 func rules(config configs.Config) hub.Rules {
 	var rules hub.Rules
 	for _, c := range config.Channels {
-		r := hub.Rule{Match: c.Match, History: hub.History{Size: c.History.Size, TTL: time.Duration(c.History.TTL)}, Presence: c.Presence}
+		r := hub.Rule{Match: c.Match, Presence: c.Presence}
+		r.History = hub.History{Size: c.History.Size, TTL: time.Duration(c.History.TTL), Bytes: int(c.History.Bytes)}
 		for _, who := range c.Publish {
 			r.ServerPublish = r.ServerPublish || who == configs.Server
 			r.ClientPublish = r.ClientPublish || who == configs.Client
@@ -26,4 +27,10 @@ func rules(config configs.Config) hub.Rules {
 func limits(config configs.Config) web.Limits {
 	l := config.Limits
 	return web.Limits{Body: int64(l.Body), Message: int64(l.Message), Buffer: int(l.Buffer), Subscriptions: l.Subscriptions}
+}
+
+// kept translates the limits of what a node keeps for all clients together.
+func kept(config configs.Config) hub.Limits {
+	l := config.Limits
+	return hub.Limits{Channels: l.Channels, History: int64(l.History), IdempotencyKeys: l.IdempotencyKeys}
 }
