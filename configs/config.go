@@ -153,6 +153,9 @@ type Limits struct {
 	History Size `json:"history" env:"HISTORY"`
 	// IdempotencyKeys is how many are remembered without Redis, 100 to 10,000,000.
 	IdempotencyKeys int `json:"idempotency_keys" env:"IDEMPOTENCY_KEYS"`
+	// Backlog is how much is kept for all clients over HTTP together that have no
+	// request under way, 1MiB to 1024GiB.
+	Backlog Size `json:"backlog" env:"BACKLOG"`
 }
 
 // Default returns the configuration of a Belfry that was told nothing. The
@@ -178,6 +181,7 @@ func Default() Config {
 			Channels:        100_000,
 			History:         64 << 20,
 			IdempotencyKeys: 100_000,
+			Backlog:         64 << 20,
 		},
 	}
 }

@@ -30,6 +30,9 @@ type Limits struct {
 	// Subscriptions is how many channels a session may subscribe to. Default
 	// 128.
 	Subscriptions int
+	// Backlog is how many bytes are kept for all clients over HTTP together that
+	// have no request under way. Default 64 MiB.
+	Backlog int64
 }
 
 func (l Limits) withDefaults() Limits {
@@ -38,6 +41,7 @@ func (l Limits) withDefaults() Limits {
 		Message:       cmp.Or(l.Message, 64<<10),
 		Buffer:        cmp.Or(l.Buffer, 1<<20),
 		Subscriptions: cmp.Or(l.Subscriptions, 128),
+		Backlog:       cmp.Or(l.Backlog, 64<<20),
 	}
 }
 
@@ -95,7 +99,7 @@ func New(o Options) *Server {
 		Limits: session.Limits{Message: o.Limits.Message, Buffer: o.Limits.Buffer, Subscriptions: o.Limits.Subscriptions},
 	})
 	s.webSocket = ws.New(ws.Options{Sessions: s.sessions, Origins: s.origins, Legacy: o.Legacy})
-	s.links = carry.New(carry.Options{Hub: o.Hub, Sessions: s.sessions})
+	s.links = carry.New(carry.Options{Hub: o.Hub, Sessions: s.sessions, Backlog: o.Limits.Backlog})
 	s.centrifuge = centrifuge.New(centrifuge.Options{
 		Hub: o.Hub, Sessions: s.sessions, Links: s.links, Origins: s.origins,
 		Version: o.Version, Subscribe: o.Subscribe, RPC: o.RPC,

@@ -1,6 +1,38 @@
 package carry
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"belfry/web/wire"
+)
+
+// betweenRequests is how long a client may take from one request to the next until
+// it counts as away.
+const betweenRequests = 2 * time.Second
+
+// errBacklogs is why a client is given up that has no request under way.
+var errBacklogs = fmt.Errorf("limits.backlog: too much is kept for clients over HTTP that have no request under way: %w", wire.ErrSlow)
+
+// allowance is how many bytes the backlogs of a node may have whose clients have no
+// request under way, and how many they have. Clients that are away have the use of
+// one half of it, so that those between two requests find room.
+type allowance struct {
+	most int64
+	used atomic.Int64
+}
+
+// takes reports whether so many bytes more may be kept for a client that has had no
+// request for so long.
+func (a *allowance) takes(n int, since time.Duration) bool {
+	most := a.most
+	if since > betweenRequests {
+		most /= 2
+	}
+	return a.used.Load()+int64(n) <= most
+}
 
 const (
 	// chunkCost is what a chunk costs beside its bytes, which others share.
@@ -20,6 +52,9 @@ type backlog struct {
 	start   uint64 // position of the first byte in chunks
 	before  uint64 // lines that came before chunks
 	lines   uint64 // all lines that ever came
+
+	from    *allowance // that is used while no request carries the session
+	carried bool
 }
 
 // chunk is whole frames that came together, and that other sessions share.
@@ -34,6 +69,24 @@ func (b *backlog) add(frames []byte) {
 	b.chunks = append(b.chunks, chunk{frames, lines})
 	b.size += len(frames)
 	b.lines += uint64(lines)
+	b.use(len(frames) + chunkCost)
+}
+
+// use counts bytes that are kept, or are not any more.
+func (b *backlog) use(n int) {
+	if b.from != nil && !b.carried {
+		b.from.used.Add(int64(n))
+	}
+}
+
+// carry notes whether a request carries the session.
+func (b *backlog) carry(yes bool) {
+	if yes == b.carried {
+		return
+	}
+	b.use(-b.cost())
+	b.carried = yes
+	b.use(b.cost())
 }
 
 // count returns how many lines of frames are counted. Where nothing is acknowledged
@@ -78,6 +131,7 @@ func (b *backlog) clear() { b.forget(len(b.chunks)) }
 // forget drops the first chunks.
 func (b *backlog) forget(n int) {
 	for _, c := range b.chunks[:n] {
+		b.use(-len(c.frames) - chunkCost)
 		b.size -= len(c.frames)
 		b.start += uint64(len(c.frames))
 		b.before += uint64(c.lines)

@@ -78,7 +78,7 @@ type carrier interface {
 }
 
 func newLink(l *Links, r *http.Request, o Opening) *Link {
-	return &Link{links: l, secret: rand.Text(), log: backlog{dialect: o.Dialect}, keep: o.Keep, first: o.First,
+	return &Link{links: l, secret: rand.Text(), log: backlog{dialect: o.Dialect, from: &l.kept}, keep: o.Keep, first: o.First,
 		remote: r.RemoteAddr, told: make(chan struct{})}
 }
 
@@ -114,6 +114,9 @@ func (l *Link) Send(frames []byte) error {
 	}
 	if l.log.cost()+len(frames) > most {
 		return wire.ErrSlow
+	}
+	if l.carrier == nil && !l.links.kept.takes(len(frames)+chunkCost, time.Since(l.since)) {
+		return errBacklogs
 	}
 	l.log.add(frames)
 	if l.carrier != nil && l.carrier.send(frames) != nil {
@@ -249,6 +252,7 @@ func (l *Link) attach(c carrier) {
 		l.carrier.replace()
 	}
 	l.carrier = c
+	l.log.carry(true)
 	l.stopWaiting()
 }
 
@@ -259,14 +263,18 @@ func (l *Link) detach(c carrier) {
 	mine := l.carrier == c
 	if mine {
 		l.carrier = nil
+		l.log.carry(false)
 	}
 	alone := mine && l.state == open
 	if alone && l.keep == UntilAcknowledged {
 		l.startWaiting()
 	}
 	l.mu.Unlock()
-	if alone && l.keep == WhileCarried {
+	switch {
+	case alone && l.keep == WhileCarried:
 		l.vanish()
+	case alone && !l.links.kept.takes(0, 0):
+		l.session.Evict(errBacklogs)
 	}
 }
 

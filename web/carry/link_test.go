@@ -189,3 +189,52 @@ func TestAllowance(t *testing.T) {
 		}
 	}
 }
+
+// TestBacklogsInAll has many clients without a request for whom messages are kept:
+// those that are away use half of what there is, and others between two requests
+// find room until all is used. What is kept for nobody is not counted.
+func TestBacklogsInAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const frame = 100 << 10
+		l := newTestLinks(t)
+		l.kept.most = 20 * (frame + chunkCost)
+		frames := bytes.Repeat([]byte("x"), frame)
+		fill := func(link *Link) (n int) {
+			for ; ; n++ {
+				if err := link.Send(frames); err != nil {
+					if !errors.Is(err, wire.ErrSlow) {
+						t.Errorf("the error is %v, want ErrSlow", err)
+					}
+					return n
+				}
+			}
+		}
+		away := []*Link{l.openTestLink(t), l.openTestLink(t)}
+		time.Sleep(2 * betweenRequests)
+		if n := fill(away[0]) + fill(away[1]); n != 10 {
+			t.Errorf("%d frames are kept for those that are away, want 10", n)
+		}
+		carried := l.openTestLink(t)
+		f := carried.fetch(0)
+		if n := fill(carried); n < 11 {
+			t.Errorf("%d frames wait for a client with a request, want all that it may be behind", n)
+		}
+		between := l.openTestLink(t)
+		if n := fill(between); n != 10 {
+			t.Errorf("%d frames are kept for one that will soon be back, want 10", n)
+		}
+		f.leave() // with more than there is room for
+		synctest.Wait()
+		if carried.isOpen() || !between.isOpen() {
+			t.Errorf("open: the one without room %t, the other one %t", carried.isOpen(), between.isOpen())
+		}
+		for range 2 * (awayWait + retryWait) / time.Second {
+			time.Sleep(time.Second)
+			l.Advance()
+			synctest.Wait()
+		}
+		if n := l.kept.used.Load(); n != 0 {
+			t.Errorf("%d bytes are counted when all have gone", n)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package carry
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"sync"
@@ -38,6 +39,9 @@ var errTooManyOpened = fault.New(fault.TooMany, "too many sessions over HTTP wer
 type Options struct {
 	Hub      *hub.Hub
 	Sessions *session.Registry
+	// Backlog is how many bytes are kept for all clients together that have no
+	// request under way. Zero: 64 MiB.
+	Backlog int64
 }
 
 // Links are the sessions over HTTP of this node, by their secrets. Their methods
@@ -59,6 +63,8 @@ type Links struct {
 	waiting *session.Wheel[*Link]   // without a carrier, each until it is given up
 	ended   *session.Wheel[*Link]   // over, each until it is forgotten
 
+	kept allowance
+
 	// unheard is how many sessions wait for the second request of their clients.
 	unheard atomic.Int64
 
@@ -79,6 +85,7 @@ func New(o Options) *Links {
 		waiting:  session.NewWheel[*Link](int(awayWait / time.Second)),
 		ended:    session.NewWheel[*Link](int(retryWait / time.Second)),
 		bySecret: make(map[string]*Link),
+		kept:     allowance{most: cmp.Or(o.Backlog, 64<<20)},
 	}
 	l.hub.HandleCall(callSend, l.sendForOther)
 	l.hub.HandleCall(callFetch, l.fetchForOther)
@@ -148,6 +155,9 @@ func (l *Links) add(link *Link) {
 
 // forget is harmless for one that was forgotten.
 func (l *Links) forget(link *Link) {
+	link.mu.Lock()
+	link.log.clear() // nobody asks for it any more
+	link.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.bySecret, link.secret)
