@@ -129,7 +129,7 @@ func newNode(t *testing.T, subscribe ...string) *node {
 	t.Helper()
 	n := &node{t: t, store: &store{MemoryBroker: hub.NewMemoryBroker()}}
 	n.hub = hub.New(hub.Options{Broker: n.store, Rules: hub.Rules{
-		{Match: "*", ServerPublish: true, ClientPublish: true, Presence: true, History: hub.History{Size: messages, TTL: time.Hour}},
+		{Match: "*", ServerPublish: true, ClientPublish: true, Presence: true, History: hub.History{Size: messages, TTL: time.Hour, Bytes: 1 << 30}},
 	}})
 	hubtest.RunHub(t, n.hub)
 	n.sessions = session.NewRegistry(session.Options{
