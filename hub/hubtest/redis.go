@@ -28,8 +28,8 @@ type RedisServer struct {
 }
 
 // Redis starts a redis-server on a free loopback port and waits until it
-// answers. It keeps nothing on disk unless told to by arguments of
-// redis-server, which come after the default ones: "--appendonly", "yes". Files
+// answers. It has at most 1 GB, and keeps nothing on disk, unless told to by arguments
+// of redis-server, which come after the default ones: "--appendonly", "yes". Files
 // are in a directory of the test.
 func Redis(t testing.TB, args ...string) *RedisServer {
 	t.Helper()
@@ -76,7 +76,7 @@ func (r *RedisServer) Start(args ...string) {
 func (r *RedisServer) run(more []string) {
 	r.t.Helper()
 	args := []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(r.port), "--dir", r.dir,
-		"--save", "", "--appendonly", "no", "--daemonize", "no"}
+		"--save", "", "--appendonly", "no", "--daemonize", "no", "--maxmemory", "1gb"}
 	c := exec.Command(r.program, slices.Concat(args, r.args, more)...)
 	r.output = new(bytes.Buffer)
 	c.Stdout, c.Stderr = r.output, r.output

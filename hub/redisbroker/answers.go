@@ -23,6 +23,8 @@ type answer struct {
 const (
 	mendCluster  = "the URL has to be that of a Redis without cluster mode (cluster-enabled no), which Belfry cannot use yet"
 	mendRights   = "let the user of the URL run every command, on the keys and Pub/Sub channels that begin with the prefix"
+	mendMemory   = "redis-cli CONFIG SET maxmemory 512mb, or what there is, and the same in redis.conf"
+	mendPolicy   = "redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf"
 	mendPassword = "the URL has to have the user and the password that Redis wants"
 )
 

@@ -87,6 +87,25 @@ func (c *client) examine(ctx context.Context) {
 		unfit = errCluster
 	}
 	c.refusals.examined(unfit, mendCluster)
+	c.examineMemory(ctx)
+}
+
+// examineMemory warns of a Redis that takes messages until its machine has no memory
+// left, or that lets go of what channels remember when it has none. Either works until
+// then.
+func (c *client) examineMemory(ctx context.Context) {
+	info := c.redis.Info(ctx, "memory").Val() // one that may not be asked is not warned of
+	is := make(map[string]string)
+	for line := range strings.Lines(info) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		is[key] = value
+	}
+	switch policy := is["maxmemory_policy"]; {
+	case is["maxmemory"] == "0":
+		c.refusals.warn("maxmemory", "nothing bounds what channels remember in this Redis", "reason", "maxmemory is 0", "mend", mendMemory)
+	case policy != "" && policy != "noeviction":
+		c.refusals.warn("policy", "this Redis loses messages when it is out of memory", "reason", "maxmemory-policy is "+policy, "mend", mendPolicy)
+	}
 }
 
 // scripted runs commands that use scripts, in one round trip, and once more after

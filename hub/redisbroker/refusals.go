@@ -127,7 +127,7 @@ func (r *refusals) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pro
 
 // see notes what has come of a command.
 func (r *refusals) see(c redis.Cmder, err error) {
-	if err == nil {
+	if err == nil || c.Name() == "info" { // which is asked for a warning only
 		return
 	}
 	switch a, known := answerOf(err); {

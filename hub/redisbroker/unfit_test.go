@@ -124,3 +124,35 @@ func TestForeignLeasesAreTold(t *testing.T) {
 	redisSays(t, r, "DEL", "belfry:leases")
 	waitReady(t, h)
 }
+
+// A Redis that does not bound its memory, or forgets by itself, is warned of with the
+// command that mends it, at each connection, and used.
+func TestMemoryWithoutBoundIsTold(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, reason, mend string
+		args               []string
+	}{
+		{"no bound", "maxmemory is 0", "redis-cli CONFIG SET maxmemory ", []string{"--maxmemory", "0"}},
+		{"evicting", "maxmemory-policy is allkeys-lru", "redis-cli CONFIG SET maxmemory-policy noeviction", []string{"--maxmemory-policy", "allkeys-lru"}},
+		{"evicting what expires", "maxmemory-policy is volatile-ttl", "redis-cli CONFIG SET maxmemory-policy noeviction", []string{"--maxmemory-policy", "volatile-ttl"}},
+		{"bounded", "", "", nil},
+		{"who may not ask", "", "", []string{"--user", "bell", "on", ">s3cret", "~*", "&*", "+@all", "-info"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := hubtest.Redis(t, c.args...)
+			url := r.URL()
+			if c.name == "who may not ask" {
+				url = "redis://bell:s3cret@" + r.Addr()
+			}
+			h, log := loggedNode(t, url)
+			waitReady(t, h)
+			if c.reason != "" {
+				wantLogged(t, log, c.reason, c.mend)
+			} else if strings.Contains(log.String(), "level=WARN") {
+				t.Errorf("the log warns:\n%s", log)
+			}
+		})
+	}
+}
