@@ -2,6 +2,7 @@ package carry
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -20,14 +21,14 @@ import (
 )
 
 // newTestLinks makes the links of a node whose hub does not run.
-func newTestLinks(t *testing.T) *Links {
+func newTestLinks(t testing.TB) *Links {
 	t.Helper()
 	h := hub.New(hub.Options{})
 	sessions := session.NewRegistry(session.Options{
 		Hub: h, Guard: access.Rules{For: h.Rule}, Logger: slog.New(slog.DiscardHandler),
 		Limits: session.Limits{Message: 64 << 10, Buffer: 1 << 20, Subscriptions: 128},
 	})
-	t.Cleanup(func() { _ = sessions.Shutdown(t.Context()) })
+	t.Cleanup(func() { _ = sessions.Shutdown(context.Background()) })
 	return New(Options{Hub: h, Sessions: sessions})
 }
 

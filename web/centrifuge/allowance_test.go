@@ -114,7 +114,7 @@ func (d *deaf) read() string {
 
 // node is a server with a filled history, and the sessions of one client after another.
 type node struct {
-	t        *testing.T
+	t        testing.TB
 	hub      *hub.Hub
 	store    *store
 	sessions *session.Registry
@@ -125,7 +125,7 @@ type node struct {
 // messages are in the history, of so many bytes each.
 const messages, messageSize = 100, 60_000
 
-func newNode(t *testing.T, subscribe ...string) *node {
+func newNode(t testing.TB, subscribe ...string) *node {
 	t.Helper()
 	n := &node{t: t, store: &store{MemoryBroker: hub.NewMemoryBroker()}}
 	n.hub = hub.New(hub.Options{Broker: n.store, Rules: hub.Rules{
@@ -152,16 +152,19 @@ func (n *node) fill(channel string) {
 
 const connect = `{"id":1,"connect":{}}`
 
-// open opens the session of a client that takes nothing, and says that.
-func (n *node) open(d *deaf, connect string) *session.Session {
-	n.t.Helper()
+// open opens the session of a client that takes nothing, and says that, if it is not
+// empty.
+func (n *node) open(t testing.TB, d *deaf, connect string) *session.Session {
+	t.Helper()
 	s, err := n.sessions.Open(access.Hello{}, d, n.server.Endpoint().Speak)
 	if err != nil || s.Prepare(access.Hello{}) != nil || !s.Begin() {
-		n.t.Fatal("the client is refused", err)
+		t.Fatal("the client is refused", err)
 	}
-	n.t.Cleanup(s.End)
+	t.Cleanup(s.End)
 	s.Opened()
-	s.Receive(session.Text, []byte(connect))
+	if connect != "" {
+		s.Receive(session.Text, []byte(connect))
+	}
 	return s
 }
 
@@ -200,7 +203,7 @@ func TestOneFrameIsBounded(t *testing.T) {
 				tc.before(n)
 			}
 			d := &deaf{}
-			s := n.open(d, connect)
+			s := n.open(t, d, connect)
 			if !strings.Contains(tc.command, "subscribe") {
 				s.Receive(session.Text, []byte(`{"id":2,"subscribe":{"channel":"chat"}}`))
 			}
@@ -238,7 +241,7 @@ func TestGoneClientIsNotAnswered(t *testing.T) {
 	n := newNode(t)
 	n.fill("chat")
 	d := &deaf{}
-	s := n.open(d, connect)
+	s := n.open(t, d, connect)
 	s.Receive(session.Text, []byte(`{"id":2,"subscribe":{"channel":"chat"}}`))
 	n.store.reads = 0
 	d.onSend = func() { s.BeginClosing() }
@@ -276,7 +279,7 @@ func TestRecoveryInParts(t *testing.T) {
 	n := newNode(t)
 	n.fill("chat")
 	d := &deaf{}
-	s := n.open(d, connect)
+	s := n.open(t, d, connect)
 	d.read()
 	at, parts := 0, 0
 	for more := true; more; parts++ {
@@ -310,7 +313,7 @@ func TestConnectRecoversInParts(t *testing.T) {
 	at, parts := 0, 0
 	for more := true; more; parts++ {
 		d := &deaf{}
-		n.open(d, fmt.Sprintf(`{"id":1,"connect":{"subs":{"chat":{"recover":true,"epoch":%q,"offset":%d}}}}`, epoch, at))
+		n.open(t, d, fmt.Sprintf(`{"id":1,"connect":{"subs":{"chat":{"recover":true,"epoch":%q,"offset":%d}}}}`, epoch, at))
 		heard := d.read()
 		got := numbers(t, heard)
 		if len(heard) > buffer/4+messageSize {
