@@ -40,7 +40,7 @@ func TestCarryDeafClientIsEvicted(t *testing.T) {
 			hubtest.Eventually(t, hubtest.Patience, func() bool { return s.hub.NumSubscribers("news") == 2 }, "two subscribers")
 			sent := 0
 			for ; s.web.NumEvicted() == 0 && sent < 100; sent++ {
-				s.publish(t, "news", fmt.Sprintf("%q", text))
+				hubtest.Publish(t, s.hub, "news", `"`+text+`"`)
 				native.hear()
 			}
 			if most := (buffer+slack)/size + 2; s.web.NumEvicted() != 1 || sent > most || sent < buffer/size {

@@ -3,7 +3,6 @@ package web_test
 import (
 	"bufio"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -93,13 +92,13 @@ func (e *emulation) say(base, commands string) int {
 	return response.StatusCode
 }
 
-func eachEmulation(t *testing.T, test func(t *testing.T, s *testServer, sse bool)) {
+func eachEmulation(t *testing.T, change func(*web.Options), test func(t *testing.T, s *testServer, sse bool)) {
 	t.Helper()
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2"} {
 		for name, sse := range map[string]bool{"http_stream": false, "sse": true} {
 			t.Run(name+" "+protocol, func(t *testing.T) {
 				t.Parallel()
-				s := newTestServer(t, nil)
+				s := newTestServer(t, change)
 				s.client = httpClient(t, protocol)
 				test(t, s, sse)
 			})
@@ -108,7 +107,7 @@ func eachEmulation(t *testing.T, test func(t *testing.T, s *testServer, sse bool
 }
 
 func TestEmulation(t *testing.T) {
-	eachEmulation(t, func(t *testing.T, s *testServer, sse bool) {
+	eachEmulation(t, nil, func(t *testing.T, s *testServer, sse bool) {
 		e := s.emulateConnected(t, sse)
 		for _, step := range []struct {
 			say  string
@@ -136,7 +135,7 @@ func TestEmulation(t *testing.T) {
 
 // TestEmulationEnds looks at the last push of a stream.
 func TestEmulationEnds(t *testing.T) {
-	eachEmulation(t, func(t *testing.T, s *testServer, sse bool) {
+	eachEmulation(t, nil, func(t *testing.T, s *testServer, sse bool) {
 		e := s.emulateConnected(t, sse)
 		if status := e.say(s.URL, "nonsense"); status != http.StatusNoContent {
 			t.Errorf("status %d", status)
@@ -168,20 +167,13 @@ func wantHear(t *testing.T, e *emulation, want ...string) {
 
 // TestEmulationEvicts has a client that does not read beside one that does.
 func TestEmulationEvicts(t *testing.T) {
-	eachEmulation(t, func(t *testing.T, s *testServer, sse bool) {
+	eachEmulation(t, withSmallBuffer, func(t *testing.T, s *testServer, sse bool) {
 		s.URL = "http://" + hubtest.NewProxy(t, s.Listener.Addr().String()).Addr() // keeps little on its way
 		s.client.Transport.(*http.Transport).HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerConnection: 64 << 10, MaxReceiveBufferPerStream: 64 << 10}
 		e := s.emulateConnected(t, sse)
 		e.say(s.URL, sub(2, "news"))
 		native := s.dial(t, "/ws/news")
-		text := strings.Repeat("x", 500<<10)
-		for n := 0; s.web.NumEvicted() == 0; n++ {
-			if n == 100 {
-				t.Fatal("not evicted after 100 messages of 500 KiB")
-			}
-			s.publish(t, "news", fmt.Sprintf("%q", text))
-			native.hear()
-		}
+		s.evictDeaf(t, func(string) { native.hear() })
 	})
 }
 

@@ -580,18 +580,11 @@ func (f *follower) take(id, data string) {
 // does.
 func TestEventsDeafClientIsEvicted(t *testing.T) {
 	for _, channels := range []string{"channel=news", "channel=news&channel=off"} {
-		s := newTestServer(t, func(o *web.Options) { o.Limits.Buffer = 256 << 10 })
+		s := newTestServer(t, withSmallBuffer)
 		fmt.Fprintf(s.dialDeaf(t), "GET /events?%s HTTP/1.1\r\nHost: x\r\n\r\n", channels)
 		native := s.dial(t, "/ws/news")
 		hubtest.Eventually(t, hubtest.Patience, func() bool { return s.hub.NumSubscribers("news") == 2 }, "two subscribers")
-		text := fmt.Sprintf("%q", strings.Repeat("x", 50<<10))
-		for sent := 0; s.web.NumEvicted() == 0; sent++ {
-			if sent == 200 {
-				t.Fatal("not evicted after 200 messages of 50 KiB")
-			}
-			s.publish(t, "news", text)
-			native.hear()
-		}
+		s.evictDeaf(t, func(string) { native.hear() })
 		hubtest.Eventually(t, hubtest.Patience, func() bool { return s.hub.NumSubscribers("news") == 1 }, "one subscriber")
 	}
 }

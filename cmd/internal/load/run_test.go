@@ -53,14 +53,14 @@ func TestGoodServer(t *testing.T) {
 		{"centrifuge", Centrifuge, func(*Options) {}},
 		{"raw, published over connections", Raw, func(o *Options) { o.PublishURL = "" }},
 		{"centrifuge, published over connections", Centrifuge, func(o *Options) { o.PublishURL = "" }},
-		{"long messages", Raw, func(o *Options) { o.Size = 70_000; o.Messages = 12 }},
+		{"long messages", Raw, func(o *Options) { o.Size = 70_000; o.Messages = 6 }},
 		{"shortest messages", Raw, func(o *Options) { o.Size = MinSize }},
 		{"one channel, more publishers than messages", Raw, func(o *Options) { o.Channels, o.Publishers, o.Messages = 1, 5, 3 }},
 		{"events", Raw, func(o *Options) { o.Transport = Events }},
 		{"stream", Raw, func(o *Options) { o.Transport = Stream }},
-		{"stream, long messages", Raw, func(o *Options) { o.Transport, o.Size, o.Messages = Stream, 70_000, 12 }},
+		{"stream, long messages", Raw, func(o *Options) { o.Transport, o.Size, o.Messages = Stream, 70_000, 6 }},
 		{"poll", Raw, func(o *Options) { o.Transport = Poll }},
-		{"poll, long messages", Raw, func(o *Options) { o.Transport, o.Size, o.Messages = Poll, 70_000, 12 }},
+		{"poll, long messages", Raw, func(o *Options) { o.Transport, o.Size, o.Messages = Poll, 70_000, 6 }},
 		{"by duration", Raw, func(o *Options) { o.Messages, o.Duration = 0, 100*time.Millisecond }},
 	}
 	for _, tc := range cases {
