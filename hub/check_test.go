@@ -139,17 +139,3 @@ func TestCheckOfQuietChannel(t *testing.T) {
 		stop()
 	})
 }
-
-// runHub runs a hub that was made by hand, until the test ends.
-func runHub(t *testing.T, h *hub.Hub) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- h.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run = %v", err)
-		}
-	})
-}

@@ -17,7 +17,7 @@ import (
 // errCluster is why a Redis of a cluster cannot be used: leases and what is kept under
 // them are in slots of their own, so that nobody would be present, and channels whose
 // slots another node has would fail.
-var errCluster = errors.New("Redis is in cluster mode")
+var errCluster = errors.New("this Redis is in cluster mode")
 
 // client is Redis as the parts of a broker see it: a pool of connections, the names
 // of things there, and what it refuses. It is safe for several goroutines.

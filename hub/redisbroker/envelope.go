@@ -50,6 +50,7 @@ func appendEnvelope(dst []byte, m *hub.Message) []byte {
 	return appendField(dst, tagData, m.Data)
 }
 
+// appendField appends a field, unless its value is empty.
 func appendField[T string | []byte](dst []byte, tag byte, value T) []byte {
 	if len(value) == 0 {
 		return dst
@@ -86,6 +87,8 @@ func parseEnvelope(b []byte) (*hub.Message, error) {
 	return m, nil
 }
 
+// cutField returns the first field, whose value cannot grow into the next, and what
+// is behind it.
 func cutField(b []byte) (tag byte, value, rest []byte, err error) {
 	n, size := binary.Uvarint(b[1:])
 	if size <= 0 || n > uint64(len(b)-1-size) {
@@ -95,6 +98,7 @@ func cutField(b []byte) (tag byte, value, rest []byte, err error) {
 	return b[0], value[:n:n], value[n:], nil
 }
 
+// setField gives a message what a field says. It keeps the value.
 func setField(m *hub.Message, tag byte, value []byte) error {
 	switch tag {
 	case tagData:

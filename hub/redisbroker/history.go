@@ -42,6 +42,8 @@ func (h *histories) Positions(ctx context.Context, channels []string, seen []hub
 	return positions, fault
 }
 
+// askPosition asks for a channel's position, and names an epoch to begin with when it
+// has none. Seen is what the node has seen, or zero.
 func (h *histories) askPosition(ctx context.Context, p redis.Pipeliner, channel string, seen hub.Position) *redis.Cmd {
 	keys := []string{h.keys.position(channel), h.keys.stream(channel)}
 	return p.EvalSha(ctx, positionScript.Hash(), keys, metaTTL.Milliseconds(), hub.NewEpoch(), seen.Epoch, seen.Offset)

@@ -26,6 +26,7 @@ type interest struct {
 	confirmed chan struct{} // closed when Redis confirmed it, or the connection is gone
 }
 
+// newInterests returns interests without a connection.
 func newInterests() interests {
 	return interests{
 		channels: make(map[string]*interest),
@@ -34,6 +35,7 @@ func newInterests() interests {
 	}
 }
 
+// connected reports whether there is a connection over which messages come.
 func (w *interests) connected() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -92,7 +92,7 @@ func (k *keeper) work(ctx context.Context) error {
 		}
 		k.due = false
 	}
-	err := k.send(ctx)
+	err := k.sendChanges(ctx)
 	if errors.Is(err, errLeaseGone) {
 		k.due = true
 		k.members.ring()
@@ -139,6 +139,9 @@ type leaseReply struct {
 	dead        []string
 }
 
+// askLease asks Redis to make the lease longer, or to take the next one when it is
+// gone. It ends leases of others that are over when the node has been in touch with
+// Redis long enough to tell.
 func (k *keeper) askLease(ctx context.Context, next string) (leaseReply, error) {
 	ctx, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
@@ -154,6 +157,7 @@ func (k *keeper) askLease(ctx context.Context, next string) (leaseReply, error) 
 	return parseLease(values)
 }
 
+// parseLease reads what the script returns.
 func parseLease(values []any) (r leaseReply, err error) {
 	if len(values) < 2 {
 		return r, fmt.Errorf("lease script: %d values came, at least 2 are expected", len(values))
@@ -183,6 +187,7 @@ func (k *keeper) compare(ctx context.Context) error {
 	return nil
 }
 
+// compareSome finds clients on some channels of whom this node does not know.
 func (k *keeper) compareSome(ctx context.Context, channels []string) error {
 	replies := make([]*redis.StringSliceCmd, len(channels))
 	_, err := k.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -202,8 +207,8 @@ func (k *keeper) compareSome(ctx context.Context, channels []string) error {
 	return nil
 }
 
-// send tells Redis what changed, until nothing is left.
-func (k *keeper) send(ctx context.Context) error {
+// sendChanges tells Redis what changed, until nothing is left.
+func (k *keeper) sendChanges(ctx context.Context) error {
 	for {
 		changes := k.members.take(memberBatch)
 		if len(changes) == 0 {
@@ -257,6 +262,7 @@ func (k *keeper) settle(c change, reply *redis.Cmd, err error) error {
 	return nil
 }
 
+// tell is the command that brings one change to Redis; see member.lua.
 func (k *keeper) tell(ctx context.Context, p redis.Pipeliner, c change) *redis.Cmd {
 	var leave, forced, joined, join []byte
 	if c.leave {
@@ -284,7 +290,7 @@ func (k *keeper) retire() {
 	if k.lease == "" {
 		return
 	}
-	err := k.send(ctx)
+	err := k.sendChanges(ctx)
 	if err == nil {
 		err = k.endLease(ctx)
 	}
@@ -293,6 +299,8 @@ func (k *keeper) retire() {
 	}
 }
 
+// endLease gives the lease back, from which moment nobody counts its members, and
+// takes them out.
 func (k *keeper) endLease(ctx context.Context) error {
 	_, err := k.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		p.ZRem(ctx, k.keys.leases(), k.lease)

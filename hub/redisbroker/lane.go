@@ -35,6 +35,7 @@ type lanes struct {
 	seed maphash.Seed
 }
 
+// newLanes returns lanes that are free.
 func newLanes(client *redis.Client) *lanes {
 	ls := &lanes{seed: maphash.MakeSeed()}
 	for i := range ls.all {
@@ -169,6 +170,7 @@ func (l *lane) take() []*publishing {
 	return batch
 }
 
+// stop fails what is queued. The batch under way is finished.
 func (l *lane) stop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -179,6 +181,7 @@ func (l *lane) stop() {
 	l.queue = nil
 }
 
+// fail answers a publish that was not sent.
 func (c *publishing) fail(err error) {
 	c.command.SetErr(err)
 	close(c.answered)

@@ -45,6 +45,7 @@ type change struct {
 	waits []chan error
 }
 
+// newMembers returns members of whom there are none.
 func newMembers() members {
 	return members{all: make(map[memberKey]*member), wake: make(chan struct{}, 1)}
 }
@@ -121,6 +122,7 @@ func (s *members) compact() {
 	})
 }
 
+// ring wakes the keeper.
 func (s *members) ring() {
 	select {
 	case s.wake <- struct{}{}:
@@ -209,6 +211,7 @@ func (s *members) retry() {
 	s.refused = nil
 }
 
+// finish tells those who wait for a change what has come of it.
 func finish(waits []chan error, err error) {
 	for _, w := range waits {
 		w <- err

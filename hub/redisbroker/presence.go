@@ -35,6 +35,8 @@ type presence struct {
 	dead      chan []string // leases whose members are to be taken out
 }
 
+// newPresence returns the presence of a node without clients. Connected tells
+// whether there is a Pub/Sub connection: while there is none nobody waits for Redis.
 func newPresence(c *client, ttl time.Duration, connected func() bool) *presence {
 	if ttl == 0 {
 		ttl = DefaultPresenceTTL
@@ -167,6 +169,7 @@ func joinLeaveHead(k hub.Kind) []byte {
 	return appendEnvelope(nil, &hub.Message{Kind: k, Time: time.Now().UnixMilli()})
 }
 
+// equal reports whether two infos say the same.
 func equal(c, o hub.ClientInfo) bool {
 	return c.User == o.User && c.Client == o.Client && string(c.ConnInfo) == string(o.ConnInfo) && string(c.ChanInfo) == string(o.ChanInfo)
 }

@@ -18,6 +18,7 @@ type publisher struct {
 	wait  time.Duration // how long a publisher waits: the timeout, but in tests that hold publishes back
 }
 
+// newPublisher returns a publisher, which works until its lanes are stopped.
 func newPublisher(c *client) *publisher {
 	return &publisher{client: c, lanes: newLanes(c.redis), wait: c.timeout}
 }

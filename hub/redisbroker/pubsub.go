@@ -31,6 +31,7 @@ type listener struct {
 	onConnect func() // called for each new connection
 }
 
+// newListener returns a listener that has to be given a handler.
 func newListener(c *client) *listener { return &listener{client: c, wanted: newInterests()} }
 
 // stayConnected makes one connection after the other. The first fault after a
@@ -93,14 +94,15 @@ func (l *listener) ask(ctx context.Context, ps *redis.PubSub) error {
 			if len(subscribe)+len(unsubscribe) == 0 {
 				break
 			}
-			if err := l.send(ctx, ps, subscribe, unsubscribe); err != nil {
+			if err := l.sendInterests(ctx, ps, subscribe, unsubscribe); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (l *listener) send(ctx context.Context, ps *redis.PubSub, subscribe, unsubscribe []string) error {
+// sendInterests tells Redis of channels, first of those to let go of.
+func (l *listener) sendInterests(ctx context.Context, ps *redis.PubSub, subscribe, unsubscribe []string) error {
 	if len(unsubscribe) > 0 {
 		if err := ps.Unsubscribe(ctx, l.topics(unsubscribe)...); err != nil {
 			return fmt.Errorf("unsubscribe: %w", err)
@@ -114,6 +116,7 @@ func (l *listener) send(ctx context.Context, ps *redis.PubSub, subscribe, unsubs
 	return nil
 }
 
+// topics are the Pub/Sub channels of channels.
 func (l *listener) topics(channels []string) []string {
 	topics := make([]string, len(channels))
 	for i, c := range channels {
@@ -127,6 +130,8 @@ type waiting struct {
 	since atomic.Pointer[time.Time] // nil while a reply is being handled
 }
 
+// begin and end surround each wait for a reply; long is how long one has lasted so
+// far, or zero.
 func (w *waiting) begin() { now := time.Now(); w.since.Store(&now) }
 func (w *waiting) end()   { w.since.Store(nil) }
 
@@ -179,6 +184,8 @@ func (l *listener) watch(ctx context.Context, ps *redis.PubSub, w *waiting) erro
 	}
 }
 
+// handle passes on what Redis has sent: a message of a channel, a signal of a node,
+// or that a channel is subscribed to, before which messages may have been missed.
 func (l *listener) handle(reply any) {
 	switch r := reply.(type) {
 	case *redis.Message:

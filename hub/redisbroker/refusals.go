@@ -37,6 +37,7 @@ type refusals struct {
 	warned map[string]time.Time // reasons, and when they were warned of
 }
 
+// newRefusals returns refusals that warn by a logger.
 func newRefusals(logger *slog.Logger) *refusals {
 	return &refusals{logger: logger, warned: make(map[string]time.Time)}
 }
@@ -73,7 +74,7 @@ func (r *refusals) lasts(asked string, err error, mend string) {
 		reason, err = mend, fmt.Errorf("%w: %w", errCluster, err) // whichever slot it was
 	}
 	r.mu.Lock()
-	r.last, r.until = fmt.Errorf("Redis refuses %s: %w", asked, err), time.Now().Add(refusedFor)
+	r.last, r.until = fmt.Errorf("refused by Redis: %s: %w", asked, err), time.Now().Add(refusedFor)
 	r.mu.Unlock()
 	r.warn(reason, "this node is not ready: Redis refuses what Belfry needs", "asked", asked, "err", err, "mend", mend)
 }
@@ -90,6 +91,8 @@ func (r *refusals) warn(reason, text string, attributes ...any) {
 	}
 }
 
+// isNew reports whether a reason may be warned of, and notes that it is. It is for
+// those who write to the log in their own words.
 func (r *refusals) isNew(reason string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -65,12 +65,12 @@ func wantLogged(t *testing.T, log *lockedBuffer, reason, mend string) {
 func TestClusterModeIsTold(t *testing.T) {
 	t.Parallel()
 	h, log := loggedNode(t, clusterOfOne(t).URL())
-	wantNotReady(t, h, "unavailable: Redis is in cluster mode") // not only that a script was refused
+	wantNotReady(t, h, "unavailable: this Redis is in cluster mode") // not only that a script was refused
 	wantLogged(t, log, "Redis is in cluster mode", "cluster-enabled no")
 	// The script of the leases is refused all the time, which is nothing new.
 	rec := hubtest.Listen(t, h, hub.DateChannel, "date")
 	rec.Wait(t, 2)
-	wantNotReady(t, h, "unavailable: Redis is in cluster mode")
+	wantNotReady(t, h, "unavailable: this Redis is in cluster mode")
 	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
 		t.Errorf("%d warnings, want one:\n%s", n, log)
 	}
