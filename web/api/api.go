@@ -19,28 +19,34 @@ import (
 // errNotAvailable is for a call that there is nothing behind.
 var errNotAvailable = fault.New(fault.NotAvailable, "not available")
 
-// Options are what an API is made of.
+// Options are what an API is made of. None but Version may be left out.
 type Options struct {
-	Hub        *hub.Hub
-	Guard      access.Guard
-	Key        access.Key
+	// Hub is where messages are published, and what the other nodes are asked by.
+	Hub *hub.Hub
+	// Guard says which channels the backend may use, and how.
+	Guard access.Guard
+	// Key is what every request has to show.
+	Key access.Key
+	// Sessions are those of this node, which a backend subscribes and disconnects.
 	Sessions   *session.Registry
 	Centrifuge *centrifuge.Server // reads histories and presences, and answers RPC
 	Errors     fault.Answerer
 	Logger     *slog.Logger
-	MaxBody    int64  // bytes of a request
+	MaxBody    int64  // bytes of a request, inclusive
 	Version    string // what the server says it is
-	Name       string // of this node
+	Name       string // of this node, beside its ID
 }
 
-// API answers the backend. Its methods are safe for several goroutines.
+// API answers the backend. Its methods are safe for several goroutines. No call
+// takes longer than its wait in the table, and none goes on when the client has gone.
 type API struct {
 	Options
 	started time.Time
 	calls   map[string]call
 }
 
-// New makes an API, and answers what other nodes ask of it.
+// New makes an API, and answers what other nodes ask of it, so that it is made
+// before the hub runs.
 func New(o Options) *API {
 	a := &API{Options: o, started: time.Now()}
 	a.calls = a.table()
@@ -55,11 +61,13 @@ const maxRead = 8 << 20
 // seconds that it is away.
 const wait = 1800 * time.Millisecond
 
-// call carries out one call: it reads the body and returns the result. Its context
-// ends when its time is over.
+// call is one line of the table.
 type call struct {
-	wait time.Duration
-	do   func(ctx context.Context, body []byte) (any, error)
+	wait time.Duration // how long it may take
+	// do reads the body, carries the call out, and returns the result, of which
+	// JSON is made. Its context ends when its time is over; its errors are those
+	// of [fault.From]. It does not keep the body.
+	do func(ctx context.Context, body []byte) (any, error)
 }
 
 // table is the server API, by the name in the path.
@@ -83,14 +91,15 @@ func (a *API) table() map[string]call {
 	return calls
 }
 
-// Routes adds the calls to a router.
+// Routes adds the calls to a router, each as POST /api/NAME.
 func (a *API) Routes(r chi.Router) {
 	for name, c := range a.calls {
 		r.Post("/api/"+name, a.Errors.Handle(func(w http.ResponseWriter, r *http.Request) error { return a.serve(w, r, c) }))
 	}
 }
 
-// reading makes a call of a function that takes the decoded body.
+// reading makes a call of a function that takes the decoded body, in which only
+// fields are accepted that Q has.
 func reading[Q any](f func(context.Context, *Q) (any, error)) func(context.Context, []byte) (any, error) {
 	return func(ctx context.Context, body []byte) (any, error) {
 		q := new(Q)
@@ -101,6 +110,7 @@ func reading[Q any](f func(context.Context, *Q) (any, error)) func(context.Conte
 	}
 }
 
+// run carries the call out within its time.
 func (c call) run(ctx context.Context, body []byte) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.wait)
 	defer cancel()
@@ -125,8 +135,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, c call) error {
 	return nil
 }
 
-// may asks whether the backend may do something on a channel, and returns
-// the channel's rule.
+// may asks whether the backend may do something on a channel, and returns the
+// channel's rule. Its errors are the guard's: for a name that is none, a channel
+// that no rule matches, and one that the rule keeps from the backend.
 func (a *API) may(ctx context.Context, what access.Action, channel string) (*hub.Rule, error) {
 	permit, err := a.Guard.Allow(ctx, access.Request{Who: access.Backend, Action: what, Channel: channel})
 	return permit.Rule, err

@@ -30,7 +30,7 @@ type batchRequest struct {
 	Parallel bool                         `json:"parallel"`
 }
 
-// batchReply is the result of a command under its name, or an error.
+// batchReply is the result of a command under its name, or an error under "error".
 type batchReply map[string]any
 
 // fault is the error, or nil.
@@ -40,8 +40,10 @@ func (r batchReply) fault() *fault.Error {
 }
 
 // batch makes the call /api/batch, which carries out others, one after the other
-// or at the same time. Commands fail one by one; only when the broker is away
-// for all of them does the whole call fail.
+// or, where parallel is asked for, at the same time. Replies stand in the order of
+// the commands. Commands fail one by one; only when the broker is away for all of
+// them does the whole call fail. It returns when all have, and leaves no goroutine
+// behind.
 func (a *API) batch(calls map[string]call) call {
 	return call{batchWait, reading(func(ctx context.Context, req *batchRequest) (any, error) {
 		if n := len(req.Commands); n == 0 || n > maxBatch {
@@ -67,7 +69,8 @@ func (a *API) batch(calls map[string]call) call {
 	})}
 }
 
-// command carries out one command of a batch.
+// command carries out one command of a batch, within its own time and the batch's.
+// What its reply does not say of an error is logged.
 func (a *API) command(ctx context.Context, calls map[string]call, command map[string]json.RawMessage) batchReply {
 	if len(command) != 1 {
 		return batchReply{"error": fault.Field("command", "one method is expected in each")}

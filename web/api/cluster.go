@@ -45,7 +45,9 @@ func (a *API) answerNodes() {
 }
 
 // answering turns a function into one that speaks JSON. What is wrong with the
-// question travels as an answer; other errors are the node's own.
+// question travels as an answer; other errors are the node's own. A result over
+// maxAnswer becomes errAnswerLimit. The function runs on a goroutine of the hub, and
+// its context ends when nobody waits any more.
 func answering[Q, A any](f func(context.Context, Q) (A, error)) hub.CallHandler {
 	return func(ctx context.Context, data []byte) ([]byte, error) {
 		var question Q
@@ -67,6 +69,7 @@ func answering[Q, A any](f func(context.Context, Q) (A, error)) hub.CallHandler 
 	}
 }
 
+// refusal is the answer that tells of an error, unless it is a fault of this node.
 func refusal(err error) ([]byte, error) {
 	if fault.From(err).Kind == fault.Internal {
 		return nil, err
@@ -74,8 +77,11 @@ func refusal(err error) ([]byte, error) {
 	return json.Marshal(nodeAnswer{Error: fault.Pack(err)})
 }
 
-// askAll asks every node of the cluster, and returns the answers of all of them
-// or an error.
+// askAll asks every node of the cluster, this one among them, and returns the
+// answers of all of them, in no order, or an error: errNoAnswer when one of them is
+// silent for longer than the hub waits, errNodesAway when the broker is away, or the
+// first error that a node has answered with. What nodes have done by then is not
+// undone.
 func askAll[A any](ctx context.Context, a *API, name string, question any) ([]A, error) {
 	data, err := json.Marshal(question)
 	if err != nil {
@@ -101,6 +107,7 @@ func askAll[A any](ctx context.Context, a *API, name string, question any) ([]A,
 	return results, nil
 }
 
+// readAnswer reads a result, or returns the error that stands in its place.
 func readAnswer(a hub.Answer, into any) error {
 	var answer nodeAnswer
 	if a.Err != nil {

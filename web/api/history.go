@@ -7,7 +7,8 @@ import (
 	"belfry/web/centrifuge"
 )
 
-// history answers /api/history.
+// history answers /api/history, for a channel whose rule has a history, with up to
+// 1,000 messages of up to maxRead bytes.
 func (a *API) history(ctx context.Context, req *centrifuge.HistoryRequest) (any, error) {
 	rule, err := a.may(ctx, access.ReadHistory, req.Channel)
 	if err != nil {
@@ -16,7 +17,8 @@ func (a *API) history(ctx context.Context, req *centrifuge.HistoryRequest) (any,
 	return a.Centrifuge.History(ctx, rule, req, maxRead)
 }
 
-// removeHistory answers /api/history_remove.
+// removeHistory answers /api/history_remove. Positions go on counting, and a
+// client that comes back with an older one is told that it has missed something.
 func (a *API) removeHistory(ctx context.Context, req *centrifuge.ChannelRequest) (any, error) {
 	rule, err := a.may(ctx, access.ReadHistory, req.Channel)
 	switch {

@@ -13,16 +13,19 @@ import (
 // maxPattern is the longest pattern of channel names in bytes.
 const maxPattern = 255
 
+// channelsRequest asks for channels by their names.
 type channelsRequest struct {
 	Pattern string `json:"pattern"` // * stands for any run of characters; empty: all channels
 }
 
+// channelResult is what there is to know of one channel.
 type channelResult struct {
-	NumClients int `json:"num_clients"`
+	NumClients int `json:"num_clients"` // subscriptions, over all nodes
 }
 
 // channels answers /api/channels: the channels that have subscribers, with
-// how many over all nodes.
+// how many over all nodes. When a node does not answer, or has more to say than
+// travels, there is no answer at all: a part would look like the whole.
 func (a *API) channels(ctx context.Context, req *channelsRequest) (any, error) {
 	if len(req.Pattern) > maxPattern {
 		return nil, fault.Field("pattern", fmt.Sprintf("at most %d bytes are accepted", maxPattern))
@@ -40,6 +43,7 @@ func (a *API) channels(ctx context.Context, req *channelsRequest) (any, error) {
 	return map[string]any{"channels": found}, nil
 }
 
+// channelsHere counts the subscriptions of this node, by channel.
 func (a *API) channelsHere(_ context.Context, pattern string) (map[string]int, error) {
 	return a.Hub.Channels(pattern), nil
 }
@@ -56,7 +60,7 @@ type nodeResult struct {
 	Uptime      int    `json:"uptime"`       // seconds
 }
 
-// info answers /api/info.
+// info answers /api/info: all nodes, in the order of their names, or none.
 func (a *API) info(ctx context.Context, _ *struct{}) (any, error) {
 	nodes, err := askAll[nodeResult](ctx, a, callInfo, struct{}{})
 	if err != nil {
@@ -68,6 +72,7 @@ func (a *API) info(ctx context.Context, _ *struct{}) (any, error) {
 	return map[string]any{"nodes": nodes}, nil
 }
 
+// infoHere describes this node.
 func (a *API) infoHere(context.Context, struct{}) (nodeResult, error) {
 	channels := a.Hub.Channels("*")
 	r := nodeResult{

@@ -7,7 +7,8 @@ import (
 	"belfry/web/centrifuge"
 )
 
-// presence answers /api/presence.
+// presence answers /api/presence: everybody on a channel whose rule has presence,
+// over all nodes; of very many not all infos, so that it stays within maxRead bytes.
 func (a *API) presence(ctx context.Context, req *centrifuge.ChannelRequest) (any, error) {
 	rule, err := a.may(ctx, access.ReadPresence, req.Channel)
 	if err != nil {
@@ -16,7 +17,7 @@ func (a *API) presence(ctx context.Context, req *centrifuge.ChannelRequest) (any
 	return a.Centrifuge.Presence(ctx, rule, req.Channel, maxRead)
 }
 
-// presenceStats answers /api/presence_stats.
+// presenceStats answers /api/presence_stats: how many they are.
 func (a *API) presenceStats(ctx context.Context, req *centrifuge.ChannelRequest) (any, error) {
 	rule, err := a.may(ctx, access.ReadPresence, req.Channel)
 	if err != nil {

@@ -40,17 +40,20 @@ type publication struct {
 	Exclude        string            `json:"exclude"` // ID of a client that does not get the message; our own
 }
 
+// publishRequest is one message for one channel.
 type publishRequest struct {
 	Channel string `json:"channel"`
 	publication
 }
 
+// broadcastRequest is one message for 1 to 1,000 channels.
 type broadcastRequest struct {
 	Channels []string `json:"channels"`
 	publication
 }
 
-// publishResult is empty for a channel without history.
+// publishResult is the position of a message. It is empty for a channel without
+// history, and for a message that is to skip it.
 type publishResult struct {
 	Offset uint64 `json:"offset,omitempty"`
 	Epoch  string `json:"epoch,omitempty"`
@@ -62,7 +65,8 @@ type broadcastReply struct {
 	Error  *fault.Error   `json:"error,omitempty"`
 }
 
-// publish answers /api/publish.
+// publish answers /api/publish, once the broker has the message. Its errors are those
+// of publishTo.
 func (a *API) publish(ctx context.Context, req *publishRequest) (any, error) {
 	m, err := req.message()
 	if err != nil {
@@ -89,6 +93,8 @@ func (a *API) broadcast(ctx context.Context, req *broadcastRequest) (any, error)
 	return map[string]any{"responses": replies}, nil
 }
 
+// publishToAll publishes to channels, up to 64 at the same time, and returns their
+// fates in the order of the channels.
 func (a *API) publishToAll(ctx context.Context, channels []string, m hub.Message, o hub.PublishOptions) []broadcastReply {
 	replies := make([]broadcastReply, len(channels))
 	var g errgroup.Group
@@ -122,7 +128,9 @@ func allUnavailable[R any](replies []R, errorOf func(R) *fault.Error) (worst *fa
 	return worst
 }
 
-// publishTo publishes for the backend to one channel.
+// publishTo publishes for the backend to one channel, if its rule lets the backend.
+// An error says that nothing was published, unless it wraps errFateUnknown: then the
+// message may be delivered all the same. The message is copied, its data is kept.
 func (a *API) publishTo(ctx context.Context, channel string, m hub.Message, o hub.PublishOptions) (*publishResult, error) {
 	rule, err := a.may(ctx, access.Publish, channel)
 	if err != nil {
@@ -139,6 +147,7 @@ func (a *API) publishTo(ctx context.Context, channel string, m hub.Message, o hu
 	return &publishResult{result.Position.Offset, result.Position.Epoch}, nil
 }
 
+// options are what the hub is told beside the message.
 func (p *publication) options() hub.PublishOptions {
 	return hub.PublishOptions{IdempotencyKey: p.IdempotencyKey, SkipHistory: p.SkipHistory}
 }
@@ -179,6 +188,7 @@ func jsonOrBase64(field string, data json.RawMessage, b64 string) ([]byte, error
 	return text, nil
 }
 
+// check looks at everything but the data itself.
 func (p *publication) check() error {
 	switch {
 	case len(p.Data) == 0 && p.B64Data == "":

@@ -42,6 +42,7 @@ func checkTarget(t session.Target) error {
 	return nil
 }
 
+// joinRequest is that of /api/subscribe.
 type joinRequest struct {
 	session.Target
 	Channel      string               `json:"channel"`
@@ -49,7 +50,7 @@ type joinRequest struct {
 	B64Info      string               `json:"b64info"`
 	Data         json.RawMessage      `json:"data"`
 	B64Data      string               `json:"b64data"`
-	RecoverSince *centrifuge.Position `json:"recover_since"`
+	RecoverSince *centrifuge.Position `json:"recover_since"` // what was missed comes behind the push
 }
 
 // joinOrder is a checked joinRequest on its way to the nodes.
@@ -61,6 +62,7 @@ type joinOrder struct {
 	Since   *centrifuge.Position
 }
 
+// order checks a request. Info may have 1 KiB and data 64 KiB, in compact form.
 func (r *joinRequest) order() (o joinOrder, err error) {
 	o = joinOrder{Target: r.Target, Channel: r.Channel, Since: r.RecoverSince}
 	if err := checkTarget(r.Target); err != nil {
@@ -81,7 +83,9 @@ func (r *joinRequest) order() (o joinOrder, err error) {
 	return o, nil
 }
 
-// subscribe answers /api/subscribe.
+// subscribe answers /api/subscribe: it subscribes clients that are meant, on whatever
+// node they are. That there are none is no error, and neither is that one is
+// subscribed already.
 func (a *API) subscribe(ctx context.Context, req *joinRequest) (any, error) {
 	if _, err := a.may(ctx, access.Subscribe, req.Channel); err != nil {
 		return nil, err
@@ -94,12 +98,14 @@ func (a *API) subscribe(ctx context.Context, req *joinRequest) (any, error) {
 }
 
 // order has every node do something, and has no more to say than that it is
-// done.
+// done. With an error some nodes may have done it.
 func (a *API) order(ctx context.Context, call string, o any) (any, error) {
 	_, err := askAll[struct{}](ctx, a, call, o)
 	return struct{}{}, err
 }
 
+// joinHere subscribes the sessions of this node that are meant. It stops at the first
+// that cannot be: it has its limit of subscriptions, or the broker is away.
 func (a *API) joinHere(ctx context.Context, o joinOrder) (done struct{}, err error) {
 	j := session.Joining{Channel: o.Channel, Info: o.Info, Data: o.Data}
 	if o.Since != nil {
@@ -113,6 +119,7 @@ func (a *API) joinHere(ctx context.Context, o joinOrder) (done struct{}, err err
 	return done, nil
 }
 
+// leaveRequest is that of /api/unsubscribe.
 type leaveRequest struct {
 	session.Target
 	Channel string `json:"channel"`
@@ -124,7 +131,8 @@ type leaveOrder struct {
 	Channel string
 }
 
-// unsubscribe answers /api/unsubscribe.
+// unsubscribe answers /api/unsubscribe, and tells the clients, which do not subscribe
+// again by themselves.
 func (a *API) unsubscribe(ctx context.Context, req *leaveRequest) (any, error) {
 	if _, err := a.may(ctx, access.Subscribe, req.Channel); err != nil {
 		return nil, err
@@ -135,6 +143,7 @@ func (a *API) unsubscribe(ctx context.Context, req *leaveRequest) (any, error) {
 	return a.order(ctx, callLeave, leaveOrder{req.Target, req.Channel})
 }
 
+// leaveHere unsubscribes the sessions of this node that are meant.
 func (a *API) leaveHere(_ context.Context, o leaveOrder) (done struct{}, err error) {
 	for _, s := range a.Sessions.Find(o.Target) {
 		s.Leave(o.Channel)
@@ -142,6 +151,8 @@ func (a *API) leaveHere(_ context.Context, o leaveOrder) (done struct{}, err err
 	return done, nil
 }
 
+// disconnectRequest is that of /api/disconnect. Without a disconnect
+// in it each protocol has its own word.
 type disconnectRequest struct {
 	session.Target
 	Whitelist  []string `json:"whitelist"` // IDs of clients that are spared
@@ -159,6 +170,7 @@ type disconnectOrder struct {
 	Reason string
 }
 
+// order checks a request.
 func (r *disconnectRequest) order() (o disconnectOrder, err error) {
 	o = disconnectOrder{Target: r.Target, Spared: r.Whitelist}
 	if err := checkTarget(r.Target); err != nil {
@@ -180,7 +192,8 @@ func (r *disconnectRequest) order() (o disconnectOrder, err error) {
 	return o, nil
 }
 
-// disconnect answers /api/disconnect.
+// disconnect answers /api/disconnect. It does not wait for clients to go: those that
+// do not are cut off by their transports.
 func (a *API) disconnect(ctx context.Context, req *disconnectRequest) (any, error) {
 	o, err := req.order()
 	if err != nil {
@@ -189,6 +202,8 @@ func (a *API) disconnect(ctx context.Context, req *disconnectRequest) (any, erro
 	return a.order(ctx, callDisconnect, o)
 }
 
+// disconnectHere closes the sessions of this node that are meant, but for those that
+// are spared.
 func (a *API) disconnectHere(_ context.Context, o disconnectOrder) (done struct{}, err error) {
 	for _, s := range a.Sessions.Find(o.Target) {
 		switch {
