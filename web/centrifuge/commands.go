@@ -30,6 +30,8 @@ func (c *command) asksMuch() bool {
 	return c.Presence != nil || c.RPC != nil || c.History != nil && c.History.Limit != 0 || c.Subscribe != nil && c.Subscribe.Recover
 }
 
+// connectRequest is that of the first command. Whatever else a client says of itself
+// there is ignored: there are no tokens.
 type connectRequest struct {
 	Subs map[string]subscribeRequest `json:"subs"` // positions of server-side subscriptions
 }
@@ -39,14 +41,16 @@ type ChannelRequest struct {
 	Channel string `json:"channel"`
 }
 
+// subscribeRequest is that of a subscribe command, and of each server-side
+// subscription that is to be recovered, for which the channel stands elsewhere.
 type subscribeRequest struct {
 	Channel   string          `json:"channel"`
-	Recover   bool            `json:"recover"`
+	Recover   bool            `json:"recover"` // from the position that follows
 	Epoch     string          `json:"epoch"`
 	Offset    uint64          `json:"offset"`
-	Data      json.RawMessage `json:"data"`
-	JoinLeave bool            `json:"join_leave"`
-	Flag      int             `json:"flag"`
+	Data      json.RawMessage `json:"data"`       // what the client says of itself
+	JoinLeave bool            `json:"join_leave"` // pushes of who joins and leaves, where there is presence
+	Flag      int             `json:"flag"`       // bits; see flagRefuse
 }
 
 // since is the position to recover from, or nil.
@@ -63,20 +67,25 @@ const flagRefuse = 2
 
 // HistoryRequest is that of the client protocol and of the HTTP API alike.
 type HistoryRequest struct {
-	Channel string    `json:"channel"`
-	Limit   int       `json:"limit"`
+	Channel string `json:"channel"`
+	// Limit is how many messages to bring: up to 1,000, or -1 for as many. Zero
+	// asks for the position only.
+	Limit int `json:"limit"`
+	// Since is where to begin: behind it, or before it in reverse. Nil: at the
+	// begin, or at the end in reverse.
 	Since   *Position `json:"since"`
-	Reverse bool      `json:"reverse"`
+	Reverse bool      `json:"reverse"` // the newest first
 }
 
-// Position is one in the history of a channel.
+// Position is one in the history of a channel: offsets count messages from 1 in each
+// epoch.
 type Position struct {
 	Offset uint64 `json:"offset"`
 	Epoch  string `json:"epoch"`
 }
 
-// HistoryResult is what a history has, and where it ends. There may be fewer
-// publications than were asked for: reading goes on from the last of them.
+// HistoryResult is what a history has, and where the channel is now. There may be
+// fewer publications than were asked for: reading goes on from the last of them.
 type HistoryResult struct {
 	Publications []Publication `json:"publications"`
 	Epoch        string        `json:"epoch"`
@@ -92,6 +101,7 @@ type Publication struct {
 	Time   int64             `json:"time,omitempty"` // Unix milliseconds
 }
 
+// pubRequest is that of a publish command. Data is any JSON.
 type pubRequest struct {
 	Channel string          `json:"channel"`
 	Data    json.RawMessage `json:"data"`
@@ -112,18 +122,21 @@ type reply struct {
 	RPC           *RPCResult           `json:"rpc,omitempty"`
 }
 
+// connectResult tells a client who it is, and how often it is pinged.
 type connectResult struct {
 	Client  string `json:"client"`
 	Version string `json:"version,omitempty"`
 	// Subs are the server-side subscriptions.
 	Subs    map[string]*subscribeResult `json:"subs,omitempty"`
-	Ping    int                         `json:"ping,omitempty"` // seconds
-	Pong    bool                        `json:"pong,omitempty"`
+	Ping    int                         `json:"ping,omitempty"`    // seconds
+	Pong    bool                        `json:"pong,omitempty"`    // pings are to be answered
 	Session string                      `json:"session,omitempty"` // a secret; over HTTP only
 	Node    string                      `json:"node,omitempty"`
 	Time    int64                       `json:"time,omitempty"` // Unix milliseconds
 }
 
+// subscribeResult is where a subscription begins. It is empty but for WasRecovering
+// on a channel without history.
 type subscribeResult struct {
 	Recoverable   bool          `json:"recoverable,omitempty"`
 	Epoch         string        `json:"epoch,omitempty"`

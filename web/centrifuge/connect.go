@@ -11,7 +11,7 @@ import (
 )
 
 // connect answers the first command. With an error the client is not connected,
-// and may try again.
+// has no subscription, and may try again. It runs under the lock, as all commands do.
 func (p *protocol) connect(ctx context.Context, req *connectRequest, a *answer) (*connectResult, error) {
 	s := p.server
 	subs, err := p.serverSide(ctx, req.Subs, a)

@@ -36,7 +36,10 @@ const (
 	emulateWait = 5 * time.Second
 )
 
-// HTTPStream serves POST /connection/http_stream.
+// HTTPStream serves POST /connection/http_stream, with the connect command as its
+// body: up to 64 KiB, and no more than a message of a client may have. It returns when
+// the stream has begun, where the connection could be taken over, and else when it has
+// ended; an error is to be answered.
 func (s *Server) HTTPStream(w http.ResponseWriter, r *http.Request) error {
 	if err := s.origins.AdmitMethods(w, r, http.MethodPost); err != nil || r.Method == http.MethodOptions {
 		return err
@@ -49,7 +52,7 @@ func (s *Server) HTTPStream(w http.ResponseWriter, r *http.Request) error {
 }
 
 // SSE serves /connection/sse: GET with the command in the query, because
-// EventSource knows nothing else, or POST.
+// EventSource knows nothing else, or POST. The rest is as for HTTPStream.
 func (s *Server) SSE(w http.ResponseWriter, r *http.Request) error {
 	err := s.origins.AdmitMethods(w, r, http.MethodGet, http.MethodPost)
 	if err != nil || r.Method == http.MethodOptions {
@@ -101,15 +104,18 @@ func firstLine(text []byte) []byte {
 	return []byte(line)
 }
 
-// emulated is a request to /emulation.
+// emulated is a request to /emulation, and what travels of it to another node.
 type emulated struct {
-	Session string `json:"session"`
+	Session string `json:"session"` // the secret of the connect result
 	Node    string `json:"node"`
-	Data    string `json:"data"`
+	Data    string `json:"data"` // commands, one on a line
 }
 
-// Emulation serves POST /emulation. For a session that has ended it answers as
-// for any other, because the client learns that from its stream.
+// Emulation serves POST /emulation, with bodies of up to 64 KiB. For a session that
+// has ended it answers as for any other, because the client learns that from its
+// stream. Commands have been carried out, and answered on the stream, when it returns;
+// more than sixteen requests of one session at once are refused. Another node has
+// five seconds.
 func (s *Server) Emulation(w http.ResponseWriter, r *http.Request) error {
 	if err := s.origins.AdmitMethods(w, r, http.MethodPost); err != nil || r.Method == http.MethodOptions {
 		return err
@@ -136,7 +142,8 @@ func (s *Server) Emulation(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// takeEmulated hands commands to their session, if it is there.
+// takeEmulated hands commands to their session, if it is there. The limit of a
+// message is an answer here, and does not close the session.
 func (s *Server) takeEmulated(e emulated) error {
 	link := s.links.Find(e.Session, carry.WhileCarried)
 	switch {

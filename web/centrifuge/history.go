@@ -15,8 +15,9 @@ var ErrNoHistory = fault.New(fault.NotAvailable, "not available: the rule of thi
 const maxHistoryLimit = 1000
 
 // History reads about so many bytes of the history of a channel with this rule, for
-// a client or a backend; one message may always be read. A limit of zero asks for
-// the position only, and -1 for as many messages as one reading brings.
+// a client or a backend that may; one message may always be read. Errors are
+// ErrNoHistory, errUnrecoverable for a position that the channel has not been at, one
+// that names the field that is wrong, and those of the hub.
 func (s *Server) History(ctx context.Context, rule *hub.Rule, req *HistoryRequest, bytes int) (*HistoryResult, error) {
 	switch {
 	case rule.History.Size == 0:

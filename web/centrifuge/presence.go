@@ -52,8 +52,9 @@ func newPresenceResult(clients []hub.ClientInfo, bytes int) *PresenceResult {
 	return r
 }
 
-// Presence tells a client or a backend who is on a channel with this rule, over
-// all nodes, in about so many bytes.
+// Presence tells a client or a backend that may who is on a channel with this rule,
+// over all nodes, in about so many bytes. Errors are errNoPresence, errPresenceLimit,
+// and those of the hub.
 func (s *Server) Presence(ctx context.Context, rule *hub.Rule, channel string, bytes int) (*PresenceResult, error) {
 	if !rule.Presence {
 		return nil, errNoPresence
@@ -69,7 +70,7 @@ func (s *Server) Presence(ctx context.Context, rule *hub.Rule, channel string, b
 	return r, nil
 }
 
-// PresenceStats counts them.
+// PresenceStats counts them. All who are anonymous are one user.
 func (s *Server) PresenceStats(ctx context.Context, rule *hub.Rule, channel string) (*PresenceStatsResult, error) {
 	if !rule.Presence {
 		return nil, errNoPresence

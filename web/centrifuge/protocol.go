@@ -29,7 +29,9 @@ const (
 	maxStarting = 16
 )
 
-// protocol is what one session says.
+// protocol is what one session says. Its commands are carried out one after the other,
+// on the goroutine of the message or the request that brought them, and each may wait
+// two seconds for the hub, or four for an RPC.
 type protocol struct {
 	session.TextOnly
 	server    *Server
@@ -66,8 +68,9 @@ func (p *protocol) Opened() {}
 // Gone implements [session.Protocol].
 func (p *protocol) Gone() {}
 
-// Ping implements [session.Protocol]. It sends the empty object, which a client has to answer with the same. A
-// client that has not said connect by its second ping is stale.
+// Ping implements [session.Protocol]. It sends the empty object, which a client has to
+// answer with the same before the next. A client that has not said connect by its
+// second ping is stale.
 func (p *protocol) Ping() {
 	switch {
 	case !p.connected.Load():
@@ -98,7 +101,9 @@ func (p *protocol) Text(text []byte) {
 
 // commands handles the commands of one frame and answers them in one frame, or in
 // several when there is much to say. Subscriptions start once the answer is on its
-// way. When the session has ended meanwhile the rest of the commands is left out.
+// way. When the session has ended meanwhile the rest of the commands is left out. A
+// line that makes no sense closes the session, after what came before it was answered.
+// It holds the lock throughout.
 func (p *protocol) commands(text []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -132,7 +137,7 @@ func (a *answer) add(r *reply) {
 	a.behind = nil
 }
 
-// flush sends what there is.
+// flush sends what there is, and starts what it tells of. It runs under the lock.
 func (p *protocol) flush(a *answer) {
 	if len(a.replies) > 0 {
 		p.send(bytes.TrimSuffix(a.replies, []byte("\n")))
@@ -191,7 +196,8 @@ func (p *protocol) publicError(err error) *replyError {
 	return newReplyError(e)
 }
 
-// do carries out one command and puts the result into the reply.
+// do carries out one command and puts the result into the reply. Subscriptions that
+// it makes are put into the answer, to be started.
 func (p *protocol) do(cmd *command, r *reply, a *answer) (err error) {
 	ctx, cancel := session.CallContext()
 	defer cancel()
@@ -225,6 +231,7 @@ func (p *protocol) do(cmd *command, r *reply, a *answer) (err error) {
 	return err
 }
 
+// publish publishes what the client says, if it may.
 func (p *protocol) publish(ctx context.Context, req *pubRequest) error {
 	data, err := fault.Compact(req.Data)
 	if err != nil {
@@ -233,6 +240,7 @@ func (p *protocol) publish(ctx context.Context, req *pubRequest) error {
 	return p.Session.Publish(ctx, req.Channel, data)
 }
 
+// history reads the history of a channel that the client is subscribed to.
 func (p *protocol) history(ctx context.Context, req *HistoryRequest) (*HistoryResult, error) {
 	rule, err := p.Session.MayRead(ctx, access.ReadHistory, req.Channel)
 	if err != nil {
@@ -241,6 +249,7 @@ func (p *protocol) history(ctx context.Context, req *HistoryRequest) (*HistoryRe
 	return p.server.History(ctx, rule, req, p.server.limits.Answer())
 }
 
+// presence reads who is on a channel that the client is subscribed to.
 func (p *protocol) presence(ctx context.Context, channel string) (*PresenceResult, error) {
 	rule, err := p.Session.MayRead(ctx, access.ReadPresence, channel)
 	if err != nil {
@@ -249,6 +258,7 @@ func (p *protocol) presence(ctx context.Context, channel string) (*PresenceResul
 	return p.server.Presence(ctx, rule, channel, p.server.limits.Answer())
 }
 
+// presenceStats counts who is on a channel that the client is subscribed to.
 func (p *protocol) presenceStats(ctx context.Context, channel string) (*PresenceStatsResult, error) {
 	rule, err := p.Session.MayRead(ctx, access.ReadPresence, channel)
 	if err != nil {
@@ -257,6 +267,7 @@ func (p *protocol) presenceStats(ctx context.Context, channel string) (*Presence
 	return p.server.PresenceStats(ctx, rule, channel)
 }
 
+// rpc calls the handler, which has longer than other commands.
 func (p *protocol) rpc(req *rpcRequest) (*RPCResult, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), RPCWait)
 	defer cancel()

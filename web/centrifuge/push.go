@@ -48,8 +48,8 @@ func appendPublication(dst []byte, channel string, m *hub.Message) []byte {
 	return append(dst, `}}}`...)
 }
 
-// AppendContent appends the members of a publication: its data, and what else the
-// message has.
+// AppendContent appends the members of a publication, without the braces around them:
+// its data, and what else the message has.
 func AppendContent(dst []byte, m *hub.Message) []byte {
 	dst = append(dst, `"data":`...)
 	dst = append(dst, m.Data...)
@@ -89,7 +89,7 @@ func appendPush(dst []byte, channel, kind string) []byte {
 	return append(dst, `":`...)
 }
 
-// newPublications turns messages into results.
+// newPublications turns messages into results, which share their data.
 func newPublications(messages []*hub.Message) []Publication {
 	results := make([]Publication, len(messages))
 	for i, m := range messages {

@@ -56,7 +56,10 @@ type RPCResult struct {
 	Data json.RawMessage `json:"data,omitempty"`
 }
 
-// RPC hands a call to the handler, and checks what comes and goes.
+// RPC hands a call to the handler, and checks what comes and goes: a method of 1 to 255
+// bytes, data that is one JSON value or nothing, a result of the same kind. The context
+// is the handler's; a client is the zero value when the backend calls. An error wraps
+// the handler's own, where that is for the caller.
 func (s *Server) RPC(ctx context.Context, client hub.ClientInfo, method string, data json.RawMessage) (*RPCResult, error) {
 	switch {
 	case s.rpc == nil:

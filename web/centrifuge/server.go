@@ -35,7 +35,8 @@ type Server struct {
 	limits    session.Limits
 }
 
-// New makes a server, and answers what other nodes ask of it.
+// New makes a server, and answers what other nodes ask of it, so that it is made
+// before the hub runs.
 func New(o Options) *Server {
 	s := &Server{
 		hub: o.Hub, links: o.Links, origins: o.Origins, version: o.Version,
@@ -45,7 +46,9 @@ func New(o Options) *Server {
 	return s
 }
 
-// Endpoint is where sessions of the protocol are opened.
+// Endpoint is where sessions of the protocol are opened, over WebSocket or carried by
+// requests. Clients from before RFC 6455 are not let in: their handshakes prove nothing
+// about who sends them.
 func (s *Server) Endpoint() session.Endpoint {
 	return session.Endpoint{Speak: s.speak, Choose: chooseSubprotocol}
 }

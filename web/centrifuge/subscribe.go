@@ -17,6 +17,7 @@ func (p *protocol) encoder(joinLeave bool) hub.Encoder {
 // leaves.
 func (p *protocol) publications(*hub.Rule) hub.Encoder { return p.encoder(false) }
 
+// subscribe carries out a subscribe command. With an error there is no subscription.
 func (p *protocol) subscribe(ctx context.Context, req *subscribeRequest, a *answer) (*subscribeResult, error) {
 	sub, err := p.Session.Subscribe(ctx, req.Channel, session.Wish{
 		Encoder: func(rule *hub.Rule) hub.Encoder {
@@ -78,7 +79,8 @@ func (p *protocol) Lost(sub *hub.Subscription) {
 }
 
 // Join implements [session.Joiner]. A client that is not connected yet, or gone, is
-// left as it is.
+// left as it is. It takes the lock, and so may wait for the command that the client is
+// at.
 func (p *protocol) Join(ctx context.Context, j session.Joining) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,7 +121,7 @@ func joinPushes(j session.Joining, r *subscribeResult, missed []*hub.Message) []
 	return pushes
 }
 
-// Leave implements [session.Joiner].
+// Leave implements [session.Joiner]. It takes the lock, as Join does.
 func (p *protocol) Leave(channel string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
