@@ -145,7 +145,7 @@ func Info(field string, data []byte) ([]byte, error) {
 	info, err := fault.Compact(data)
 	switch {
 	case err != nil:
-		return nil, fault.Field(field, "one JSON value in valid UTF-8 is expected")
+		return nil, fault.Field(field, err.Error())
 	case len(info) > maxInfo:
 		return nil, fault.Field(field, fmt.Sprintf("it has %d bytes, at most %d are accepted", len(info), maxInfo))
 	}

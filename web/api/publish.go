@@ -183,7 +183,7 @@ func jsonOrBase64(field string, data json.RawMessage, b64 string) ([]byte, error
 	}
 	text, err := fault.Compact(text)
 	if err != nil {
-		return nil, fault.Field(field, "one JSON value in valid UTF-8 is expected")
+		return nil, fault.Field(field, err.Error())
 	}
 	return text, nil
 }

@@ -235,7 +235,10 @@ func (p *protocol) do(cmd *command, r *reply, a *answer) (err error) {
 func (p *protocol) publish(ctx context.Context, req *pubRequest) error {
 	data, err := fault.Compact(req.Data)
 	if err != nil {
-		return fault.Field("data", "is missing: any JSON value is accepted")
+		if len(req.Data) == 0 {
+			return fault.Field("data", "is missing: any JSON value is accepted")
+		}
+		return fault.Field("data", err.Error())
 	}
 	return p.Session.Publish(ctx, req.Channel, data)
 }

@@ -70,7 +70,7 @@ func (s *Server) RPC(ctx context.Context, client hub.ClientInfo, method string, 
 	if len(data) > 0 {
 		compacted, err := fault.Compact(data)
 		if err != nil {
-			return nil, fault.Field("data", "one JSON value in valid UTF-8 is expected")
+			return nil, fault.Field("data", err.Error())
 		}
 		data = compacted
 	}

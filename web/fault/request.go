@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"reflect"
@@ -184,15 +185,51 @@ func expected(t reflect.Type) string {
 	return "a JSON object"
 }
 
-var errNotJSON = errors.New("not valid JSON")
+// MaxDepth is how many levels of arrays and objects a JSON value may have, inclusive.
+// It is fixed: parsers of clients give up, or fall over, on what nests without end.
+const MaxDepth = 64
+
+var (
+	errNotJSON = errors.New("one JSON value in valid UTF-8 is expected")
+	errTooDeep = fmt.Errorf("at most %d levels of arrays and objects are accepted", MaxDepth)
+)
 
 // Compact returns a JSON value without white space between its parts. JSON in
-// invalid UTF-8 is refused: a WebSocket text frame could not carry it.
+// invalid UTF-8 is refused, because a WebSocket text frame could not carry it, and so
+// is what has more than [MaxDepth] levels. The error is a rule for [Field].
 func Compact(data []byte) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(len(data))
 	if !utf8.Valid(data) || json.Compact(&b, data) != nil {
 		return nil, errNotJSON
 	}
+	if isDeep(b.Bytes()) {
+		return nil, errTooDeep
+	}
 	return b.Bytes(), nil
+}
+
+// isDeep reports whether JSON has too many levels. Counting brackets is a fraction of
+// the price of following them, and nearly all JSON has no more of them.
+func isDeep(text []byte) bool {
+	if bytes.Count(text, []byte("{"))+bytes.Count(text, []byte("[")) <= MaxDepth {
+		return false
+	}
+	depth, inString := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && inString:
+			i++ // whatever it is, it does not end the string
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			if depth++; depth > MaxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
 }

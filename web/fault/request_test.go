@@ -77,23 +77,6 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("reset by peer") }
 
-func TestCompact(t *testing.T) {
-	for text, want := range map[string]string{
-		` {"a" : [1, 2]} `: `{"a":[1,2]}`,
-		`"<b>"`:            `"<b>"`,
-		`null`:             `null`,
-		``:                 "",
-		`{} {}`:            "",
-		`{"a":}`:           "",
-		"\"\xff\"":         "",
-	} {
-		got, err := fault.Compact([]byte(text))
-		if string(got) != want || (err != nil) != (want == "") {
-			t.Errorf("%q: got %q, %v; want %q", text, got, err, want)
-		}
-	}
-}
-
 // AppendJSON leaves the signs of HTML as they are.
 func TestAppendJSON(t *testing.T) {
 	if got := string(fault.AppendJSON([]byte("x"), map[string]int{"<a&b>": 1})); got != `x{"<a&b>":1}` {
