@@ -34,8 +34,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Deadline is all the time a client has, from accept to close. 0: 3 s.
 	Deadline time.Duration
-	// MaxConns is how many clients are served at a time; one more is closed at
-	// once. 0: 1,024.
+	// MaxConns is how many clients are served at a time; for one more the one is
+	// closed that has been silent the longest. 0: 1,024.
 	MaxConns int
 }
 
@@ -67,7 +67,7 @@ type Server struct {
 	opts     Options
 	listener net.Listener
 	clients  sync.WaitGroup
-	slots    chan struct{} // one element per client being served
+	crowd    crowd // the clients being served
 
 	// Only the goroutine in Run uses these.
 	fullLog, acceptLog seldom
@@ -94,7 +94,7 @@ func Listen(ctx context.Context, o Options) (*Server, error) {
 }
 
 func newServer(listener net.Listener, o Options) *Server {
-	return &Server{opts: o, listener: listener, slots: make(chan struct{}, o.MaxConns)}
+	return &Server{opts: o, listener: listener, crowd: crowd{most: o.MaxConns}}
 }
 
 // bindError adds what to do to the reason why addr was not bound.
@@ -158,19 +158,17 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // admit serves conn on a goroutine of its own, which ends within the deadline and
-// which Run waits for, or closes conn when there are too many.
+// which Run waits for. When there are too many it closes another.
 func (s *Server) admit(ctx context.Context, conn net.Conn) {
-	select {
-	case s.slots <- struct{}{}:
-	default:
-		conn.Close()
-		s.fullLog.warn(s.opts.Logger, "policy server is full, closes new clients",
-			"limit", s.opts.MaxConns, "remote", conn.RemoteAddr().String())
-		return
+	c, goes := s.crowd.enter(conn)
+	if goes != nil {
+		goes.Close()
+		s.fullLog.warn(s.opts.Logger, "policy server is full, closes clients that are silent",
+			"limit", s.opts.MaxConns, "remote", goes.RemoteAddr().String())
 	}
 	s.clients.Go(func() {
-		defer func() { <-s.slots }()
-		s.serve(ctx, conn)
+		defer s.crowd.leave(c)
+		s.serve(ctx, c)
 	})
 }
 

@@ -97,25 +97,37 @@ func TestServerClosesSilentClients(t *testing.T) {
 	}
 }
 
-func TestServerClosesOneTooManyAtOnce(t *testing.T) {
+// However many clients say nothing, one that asks is answered: the oldest of them go.
+func TestServerClosesTheOldestSilentClients(t *testing.T) {
+	const most, flood = 8, 20
+	server := start(t, policy.Options{MaxConns: most, Deadline: time.Hour})
+	begun := dial(t, server)
+	send(t, begun, "<") // which is not yet asking
+	var silent []*net.TCPConn
+	for range flood {
+		silent = append(silent, dial(t, server))
+		asking := dial(t, server)
+		send(t, asking, policy.Request)
+		wantReply(t, asking)
+		asking.Close()
+	}
+	wantNothing(t, begun)
+	for _, client := range silent[:flood-most] {
+		wantNothing(t, client) // with an hour to go, so by the limit
+	}
+	last := silent[flood-1]
+	send(t, last, policy.Request)
+	wantReply(t, last)
+}
+
+// Clients that have asked and do not go make room, too.
+func TestServerClosesTheOldestWhenAllHaveAsked(t *testing.T) {
 	server := start(t, policy.Options{MaxConns: 2, Deadline: time.Hour})
-	first, second := dial(t, server), dial(t, server)
-	wantNothing(t, dial(t, server)) // with an hour to go, so by the limit
-
-	send(t, first, policy.Request)
-	wantReply(t, first)
-	send(t, second, policy.Request)
-	wantReply(t, second)
-
-	first.Close()
-	second.Close()
-	until(t, "a place is free again", func() bool {
+	for range 10 {
 		client := dial(t, server)
-		defer client.Close()
-		client.Write([]byte(policy.Request))
-		got, _ := io.ReadAll(client)
-		return string(got) == string(testPolicy(t).Socket())
-	})
+		send(t, client, policy.Request)
+		wantReply(t, client)
+	}
 }
 
 func TestServerWithManyClients(t *testing.T) {
