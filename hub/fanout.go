@@ -259,6 +259,7 @@ func (s *section) leave(sub *Subscription) {
 	s.subscriptions[sub.place].place = sub.place
 	s.subscriptions[last] = nil
 	s.subscriptions = s.subscriptions[:last]
+	sub.hold.release()
 	sub.hold = nil // for a Start that comes too late
 	s.mu.Unlock()
 	sub.channel.unseat(s)

@@ -17,6 +17,9 @@ type SubscribeOptions struct {
 	// they are kept in memory; one message may always be. When there is more,
 	// [Subscription.More] says so. Zero: no bound.
 	RecoverBytes int
+	// Held bounds what may wait for [Subscription.Start], together with others that
+	// have the same. Nil: a bound of its own.
+	Held *Held
 	// Client is who subscribes, for channels with presence; its Client is the
 	// subscriber's ID. Nil: somebody whom nobody is told of.
 	Client *ClientInfo
@@ -44,7 +47,7 @@ func (h *Hub) Subscribe(ctx context.Context, channel string, s Subscriber, e Enc
 		h.registry.release(c)
 		return nil, err
 	}
-	sub := &Subscription{subscriber: s, channel: c, format: c.useFormat(e), section: c.seat(), hold: &hold{}}
+	sub := &Subscription{subscriber: s, channel: c, format: c.useFormat(e), section: c.seat(), hold: &hold{held: o.Held}}
 	sub.section.join(sub)
 	if err := sub.recover(ctx, o); err != nil {
 		sub.Cancel()

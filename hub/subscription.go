@@ -4,11 +4,28 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
-// maxHold is how many bytes of frames may wait for [Subscription.Start]. What
-// one round brings may always wait.
+// maxHold is how many bytes of frames may wait for [Subscription.Start] where there is
+// no [Held]. What one round brings may always wait then.
 const maxHold = 1 << 20
+
+// Held bounds what waits for the start of subscriptions, all of those that share it.
+// The one for which there is no room is evicted when it starts.
+type Held struct {
+	Most  int          // bytes of frames; not to be changed any more
+	bytes atomic.Int64 // that wait
+}
+
+// take reports whether there is room for so many bytes more, and counts them.
+func (h *Held) take(n int) bool {
+	if h.bytes.Add(int64(n)) <= int64(h.Most) {
+		return true
+	}
+	h.bytes.Add(int64(-n))
+	return false
+}
 
 // Subscription is one subscriber on one channel. Deliveries to it are held
 // until [Subscription.Start], so that the answer to whoever subscribed goes
@@ -43,6 +60,7 @@ type Subscription struct {
 // hold is what waits for the start of a subscription.
 type hold struct {
 	delivery Delivery
+	held     *Held // what it is counted in; nil: nothing
 	full     bool  // there was too much; Start evicts
 	next     *hold // what came after the channel lost messages, which Start says in between; nil: it lost none
 }
@@ -94,7 +112,8 @@ func (s *Subscription) start() (lost bool, why error) {
 	if held == nil {
 		return false, nil // started or cancelled
 	}
-	s.hold = held.next
+	s.hold, held.next = held.next, nil
+	held.release()
 	switch {
 	case held.full:
 		why = ErrHoldFull
@@ -102,6 +121,7 @@ func (s *Subscription) start() (lost bool, why error) {
 		why = s.subscriber.Deliver(s, held.delivery)
 	}
 	if why != nil {
+		s.hold.release()
 		s.hold, s.refused = nil, true
 	}
 	return s.hold != nil, why
@@ -121,12 +141,12 @@ func (s *Subscription) Cancel() {
 	})
 }
 
-// add holds a delivery, if there is room. One is held whatever its size.
+// add holds a delivery, if there is room.
 func (h *hold) add(d Delivery) {
 	h = h.last()
-	size := len(h.delivery.Frames)
-	if h.full = h.full || size > 0 && size+len(d.Frames) > maxHold; h.full {
-		h.delivery = Delivery{}
+	if h.full || !h.hasRoom(len(d.Frames)) {
+		h.release()
+		h.full, h.delivery = true, Delivery{}
 		return
 	}
 	for i, m := range d.Messages {
@@ -134,10 +154,26 @@ func (h *hold) add(d Delivery) {
 	}
 }
 
+// hasRoom reports whether there is room for a delivery, and counts it.
+func (h *hold) hasRoom(size int) bool {
+	if h.held != nil {
+		return h.held.take(size)
+	}
+	waiting := len(h.delivery.Frames)
+	return waiting == 0 || waiting+size <= maxHold
+}
+
+// release counts what is held, from here on, no more.
+func (h *hold) release() {
+	for ; h != nil && h.held != nil; h = h.next {
+		h.held.bytes.Add(-int64(len(h.delivery.Frames)))
+	}
+}
+
 // lose notes that messages were lost. Losses one after the other are told as one.
 func (h *hold) lose() {
 	if last := h.last(); last == h || last.full || len(last.delivery.Messages) > 0 {
-		last.next = &hold{}
+		last.next = &hold{held: h.held}
 	}
 }
 

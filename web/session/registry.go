@@ -36,6 +36,10 @@ func (l Limits) Answer() int { return l.Buffer / 4 }
 // allowance. An answer fits into the rest, in whatever framing.
 func (l Limits) Behind() int { return l.Buffer / 2 }
 
+// Held is how many bytes may come for a client before its subscriptions are started:
+// a frame may be twice as large as the message in it.
+func (l Limits) Held() int { return 2 * l.Buffer }
+
 // Alone is the largest frame that is sent to a client for whom nothing waits, in
 // bytes: that of a message as large as its allowance.
 func (l Limits) Alone() int { return l.Buffer + 64<<10 }

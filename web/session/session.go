@@ -25,6 +25,7 @@ type Session struct {
 	slot      int              // on the wheel
 	// deliver takes the place of Deliver; nil for most.
 	deliver func(*hub.Subscription, hub.Delivery) error
+	held    hub.Held // what comes before subscriptions are started
 
 	begun   bool
 	mu      sync.Mutex // guards what follows
@@ -37,6 +38,7 @@ type Session struct {
 
 func newSession(r *Registry, t Transport, speak Speak) *Session {
 	s := &Session{registry: r, transport: t, id: rand.Text()}
+	s.held.Most = r.limits.Held()
 	s.protocol = speak(s)
 	return s
 }

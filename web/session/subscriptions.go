@@ -71,7 +71,7 @@ func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.S
 		return nil, err
 	}
 	o := hub.SubscribeOptions{Rule: permit.Rule, Recover: w.Since, RecoverBytes: cmp.Or(w.Bytes, s.registry.limits.Answer()),
-		Client: &hub.ClientInfo{Client: s.id, ChanInfo: w.Info}}
+		Held: &s.held, Client: &hub.ClientInfo{Client: s.id, ChanInfo: w.Info}}
 	sub, err := s.registry.hub.Subscribe(ctx, channel, s, w.Encoder(permit.Rule), o)
 	if err != nil {
 		return nil, err
