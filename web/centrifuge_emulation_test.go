@@ -211,7 +211,7 @@ func TestEmulationFaults(t *testing.T) {
 		{"no connect, sse", "GET", "/connection/sse", "", "", 400, "connect: a connect command is expected"},
 		{"no connect, sse by POST", "POST", "/connection/sse", "", "", 400, "connect: a connect command is expected"},
 		{"no JSON", "POST", "/connection/http_stream", "hello", "", 400, "connect: JSON commands"},
-		{"no JSON, sse", "GET", "/connection/sse?cf_connect=hello", "", "", 400, "connect: JSON commands"},
+		{"no JSON, sse", "GET", "/connection/sse?cf_connect=hello", "", "", 400, "cf_connect: one connect command"},
 		{"too large", "POST", "/connection/http_stream", big, "", 413, "body: at most 65536"},
 		{"too large, sse", "POST", "/connection/sse", big, "", 413, "body: at most 65536"},
 		{"too large, emulation", "POST", "/emulation", big, "", 413, "body: at most 65536"},

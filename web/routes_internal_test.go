@@ -17,7 +17,7 @@ import (
 // TestRoutesAreDocumented compares the table of routes with the OpenAPI document.
 func TestRoutesAreDocumented(t *testing.T) {
 	var routes, documented []string
-	router := New(Options{Hub: hub.New(hub.Options{})}).Handler.(chi.Routes)
+	router := Routes(New(Options{Hub: hub.New(hub.Options{})}))
 	err := chi.Walk(router, func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		if strings.HasPrefix(route, "/api/") {
 			routes = append(routes, strings.ToLower(method)+" "+route)

@@ -54,14 +54,21 @@ func (p originPattern) matches(u *url.URL) bool {
 }
 
 // Check refuses a request of a page that may not open sessions here: it has to be
-// one of this host, of localhost, or of the list. A request without Origin does
-// not come from a browser and passes. The error says in the log which origin it
-// was.
+// one of this host, of localhost, or of the list. A request without Origin does not
+// come from a script of another page, and passes unless the browser says that
+// another page is behind it, as it does for an image or a link (Fetch Metadata,
+// section 2.3): such a page may be anybody's. The error says in the log which origin
+// it was.
 func (o Origins) Check(r *http.Request) error {
-	for _, origin := range originsOf(r) {
+	named := originsOf(r)
+	for _, origin := range named {
 		if !o.allow(r.Host, origin) {
 			return fmt.Errorf("%w (%q asks %q)", errOrigin, origin, r.Host)
 		}
+	}
+	site := r.Header.Get("Sec-Fetch-Site")
+	if len(named) == 0 && (site == "cross-site" || site == "same-site") && !o.every() {
+		return fmt.Errorf("%w (Sec-Fetch-Site: %s, without an Origin, asks %q)", errOrigin, site, r.Host)
 	}
 	return nil
 }

@@ -30,6 +30,20 @@ func (c *command) asksMuch() bool {
 	return c.Presence != nil || c.RPC != nil || c.History != nil && c.History.Limit != 0 || c.Subscribe != nil && c.Subscribe.Recover
 }
 
+// methods counts the methods of a command, of which there is to be one.
+func (c *command) methods() (n int) {
+	for _, there := range []bool{
+		c.Connect != nil, c.Subscribe != nil, c.Unsubscribe != nil, c.Publish != nil, c.Presence != nil,
+		c.PresenceStats != nil, c.History != nil, c.Ping != nil, c.Send != nil, c.RPC != nil,
+		c.Refresh != nil, c.SubRefresh != nil,
+	} {
+		if there {
+			n++
+		}
+	}
+	return n
+}
+
 // connectRequest is that of the first command. Whatever else a client says of itself
 // there is ignored: there are no tokens.
 type connectRequest struct {

@@ -16,6 +16,7 @@ import (
 var (
 	errMessageLimit = fault.New(fault.TooLarge, "data: it is over limits.message (BELFRY_LIMITS_MESSAGE)")
 	errNoConnect    = fault.New(fault.BadRequest, "connect: a connect command is expected, in the body or in the query as cf_connect")
+	errOneConnect   = fault.New(fault.BadRequest, "cf_connect: one connect command in JSON is expected, and nothing else; what comes after it goes to /emulation by POST")
 	errNoNode       = fault.New(fault.Ended, "node: there is none of this name any more")
 )
 
@@ -60,7 +61,9 @@ func (s *Server) SSE(w http.ResponseWriter, r *http.Request) error {
 	}
 	var connect []byte
 	if r.Method == http.MethodGet {
-		connect = []byte(r.URL.Query().Get("cf_connect"))
+		if connect, err = connectOf(r.URL.Query().Get("cf_connect")); err != nil {
+			return err
+		}
 	} else if connect, err = fault.ReadBody(w, r, s.maxConnect(), ""); err != nil {
 		return err
 	}
@@ -68,6 +71,21 @@ func (s *Server) SSE(w http.ResponseWriter, r *http.Request) error {
 		return fault.BodyTooLarge(s.maxConnect(), "")
 	}
 	return s.emulate(w, r, replies{events: true}, connect)
+}
+
+// connectOf takes a connect command from a query, and nothing else. A link or an
+// image can make a browser send a query for anybody, and so must not be able to say
+// anything with it.
+func connectOf(query string) ([]byte, error) {
+	var cmd command
+	text := []byte(strings.TrimSpace(query))
+	switch {
+	case len(text) == 0:
+		return nil, errNoConnect
+	case json.Unmarshal(text, &cmd) != nil || cmd.Connect == nil || cmd.methods() != 1:
+		return nil, errOneConnect
+	}
+	return text, nil
 }
 
 // maxConnect is the largest connect command in bytes.

@@ -1,0 +1,52 @@
+package access_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"belfry/web/access"
+)
+
+// FuzzOrigins lets nobody in but pages of the host that is asked, of this machine to
+// this machine, and of the list, however origin and host are written.
+func FuzzOrigins(f *testing.F) {
+	for _, seed := range [][3]string{
+		{"http://hub.example", "hub.example", "cross-site"}, {"http://evil.example", "hub.example:80", ""}, {"null", "x", "same-origin"},
+		{"http://good.example", "hub.example", "same-site"}, {"https://a.b.good.example:444", "[::1]:80", "none"}, {"HTTP://[::1]", "localhost", ""},
+		{"http://good.example@evil.example", "hub.example", ""}, {"hub.example", "HUB.EXAMPLE", ""}, {"http://a.localhost.", "a.localhost", ""},
+		{"", "hub.example", "cross-site"}, {"//hub.example", "hub.example", "cross-site"}, {"http://good.example\\@hub.example", "hub.example", ""},
+	} {
+		f.Add(seed[0], seed[1], seed[2])
+	}
+	origins := access.NewOrigins([]string{"http://good.example", "*.good.example"})
+	f.Fuzz(func(t *testing.T, origin, host, site string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Host = host
+		r.Header["Origin"], r.Header["Sec-Fetch-Site"] = []string{origin}, []string{site}
+		err := origins.Check(r)
+		switch {
+		case origin == "" && (err == nil) == (site == "cross-site" || site == "same-site"):
+			t.Errorf("without an origin, Sec-Fetch-Site %q: %v", site, err)
+		case origin != "" && err == nil && !mayBeLetIn(strings.ToLower(origin), strings.ToLower(host)):
+			t.Errorf("%q may ask %q", origin, host)
+		}
+	})
+}
+
+// serialized is an origin as a browser writes it. No page can send another.
+var serialized = regexp.MustCompile(`^([a-z]+)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?$`)
+
+// mayBeLetIn says once more who is let in.
+func mayBeLetIn(origin, host string) bool {
+	part := serialized.FindStringSubmatch(origin)
+	if part == nil {
+		return true
+	}
+	name := part[2]
+	local := name == "localhost" || strings.HasSuffix(name, ".localhost") || strings.HasPrefix(name, "127.") || strings.HasPrefix(name, "[")
+	listed := origin == "http://good.example" || strings.HasSuffix(name, ".good.example")
+	return name+part[3] == host || local || listed
+}
