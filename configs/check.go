@@ -29,6 +29,7 @@ func (c Config) Check(readRedisURL func(string) error) error {
 	k.redisURL(c.Redis.URL, readRedisURL)
 	k.apiKey(c.API.Key)
 	k.origins(c.Origins)
+	k.hosts(c.Hosts)
 	k.channels(c.Channels)
 	k.subscribe(c)
 	within(&k, "presence.ttl", c.Presence.TTL, Age(5*time.Second), Age(10*time.Minute))

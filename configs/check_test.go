@@ -69,6 +69,10 @@ func TestCheck(t *testing.T) {
 			`channels[1].match: "date": never applies, because channels[0] comes first and matches the same`}},
 		{"too many rules", func(c *Config) { c.Channels = slices.Repeat(c.Channels[:1], 1001) }, []string{"channels: has 1001 items; want at most 1000"}},
 		{"too many origins", func(c *Config) { c.Origins = slices.Repeat(Origins{"*"}, 1001) }, []string{"origins: has 1001 items; want at most 1000"}},
+		{"too many hosts", func(c *Config) { c.Hosts = slices.Repeat(Hosts{"*"}, 1001) }, []string{"hosts: has 1001 items; want at most 1000"}},
+		{"a host that is an origin", func(c *Config) { c.Hosts = Hosts{"hub.example", "https://hub.example"} }, []string{
+			`hosts[1]: "https://hub.example": want example.com, *.example.com or *, as a browser asks for it: ` +
+				"lower case, no scheme, no port; to localhost and addresses the server answers anyway"}},
 		{"too many grants", func(c *Config) { c.Policy.Allow = make(Grants, 1001) }, []string{"policy.allow: has 1001 items; want at most 1000"}},
 
 		{"presence for too short", func(c *Config) { c.Presence.TTL = Age(5*time.Second - 1) }, []string{"presence.ttl: 4.999999999s: want 5s to 10m"}},
@@ -259,5 +263,43 @@ func TestCheckPlaces(t *testing.T) {
 	c.From("http.addr", "--addr")
 	if got := c.Check(readRedisURL).Error(); !strings.HasPrefix(got, `--addr: http.addr: ""`) {
 		t.Errorf("From on a Config that was not loaded: %s", got)
+	}
+}
+
+func TestCheckHosts(t *testing.T) {
+	for host, ok := range map[string]bool{
+		"example.com": true, "a.b.example.com": true, "belfry": true, "my_box-1.local": true, "xn--bcher-kva.example": true,
+		"*.example.com": true, "*": true, "localhost": true, "127.0.0.1": true,
+		"": false, "Example.com": false, "example.com:443": false, "https://example.com": false, "example.com/": false, "example.com.": false,
+		"*example.com": false, "a.*.com": false, "*.": false, "**": false, "a..b": false, "[::1]": false, "bücher.example": false,
+		" example.com": false, "example.com\n": false, "a,b": false, strings.Repeat("a", 256): false,
+	} {
+		c := Default()
+		c.Hosts = Hosts{host}
+		if err := c.Check(readRedisURL); (err == nil) != ok {
+			t.Errorf("host %q: got %v, want accepted: %v", host, err, ok)
+		}
+	}
+}
+
+// TestAnsweredHosts goes through what may be configured beside hosts.
+func TestAnsweredHosts(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*Config)
+		want   []string
+	}{
+		{"nothing", func(*Config) {}, []string{}},
+		{"other keys", func(c *Config) { c.HTTP.Addr, c.Redis.URL = ":1", "redis://h" }, []string{}},
+		{"a key", func(c *Config) { c.API.Key = "k" }, nil},
+		{"origins", func(c *Config) { c.Origins = Origins{"https://a.com"} }, nil},
+		{"hosts", func(c *Config) { c.Hosts = Hosts{"a.com"} }, []string{"a.com"}},
+		{"hosts beside both", func(c *Config) { c.Hosts, c.API.Key, c.Origins = Hosts{"*.a.com"}, "k", Origins{"*"} }, []string{"*.a.com"}},
+	} {
+		c := Default()
+		test.change(&c)
+		if diff := cmp.Diff(test.want, c.AnsweredHosts()); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", test.name, diff)
+		}
 	}
 }

@@ -18,6 +18,10 @@ type Config struct {
 	// same host and, on one machine, of localhost. See [Origins] for the forms.
 	Origins Origins `json:"origins" env:"ORIGINS"`
 
+	// Hosts are the names that the server answers to, beside localhost and
+	// addresses. See [Hosts] for the forms, and [Config.AnsweredHosts] for none.
+	Hosts Hosts `json:"hosts" env:"HOSTS"`
+
 	// Channels are the rules of channels; the first that matches applies. A
 	// channel that matches none does not exist.
 	Channels []Channel `json:"channels" env:"-"`
@@ -165,6 +169,7 @@ func Default() Config {
 		HTTP:    HTTP{Addr: ":40132"},
 		Policy:  Policy{Addr: ":843", Allow: Grants{}},
 		Origins: Origins{},
+		Hosts:   Hosts{},
 		Channels: []Channel{
 			{Match: "date", Publish: []string{Server}, History: History{Size: 60, TTL: Age(time.Minute)}},
 			{Match: "chat", Publish: []string{Server, Client}, History: History{Size: 100, TTL: Age(24 * time.Hour)}, Presence: true},

@@ -41,6 +41,7 @@ func TestPrintedIsReadable(t *testing.T) {
 	c := Default()
 	c.Policy.Allow = Grants{{"*.example.com", "843,40000-40200"}, {"*", "*"}}
 	c.Origins = Origins{"*", "*.example.com", "http://[::1]:80"}
+	c.Hosts = Hosts{"*", "*.example.com", "belfry"}
 	c.Connect.Subscribe = Names{"news", "7", "*"}
 	c.Limits.Message = 1001
 	text, err := c.YAML()

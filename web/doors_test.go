@@ -210,3 +210,40 @@ func TestQueryIsOneConnect(t *testing.T) {
 		t.Errorf("a query has published: %v", answer)
 	}
 }
+
+// TestOtherNames asks every route there is by names that the server does not answer
+// to, as a page does whose name was pointed at this machine.
+func TestOtherNames(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, func(o *web.Options) { withLegacy(o); o.Hosts = []string{"hub.example", "*.town.example"} })
+	all := paths(t, func(string) bool { return true })
+	for _, path := range append(all, "/nowhere") {
+		for host, known := range map[string]bool{
+			"evil.example": false, "evil.example:40132": false, "hub.example": true, "a.town.example:1": true, "127.0.0.1": true,
+		} {
+			for _, method := range []string{"GET", "POST", "OPTIONS"} {
+				header := []string{"Host: " + host, "Origin: http://" + host, "Sec-Fetch-Site: same-origin", "X-API-Key: " + testKey}
+				status := s.statusOf(t, method, path+"?via=poll&channel=chat", "{}", header)
+				if (status == http.StatusMisdirectedRequest) == known {
+					t.Errorf("%s %s of %s: %d", method, path, host, status)
+				}
+			}
+		}
+	}
+	upgrade := []string{"Host: evil.example", "Origin: http://evil.example", "Connection: Upgrade", "Upgrade: websocket"}
+	masked := append(upgrade[:4:4], "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+	for name, header := range map[string][]string{"RFC 6455": masked, "hixie-75": upgrade} {
+		if status := s.statusOf(t, http.MethodGet, "/ws/chat", "", header); status != http.StatusMisdirectedRequest {
+			t.Errorf("a WebSocket of %s: %d, want 421", name, status)
+		}
+	}
+	r, _ := http.NewRequest(http.MethodGet, s.URL+"/ws/chat", nil)
+	r.Host = "Evil.Example:1"
+	status, _, answer := do(t, r)
+	if want := "this server does not answer to the name \\\"evil.example\\\": add it to hosts in the configuration (BELFRY_HOSTS)"; status != 421 || !strings.Contains(answer, want) {
+		t.Errorf("%d %s, want 421 and %s", status, answer, want)
+	}
+	if !strings.Contains(s.log.String(), "evil.example") {
+		t.Error("the log does not say which name it was")
+	}
+}

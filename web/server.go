@@ -51,6 +51,9 @@ type Options struct {
 	Logger  *slog.Logger // nil: discards
 	APIKey  string       // of the HTTP API; empty: every call is refused
 	Origins []string     // allowed beside the page's own host; see [belfry/configs.Config]
+	// Hosts are the names that the server answers to, beside localhost and addresses:
+	// example.com, *.example.com or *, in lower case. Nil: any.
+	Hosts []string
 	// Legacy lets clients from before RFC 6455 use the raw endpoints.
 	Legacy  bool
 	Limits  Limits
@@ -110,7 +113,7 @@ func New(o Options) *Server {
 		Errors: s.errors, Logger: o.Logger,
 		MaxBody: o.Limits.Body, Version: o.Version, Name: cmp.Or(o.Name, o.Hub.Node()),
 	})
-	s.Handler = fault.Bounded(s.sessions.Draining(), s.routes())
+	s.Handler = fault.Bounded(s.sessions.Draining(), s.errors.Handle(access.Hosts(o.Hosts).Before(s.routes())))
 	return s
 }
 

@@ -91,7 +91,8 @@ func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger)
 	}
 	p.hub = hub.New(hub.Options{Broker: broker, Rules: rules(config), Logger: logger, Limits: kept(config)})
 	p.web = web.New(web.Options{
-		Hub: p.hub, Logger: logger, APIKey: p.apiKey, Origins: config.Origins, Limits: limits(config),
+		Hub: p.hub, Logger: logger, APIKey: p.apiKey, Origins: config.Origins, Hosts: config.AnsweredHosts(),
+		Limits:  limits(config),
 		Legacy:  config.Legacy.Enabled,
 		Version: version(), Name: nodeName(), Subscribe: config.Connect.Subscribe, CrossDomain: file.CrossDomain(),
 	})

@@ -50,3 +50,26 @@ func mayBeLetIn(origin, host string) bool {
 	listed := origin == "http://good.example" || strings.HasSuffix(name, ".good.example")
 	return name+part[3] == host || local || listed
 }
+
+// FuzzHosts answers to no name but those of the list, of this machine, and addresses.
+func FuzzHosts(f *testing.F) {
+	for _, seed := range []string{"hub.example", "evil.example:80", "[::1]:80", "localhost.", "a.localhost", "1.2.3.4", "x@localhost", "]", "[", "::1", "%6cocalhost"} {
+		f.Add(seed)
+	}
+	hosts := access.Hosts{"hub.example", "*.town.example"}
+	f.Fuzz(func(t *testing.T, host string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Host = host
+		if hosts.Check(r) != nil {
+			return
+		}
+		name, _, _ := strings.Cut(strings.ToLower(host), ":")
+		name = strings.TrimSuffix(name, ".")
+		switch {
+		case name == "", strings.HasPrefix(name, "["), name == "hub.example", strings.HasSuffix(name, ".town.example"),
+			name == "localhost", strings.HasSuffix(name, ".localhost"), strings.Trim(name, "0123456789.") == "":
+		default:
+			t.Errorf("it answers to %q", host)
+		}
+	})
+}

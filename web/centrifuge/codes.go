@@ -23,6 +23,7 @@ var errorCodes = [...]int{
 	fault.UnknownChannel:    102,
 	fault.Denied:            103,
 	fault.Foreign:           103,
+	fault.Misdirected:       103,
 	fault.NotFound:          104,
 	fault.WrongMethod:       104,
 	fault.UnknownMethod:     104,

@@ -15,6 +15,7 @@ const (
 	Unauthorized                  // who asks has not said who it is
 	Denied                        // who asks may not do that
 	Foreign                       // a page of this origin may not ask
+	Misdirected                   // this server does not answer to the name that was asked
 	NotFound                      // there is nothing at this path
 	WrongMethod                   // the path is answered, but not like this
 	UnknownMethod                 // there is no such call or command
@@ -45,6 +46,7 @@ var kinds = [...]struct {
 	Unauthorized:      {http.StatusUnauthorized, 101, false, quiet},
 	Denied:            {http.StatusForbidden, 103, false, quiet},
 	Foreign:           {http.StatusForbidden, 103, false, slog.LevelWarn},
+	Misdirected:       {http.StatusMisdirectedRequest, 103, false, slog.LevelWarn},
 	NotFound:          {http.StatusNotFound, 104, false, slog.LevelInfo},
 	WrongMethod:       {http.StatusMethodNotAllowed, 104, false, quiet},
 	UnknownMethod:     {http.StatusNotFound, 104, false, quiet},
