@@ -14,7 +14,7 @@ func TestPolyfillClients(t *testing.T) {
 	browser := hubtest.Browser(t)
 	s := newPolyfillSite(t)
 	for _, client := range []struct{ name, needs, run string }{
-		{"belfry.js", "static/belfry.js", `import("/belfry.js").then(() => new Promise(heard => {
+		{"belfry.js", "page/static/belfry.js", `import("/belfry.js").then(() => new Promise(heard => {
 			const belfry = new Belfry();
 			belfry.on("subscribed", () => belfry.publish("chat-client", "hello"));
 			belfry.subscribe("chat-client", ({ data }) => data === "hello" && heard());

@@ -99,7 +99,7 @@ func New(o Options) *Server {
 	guard := access.Rules{For: o.Hub.Rule}
 	s.sessions = session.NewRegistry(session.Options{
 		Hub: o.Hub, Guard: guard, Logger: o.Logger,
-		Limits: session.Limits{Message: o.Limits.Message, Buffer: o.Limits.Buffer, Subscriptions: o.Limits.Subscriptions},
+		Limits: session.Limits{Message: o.Limits.Message, Buffer: o.Limits.Buffer, Subscriptions: o.Limits.Subscriptions, Published: int(o.Limits.Body)},
 	})
 	s.webSocket = ws.New(ws.Options{Sessions: s.sessions, Origins: s.origins, Legacy: o.Legacy})
 	s.links = carry.New(carry.Options{Hub: o.Hub, Sessions: s.sessions, Backlog: o.Limits.Backlog})

@@ -29,7 +29,7 @@ func TestBench(t *testing.T) {
 	}{
 		{"raw", []string{"--pid", pid}, load.Report{Protocol: load.Raw, Published: 60, Expected: 600, Delivered: 600}},
 		{"centrifuge", []string{"--protocol", "centrifuge", "--publishers", "2"}, load.Report{Protocol: load.Centrifuge, Published: 60, Expected: 600, Delivered: 600}},
-		{"over connections", []string{"--channel", "chat", "--publish-over", "connection"}, load.Report{Protocol: load.Raw, Published: 60, Expected: 600, Delivered: 600}},
+		{"over connections", []string{"--channel", "chat", "--channels", "1", "--publish-over", "connection"}, load.Report{Protocol: load.Raw, Published: 60, Expected: 1800, Delivered: 1800}},
 		{"as another server", []string{"--url", strings.Replace(n.URL, "http", "ws", 1) + "/ws/{channel}", "--server", "http://127.0.0.1:1"}, load.Report{Protocol: load.Raw, Published: 60, Expected: 600, Delivered: 600}},
 		{"churn", []string{"--protocol", "centrifuge", "--churn", "100"}, load.Report{Protocol: load.Centrifuge, Published: 60, Expected: 600, Delivered: 600}},
 		{"events", []string{"--transport", "events", "--pid", pid}, load.Report{Protocol: load.Raw, Transport: load.Events, Published: 60, Expected: 600, Delivered: 600}},

@@ -25,7 +25,8 @@ func presenceNode(t testing.TB, addr string, ttl time.Duration) (h *hub.Hub, sto
 	t.Helper()
 	o := patient("redis://" + addr)
 	o.PresenceTTL = ttl
-	h, stop = hubtest.Run(t, hub.Options{Broker: redisBroker(t, o)})
+	rules := hub.Rules{{Match: "chat*", ServerPublish: true, ClientPublish: true, Presence: true}, {Match: "*", ServerPublish: true}}
+	h, stop = hubtest.Run(t, hub.Options{Broker: redisBroker(t, o), Rules: rules})
 	waitReady(t, h)
 	return h, stop
 }

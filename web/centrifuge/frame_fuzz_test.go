@@ -36,8 +36,8 @@ func FuzzFrame(f *testing.F) {
 		}
 		s := n.open(t, d, first)
 		s.Receive(session.Text, []byte(said))
-		if d.size > buffer {
-			t.Errorf("%d bytes wait for the client", d.size)
+		if d.Waiting() > buffer {
+			t.Errorf("%d bytes wait for the client", d.Waiting())
 		}
 		for line := range strings.Lines(d.read()) {
 			if line != "\n" && (!json.Valid([]byte(line)) || !utf8.ValidString(line)) {

@@ -25,6 +25,7 @@ type Limits struct {
 	Message       int64 // bytes of one message of a client
 	Buffer        int   // bytes that a client may be behind before it is evicted
 	Subscriptions int   // channels of a session
+	Published     int   // bytes of the largest message that may be published; zero: Buffer
 }
 
 // Answer is how many bytes one answer to a client has, about: of a history, of what
@@ -42,7 +43,7 @@ func (l Limits) Held() int { return 2 * l.Buffer }
 
 // Alone is the largest frame that is sent to a client for whom nothing waits, in
 // bytes: that of a message as large as its allowance.
-func (l Limits) Alone() int { return l.Buffer + 64<<10 }
+func (l Limits) Alone() int { return max(l.Buffer, l.Published) + 64<<10 }
 
 // Options are the parts that a Registry works with.
 type Options struct {

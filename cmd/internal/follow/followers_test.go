@@ -23,7 +23,8 @@ type belfry struct {
 
 func newBelfry(t *testing.T) *belfry {
 	t.Helper()
-	h := hub.New(hub.Options{})
+	rules := hub.Rules{{Match: "chat*", ServerPublish: true, History: hub.History{Size: 100}}, {Match: "*", ServerPublish: true}}
+	h := hub.New(hub.Options{Rules: rules})
 	w := web.New(web.Options{Hub: h, APIKey: "key", Version: "test"})
 	s := httptest.NewServer(w)
 	ctx, cancel := context.WithCancel(context.Background())
