@@ -79,7 +79,7 @@ func New(o Options) *Links {
 	l := &Links{
 		hub: o.Hub, sessions: o.Sessions, node: o.Hub.Node(),
 		buffer: limits.Buffer, alone: limits.Alone(), message: limits.Message,
-		conns:    &wire.Options{Limit: 2 * (limits.Buffer + ackSlack), WriteWait: writeWait},
+		conns:    &wire.Options{Limit: 2 * (limits.Buffer + ackSlack), Alone: 2 * limits.Alone(), WriteWait: writeWait},
 		streams:  &wire.Options{Limit: limits.Buffer, Alone: limits.Alone(), WriteWait: writeWait},
 		beats:    session.NewWheel[*stream](int(beat / time.Second)),
 		waiting:  session.NewWheel[*Link](int(awayWait / time.Second)),
