@@ -136,7 +136,7 @@ func checkBytes(t *testing.T, s Setup) {
 // parts, each from the end of the one before; what excludes it does not keep it
 // from going on.
 func checkRecoveryInParts(t *testing.T, s Setup) {
-	h := s.nodes(t, 1, hub.Rules{{Match: "*", History: hub.History{Size: 200, TTL: time.Minute, Bytes: 64 << 20}}})[0]
+	h := s.nodes(t, 1, hub.Rules{{Match: "*", History: hub.History{Size: 200, TTL: time.Hour, Bytes: 64 << 20}}})[0]
 	at := hubtest.Publish(t, h, "chat", "0")
 	last, want := at, []string(nil)
 	for i := range 120 {
