@@ -244,8 +244,8 @@ func TestRedisNodeStops(t *testing.T) {
 	t.Parallel()
 	const clients = 300
 	r := hubtest.Redis(t)
-	a, _ := presenceNode(t, r.Addr(), time.Minute)
-	b, stop := presenceNode(t, r.Addr(), time.Minute)
+	a, _ := presenceNode(t, r.Addr(), time.Hour)
+	b, stop := presenceNode(t, r.Addr(), time.Hour)
 	own, w := hubtest.Enter(t, a, "chat:0", hubtest.Client("watcher"))
 	var subs []*hub.Subscription
 	for i := range clients {
@@ -265,7 +265,7 @@ func TestRedisNodeStops(t *testing.T) {
 func TestRedisLastNodeStops(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
-	h, stop := presenceNode(t, r.Addr(), time.Minute)
+	h, stop := presenceNode(t, r.Addr(), time.Hour)
 	hubtest.Enter(t, h, "chat", hubtest.Client("anna"))
 	sub, _ := hubtest.Enter(t, h, "chat", hubtest.Client("ben"))
 	sub.Cancel()
@@ -328,7 +328,7 @@ func TestRedisAwayForLongerThanLeases(t *testing.T) {
 func TestRedisPresenceOfOlderData(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
-	h, _ := presenceNode(t, r.Addr(), time.Minute)
+	h, _ := presenceNode(t, r.Addr(), time.Hour)
 	hubtest.Enter(t, h, "chat", hubtest.Client("anna"))
 	ghost, _ := hubtest.Enter(t, h, "chat", hubtest.Client("ghost"))
 	missing, _ := hubtest.Enter(t, h, "chat:2", hubtest.Client("missing"))

@@ -135,7 +135,7 @@ func wantAccepted(t *testing.T, errs map[string]error) {
 	t.Helper()
 	for data, err := range errs {
 		if err != nil {
-			t.Errorf("publish %s: %v", data, err)
+			t.Errorf("publish %.20s: %v", data, err)
 		}
 	}
 }
