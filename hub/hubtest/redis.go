@@ -2,8 +2,8 @@ package hubtest
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -24,7 +24,8 @@ type RedisServer struct {
 	args    []string
 	process *os.Process   // nil while stopped
 	ended   chan struct{} // closed when the process has ended
-	output  *bytes.Buffer // of the process, for when it has ended
+	output  *Log          // of the process
+	started bool          // it has answered at this port
 }
 
 // Redis starts a redis-server on a free loopback port and waits until it
@@ -39,15 +40,24 @@ func Redis(t testing.TB, args ...string) *RedisServer {
 	return r
 }
 
+// Ports of servers are below those that systems give to connections that are made, so
+// that none takes the port of a server which a test has stopped. Those of the bus of a
+// Redis in cluster mode, which are 10,000 higher, are as well.
+const firstPort, lastPort = 12_000, 22_000
+
 // FreePort returns a loopback port that was free a moment ago.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatalf("of the ports from %d to %d none is free", firstPort, lastPort)
+	return 0
 }
 
 // Addr returns host and port.
@@ -65,11 +75,18 @@ func (r *RedisServer) Start(args ...string) {
 	}
 	r.run(args)
 	for deadline := time.Now().Add(Patience); !r.answers(); time.Sleep(5 * time.Millisecond) {
-		if r.hasEnded() || time.Now().After(deadline) {
+		switch {
+		case r.hasEnded() && strings.Contains(r.output.String(), "Address already in use") && time.Now().Before(deadline):
+			if !r.started {
+				r.port = FreePort(r.t)
+			}
+			r.run(args)
+		case r.hasEnded(), time.Now().After(deadline):
 			r.Stop()
-			r.t.Fatalf("redis-server does not answer on %s; it said:\n%s", r.Addr(), r.output)
+			r.t.Fatalf("redis-server does not answer on %s; it said:\n%s", r.Addr(), r.output.String())
 		}
 	}
+	r.started = true
 }
 
 // run starts the process.
@@ -78,7 +95,7 @@ func (r *RedisServer) run(more []string) {
 	args := []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(r.port), "--dir", r.dir,
 		"--save", "", "--appendonly", "no", "--daemonize", "no", "--maxmemory", "1gb"}
 	c := exec.Command(r.program, slices.Concat(args, r.args, more)...)
-	r.output = new(bytes.Buffer)
+	r.output = new(Log)
 	c.Stdout, c.Stderr = r.output, r.output
 	if err := c.Start(); err != nil {
 		r.t.Fatalf("start redis-server: %v", err)
@@ -100,9 +117,12 @@ func (r *RedisServer) hasEnded() bool {
 	}
 }
 
-// answers reports whether the server takes commands. A server with a password
-// answers that it wants it.
+// answers reports whether the server takes commands: this one, and no other that has
+// its port. A server with a password answers that it wants it.
 func (r *RedisServer) answers() bool {
+	if !strings.Contains(r.output.String(), "Ready to accept connections") {
+		return false
+	}
 	c, err := net.DialTimeout("tcp", r.Addr(), time.Second)
 	if err != nil {
 		return false

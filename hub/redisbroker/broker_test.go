@@ -257,7 +257,7 @@ func TestRedisURL(t *testing.T) {
 func TestRedisWrongPassword(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t, "--requirepass", "s3cret")
-	var log lockedBuffer
+	var log hubtest.Log
 	o := patient("redis://:wr0ng@" + r.Addr())
 	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	h, stop := hubtest.Run(t, hub.Options{Broker: redisBroker(t, o)})

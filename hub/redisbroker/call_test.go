@@ -28,7 +28,7 @@ func echoing(t *testing.T, url string) *hub.Hub {
 // does no harm.
 func TestForeignSignals(t *testing.T) {
 	r := hubtest.Redis(t)
-	var log lockedBuffer
+	var log hubtest.Log
 	h, _ := hubtest.Run(t, hub.Options{
 		Broker: redisBroker(t, patient(r.URL())), CallWait: hubtest.Patience,
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),

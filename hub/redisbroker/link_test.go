@@ -111,9 +111,9 @@ func TestRedisMessageComesInParts(t *testing.T) {
 }
 
 // farNode runs a hub behind a link, with one subscriber.
-func farNode(t *testing.T, k *link, timeout time.Duration) (*hub.Hub, *hubtest.Recorder, *lockedBuffer) {
+func farNode(t *testing.T, k *link, timeout time.Duration) (*hub.Hub, *hubtest.Recorder, *hubtest.Log) {
 	t.Helper()
-	log := new(lockedBuffer)
+	log := new(hubtest.Log)
 	b := redisBroker(t, redisbroker.Options{URL: k.URL(), Timeout: timeout, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	h, _ := hubtest.Run(t, hub.Options{Broker: b})
 	waitReady(t, h)
@@ -121,7 +121,7 @@ func farNode(t *testing.T, k *link, timeout time.Duration) (*hub.Hub, *hubtest.R
 }
 
 // wantOneConnection checks that the node has not lost its Pub/Sub connection.
-func wantOneConnection(t *testing.T, log *lockedBuffer) {
+func wantOneConnection(t *testing.T, log *hubtest.Log) {
 	t.Helper()
 	if n := strings.Count(log.String(), "connected to Redis"); n != 1 {
 		t.Errorf("the node has connected %d times:\n%s", n, log)

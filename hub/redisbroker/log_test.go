@@ -15,7 +15,7 @@ import (
 )
 
 // printed is a log of go-redis that somebody else in the program has set.
-type printed struct{ buffer *lockedBuffer }
+type printed struct{ buffer *hubtest.Log }
 
 func (p printed) Printf(_ context.Context, format string, values ...any) {
 	fmt.Fprintf(p.buffer, format+"\n", values...)
@@ -25,7 +25,7 @@ func (p printed) Printf(_ context.Context, format string, values ...any) {
 // wants it hears what there is, at the level of debug.
 func TestLogOfTheLibrary(t *testing.T) {
 	t.Cleanup(func() { redisbroker.LogTo(slog.New(slog.DiscardHandler)) })
-	var theirs, ours lockedBuffer
+	var theirs, ours hubtest.Log
 	redis.SetLogger(printed{&theirs})
 	failToPublish(t)
 	if theirs.String() == "" {

@@ -1,10 +1,8 @@
 package redisbroker_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -127,24 +125,6 @@ func wantForward(t *testing.T, date *hubtest.Recorder) {
 			t.Errorf("%s: of %q the tick %d is of %d, at %d", date.ID(), date.Data(), i, m.Tick, m.Time)
 		}
 	}
-}
-
-// lockedBuffer is a buffer that several goroutines may write to.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // killPubSub cuts the connections over which messages come, of every node.

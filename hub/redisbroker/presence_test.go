@@ -369,7 +369,7 @@ func TestRedisLeasesOfAnotherTime(t *testing.T) {
 func TestRedisForeignMembers(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
-	var log lockedBuffer
+	var log hubtest.Log
 	b := redisBroker(t, redisbroker.Options{URL: r.URL(), Timeout: hubtest.Patience, PresenceTTL: time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	h, _ := hubtest.Run(t, hub.Options{Broker: b})
 	waitReady(t, h)

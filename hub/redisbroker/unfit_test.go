@@ -24,9 +24,9 @@ func clusterOfOne(t *testing.T) *hubtest.RedisServer {
 
 // loggedNode is a node whose log can be read, and whose presence is renewed eight
 // times a second.
-func loggedNode(t *testing.T, url string) (*hub.Hub, *lockedBuffer) {
+func loggedNode(t *testing.T, url string) (*hub.Hub, *hubtest.Log) {
 	t.Helper()
-	log := new(lockedBuffer)
+	log := new(hubtest.Log)
 	o := patient(url)
 	o.PresenceTTL, o.Logger = time.Second, slog.New(slog.NewTextHandler(log, nil))
 	h, _ := hubtest.Run(t, hub.Options{Broker: redisBroker(t, o)})
@@ -47,7 +47,7 @@ func wantNotReady(t *testing.T, h *hub.Hub, reason string) {
 }
 
 // wantLogged checks that the log says a thing once, with what mends it.
-func wantLogged(t *testing.T, log *lockedBuffer, reason, mend string) {
+func wantLogged(t *testing.T, log *hubtest.Log, reason, mend string) {
 	t.Helper()
 	hubtest.Eventually(t, hubtest.Patience, func() bool { return strings.Contains(log.String(), reason) }, "the log says "+reason)
 	for line := range strings.Lines(log.String()) {
