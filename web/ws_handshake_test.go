@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -250,14 +251,18 @@ func TestHixieLocation(t *testing.T) {
 	}
 }
 
-// A refused body is not waited for.
+// A refused body is waited for as long as an answer takes to arrive, and no longer.
 func TestHixieBodyIsNotAwaited(t *testing.T) {
-	s := newTestServer(t, withLegacy)
-	conn := s.dialTCP(t)
-	fmt.Fprint(conn, handshake("/echo", "Content-Length: 100"))
-	if answer, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") {
-		t.Errorf("got %q, %v", answer, err)
-	}
+	onPipes(t, func(t *testing.T, dial func() net.Conn, _ *web.Server, _ *http.Server) {
+		conn, start := dial(), time.Now()
+		go func() { _, _ = io.WriteString(conn, handshake("/echo", "Content-Length: 100")) }()
+		if answer, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") {
+			t.Errorf("got %q, %v", answer, err)
+		}
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("the server waited for %v, want 2 s at most", took)
+		}
+	})
 }
 
 // answerFields are what an answer of 101 may say.
