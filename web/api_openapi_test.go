@@ -264,6 +264,15 @@ func TestOpenAPIErrors(t *testing.T) {
 			t.Errorf("%s without a key: %d %v\nby its schema: %v", method, status, answer, err)
 		}
 	}
+	for range 6 {
+		away.call(t, "/api/info", `{}`, "X-API-Key", "wrong")
+	}
+	for method := range o.methods() {
+		status, answer := away.call(t, "/api/"+method, `{}`, "X-API-Key", "wrong")
+		if err := o.response(method, status, encode(t, answer)); err != nil || status != 429 {
+			t.Errorf("%s after many wrong keys: %d %v\nby its schema: %v", method, status, answer, err)
+		}
+	}
 	for method, body := range map[string]string{
 		"publish": `{"channel":"off","data":1}`, "broadcast": `{"channels":["off"],"data":1}`, "info": `{}`, "channels": `{}`,
 		"batch": `{"commands":[{"publish":{"channel":"off","data":1}}]}`, "disconnect": `{"client":"c"}`,
@@ -302,7 +311,7 @@ func TestOpenAPIIsWhole(t *testing.T) {
 		responses := operation["responses"].(map[string]any)
 		for status := range responses {
 			tested := slices.ContainsFunc(documentedCalls, func(c documented) bool { return c.method == method && fmt.Sprint(c.status) == status })
-			if !tested && !slices.Contains([]string{"401", "413", "500", "503"}, status) {
+			if !tested && !slices.Contains([]string{"401", "413", "429", "500", "503"}, status) {
 				t.Errorf("%s: no call of the table is answered with the documented %s", method, status)
 			}
 		}

@@ -78,6 +78,7 @@ type Server struct {
 	logger      *slog.Logger
 	errors      fault.Answerer
 	origins     access.Origins
+	key         *access.Key
 	crossDomain []byte
 
 	sessions   *session.Registry
@@ -94,7 +95,7 @@ func New(o Options) *Server {
 	o.Limits, o.Logger = o.Limits.withDefaults(), cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	s := &Server{
 		hub: o.Hub, logger: o.Logger, errors: fault.Answerer{Logger: o.Logger},
-		origins: access.NewOrigins(o.Origins), crossDomain: o.CrossDomain,
+		origins: access.NewOrigins(o.Origins), key: access.NewKey(o.APIKey, o.Logger), crossDomain: o.CrossDomain,
 	}
 	guard := access.Rules{For: o.Hub.Rule}
 	s.sessions = session.NewRegistry(session.Options{
@@ -109,7 +110,7 @@ func New(o Options) *Server {
 	})
 	s.events = events.New(events.Options{Sessions: s.sessions, Links: s.links, Origins: s.origins, Errors: s.errors})
 	s.api = api.New(api.Options{
-		Hub: o.Hub, Guard: guard, Key: access.NewKey(o.APIKey), Sessions: s.sessions, Centrifuge: s.centrifuge,
+		Hub: o.Hub, Guard: guard, Key: s.key, Sessions: s.sessions, Centrifuge: s.centrifuge,
 		Errors: s.errors, Logger: o.Logger,
 		MaxBody: o.Limits.Body, Version: o.Version, Name: cmp.Or(o.Name, o.Hub.Node()),
 	})
@@ -128,6 +129,7 @@ func (s *Server) Run(ctx context.Context) {
 		case <-tick.C:
 			s.sessions.Advance()
 			s.links.Advance()
+			s.key.Advance()
 		}
 	}
 }

@@ -3,6 +3,7 @@ package access
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -51,27 +52,38 @@ func (h Hosts) Before(handler http.Handler) fault.Handler {
 
 var errUnauthorized = fault.New(fault.Unauthorized, "a valid API key is needed: send the header X-API-Key: KEY or Authorization: apikey KEY")
 
-// Key is the key of the HTTP API. The zero Key refuses everybody.
+// Key is the key of the HTTP API. It is safe for several goroutines.
 type Key struct {
-	sum [sha256.Size]byte
-	set bool
+	sum   [sha256.Size]byte
+	set   bool
+	wrong *wrongKeys
 }
 
-// NewKey returns the key with a text; an empty one refuses everybody.
-func NewKey(text string) Key { return Key{sha256.Sum256([]byte(text)), text != ""} }
+// NewKey returns the key with a text; an empty one refuses everybody. Advance has to
+// be called once a second.
+func NewKey(text string, logger *slog.Logger) *Key {
+	return &Key{sha256.Sum256([]byte(text)), text != "", newWrongKeys(logger)}
+}
 
 // Check returns who makes a request of the HTTP API: [Backend], or an error for
-// one that does not show the key. It compares in constant time, also keys of
-// another length. A key in the URL, which Centrifugo takes too, is not looked at:
-// URLs are written to logs.
-func (k Key) Check(r *http.Request) (*Identity, error) {
+// one that does not show the key. Who shows wrong ones is told to wait, longer each
+// time; the right one is taken at once all the same, because others may share the
+// address. It compares in constant time, also keys of another length. A key in the
+// URL, which Centrifugo takes too, is not looked at: URLs are written to logs.
+func (k *Key) Check(r *http.Request) (*Identity, error) {
 	key := r.Header.Get("X-API-Key")
 	if scheme, rest, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "apikey") {
 		key = rest
 	}
 	sum := sha256.Sum256([]byte(key))
-	if !k.set || subtle.ConstantTimeCompare(sum[:], k.sum[:]) != 1 {
-		return nil, errUnauthorized
+	switch {
+	case k.set && subtle.ConstantTimeCompare(sum[:], k.sum[:]) == 1:
+		return Backend, nil
+	case key == "":
+		return nil, errUnauthorized // nobody tries one
 	}
-	return Backend, nil
+	return nil, k.wrong.note(r.RemoteAddr)
 }
+
+// Advance logs the wrong keys that were shown: one line, at most every ten seconds.
+func (k *Key) Advance() { k.wrong.advance() }

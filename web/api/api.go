@@ -26,7 +26,7 @@ type Options struct {
 	// Guard says which channels the backend may use, and how.
 	Guard access.Guard
 	// Key is what every request has to show.
-	Key access.Key
+	Key *access.Key
 	// Sessions are those of this node, which a backend subscribes and disconnects.
 	Sessions   *session.Registry
 	Centrifuge *centrifuge.Server // reads histories and presences, and answers RPC

@@ -31,7 +31,7 @@ func (a Answerer) Answer(w http.ResponseWriter, r *http.Request, err error) {
 	if e.header[0] != "" {
 		w.Header().Set(e.header[0], e.header[1])
 	}
-	if e.Temporary && e.Kind != Internal && e.Kind != Application {
+	if e.header[0] != "Retry-After" && e.Temporary && e.Kind != Internal && e.Kind != Application {
 		w.Header().Set("Retry-After", "1")
 	}
 	WriteJSON(w, e.Kind.Status(), struct {
