@@ -23,6 +23,7 @@ func TestBrowserClient(t *testing.T) {
 	t.Run("requests", func(t *testing.T) { testClientRequests(t, browser) })
 	t.Run("subscriptions", func(t *testing.T) { testClientSubscriptions(t, browser) })
 	t.Run("codes", func(t *testing.T) { testClientCodes(t, browser) })
+	t.Run("what cannot be read", func(t *testing.T) { testClientSkips(t, browser) })
 	t.Run("pings", func(t *testing.T) { testClientPings(t, browser) })
 	t.Run("silence", func(t *testing.T) { testClientSilence(t, browser) })
 }
@@ -223,6 +224,33 @@ func testClientPings(t *testing.T, browser context.Context) {
 	want := `{"id":2,"subscribe":{"channel":"a"}}` + "\n" + `{"id":3,"subscribe":{"channel":"b"}}` + "\n" + `{"id":4,"publish":{"channel":"a","data":1}}`
 	if got := next(); got != want {
 		t.Errorf("burst: got %q, want %q", got, want)
+	}
+	p.run("belfry.disconnect()")
+}
+
+// testClientSkips has a server send what is no JSON between messages: the client says
+// so and goes on, on the same connection.
+func testClientSkips(t *testing.T, browser context.Context) {
+	t.Parallel()
+	b := startTower(t, "127.0.0.1:0")
+	push := func(n int) string { return fmt.Sprintf(`{"push":{"channel":"a","pub":{"data":%d}}}`, n) }
+	s := scripted(t, `{"client":"c"}`, func(_ int, c *websocket.Conn) {
+		_, _, _ = c.ReadMessage()
+		for _, text := range []string{`{"id":2,"subscribe":{}}`, push(1) + "\nnonsense\n" + push(2), "{", push(3)} {
+			_ = c.WriteMessage(websocket.TextMessage, []byte(text))
+		}
+		_, _, _ = c.ReadMessage()
+	})
+	p := loadClient(t, browser, b.url("/healthz"), s.URL)
+	p.waitFor(`belfry.state === "connected"`)
+	p.run(`globalThis.warned = []; console.warn = text => warned.push(text);
+		belfry.subscribe("a", ({ data }) => heard.push(data)); undefined`)
+	p.waitFor("heard.length === 3")
+	if got := p.eval(`heard.join() + " " + states.map(e => e.state).join()`); got != "1,2,3 connecting,connected" {
+		t.Errorf("it heard and was %s, want all three messages on one connection", got)
+	}
+	if got := p.eval(`warned.length + " " + warned.every(text => text.startsWith("belfry.js: skipped "))`); got != "2 true" {
+		t.Errorf("warnings: %s, want 2 that say what was skipped", got)
 	}
 	p.run("belfry.disconnect()")
 }

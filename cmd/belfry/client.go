@@ -39,11 +39,15 @@ type client struct {
 	lastID uint32        // of the last command
 	quiet  time.Duration // the server is gone after so long without a word; 0: never
 	pong   bool          // the server wants answers to its pings
+	spoken bool          // it has answered to connect, and so speaks the protocol
+	// skipped is told of what cannot be read after that.
+	skipped func(error)
 }
 
-// dial connects to a server. The context bounds only this. Errors are an
+// dial connects to a server. The context bounds only this. The function is told of
+// what cannot be read of what the server says later, and skipped. Errors are an
 // [unreachableError], an [answerError], or of the connection.
-func dial(ctx context.Context, server serverURL) (*client, error) {
+func dial(ctx context.Context, server serverURL, skipped func(error)) (*client, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerWait, errNoAnswer)
 	defer cancel()
 	dialer := websocket.Dialer{Proxy: http.ProxyFromEnvironment}
@@ -57,7 +61,7 @@ func dial(ctx context.Context, server serverURL) (*client, error) {
 		return nil, reachError(server, err)
 	}
 	conn.SetReadLimit(maxFrame)
-	c := &client{conn: conn}
+	c := &client{conn: conn, skipped: skipped}
 	stop := context.AfterFunc(ctx, c.close)
 	defer stop()
 	if err := c.connect(); err != nil {
@@ -80,7 +84,7 @@ func (c *client) connect() error {
 			case r.Error != nil:
 				return connectError(r.Error)
 			case r.Connect != nil:
-				c.pong = r.Connect.Pong
+				c.pong, c.spoken = r.Connect.Pong, true
 				if r.Connect.Ping > 0 {
 					c.quiet = time.Duration(r.Connect.Ping)*time.Second + pingGrace
 				}
@@ -142,8 +146,9 @@ func (c *client) hear(wait time.Duration) ([]centrifuge.Reply, error) {
 	return c.replies(text)
 }
 
-// replies parses a frame: JSON objects, one on a line. With an error it returns the
-// replies before the bad line.
+// replies parses a frame: JSON objects, one on a line. What cannot be read of a server
+// that speaks the protocol is skipped: it may be one message, and the next can be read.
+// With an error it returns the replies before the bad line.
 func (c *client) replies(text []byte) (replies []centrifuge.Reply, err error) {
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimSpace(line)
@@ -153,10 +158,14 @@ func (c *client) replies(text []byte) (replies []centrifuge.Reply, err error) {
 			err = c.answerPing()
 		default:
 			var r centrifuge.Reply
-			if json.Unmarshal(line, &r) != nil {
+			switch failed := json.Unmarshal(line, &r); {
+			case failed == nil:
+				replies = append(replies, r)
+			case c.spoken:
+				c.skipped(failed)
+			default:
 				return replies, errNotSpoken
 			}
-			replies = append(replies, r)
 		}
 		if err != nil {
 			return replies, err

@@ -31,6 +31,9 @@ type follower struct {
 	attempts int       // since the last good connection
 	lost     time.Time // when it broke; zero: there was none
 	told     string    // the trouble that was told last
+
+	unread    int       // lines of the server that were skipped
+	skippedAt time.Time // when that was told last
 }
 
 // follow runs until the context ends or message returns errEnough, and then
@@ -66,10 +69,20 @@ func (f *follower) tell(trouble string, wait time.Duration) {
 	f.notice("%s; trying again in %v", trouble, again)
 }
 
+// skipped says that something of the server was left out, once in a second at most.
+func (f *follower) skipped(err error) {
+	f.unread++
+	if time.Since(f.skippedAt) < time.Second {
+		return
+	}
+	f.notice("skipped what cannot be read of what the server sent, %d so far: %s", f.unread, printable(err.Error()))
+	f.skippedAt = time.Now()
+}
+
 // once follows over one connection until it ends, and returns why. The connection is
 // closed when the context ends.
 func (f *follower) once(ctx context.Context) error {
-	c, err := dial(ctx, f.server)
+	c, err := dial(ctx, f.server, f.skipped)
 	if err != nil {
 		return err
 	}

@@ -517,8 +517,10 @@
       let reply;
       try {
         reply = JSON.parse(line) ?? {};
-      } catch {
-        return this.#lost(CODE_CLIENT, 'the server sent something that is not JSON');
+      } catch (error) {
+        // It may be one message. To come back would bring the same once more.
+        console.warn(`belfry.js: skipped ${line.length} characters from the server that cannot be read: ${error.message}`);
+        return;
       }
       if (reply.push) this.#push(reply.push);
       else if (reply.id) this.#answer(reply);
