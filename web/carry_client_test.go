@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -93,13 +94,16 @@ func (c *linkClient) request(ctx context.Context) (linkEnd, error) {
 	if c.via == "events" {
 		method = http.MethodGet
 	}
-	if c.name != "" {
-		query.Set("session", c.name)
-		query.Set("got", fmt.Sprint(c.got.Load()))
+	session := url.Values{"session": {c.name}, "got": {fmt.Sprint(c.got.Load())}}
+	if c.name != "" && c.via == "events" {
+		maps.Copy(query, session)
 	}
 	r, err := http.NewRequestWithContext(ctx, method, c.base()+c.path+"?"+query.Encode(), nil)
 	if err != nil {
 		return linkEnd{}, err
+	}
+	if c.name != "" && c.via != "events" {
+		r.Header.Set("Belfry-Session", session.Encode())
 	}
 	response, err := c.http.Do(r)
 	if err != nil {
@@ -262,8 +266,14 @@ func (c *linkClient) post(first uint64, body string) (status int, got uint64) {
 
 func (c *linkClient) postRaw(first uint64, body string) (status int, answer string) {
 	c.t.Helper()
-	query := url.Values{"via": {"send"}, "session": {c.name}, "first": {fmt.Sprint(first)}, "got": {fmt.Sprint(c.got.Load())}}
-	response, err := c.http.Post(c.base()+c.path+"?"+query.Encode(), "text/plain", strings.NewReader(body))
+	session := url.Values{"session": {c.name}, "first": {fmt.Sprint(first)}, "got": {fmt.Sprint(c.got.Load())}}
+	r, err := http.NewRequest(http.MethodPost, c.base()+c.path+"?via=send", strings.NewReader(body))
+	if err != nil {
+		return 0, ""
+	}
+	r.Header.Set("Content-Type", "text/plain")
+	r.Header.Set("Belfry-Session", session.Encode())
+	response, err := c.http.Do(r)
 	if err != nil {
 		return 0, ""
 	}

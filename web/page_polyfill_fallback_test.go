@@ -31,6 +31,7 @@ func TestPolyfillFallback(t *testing.T) {
 		{"WebSocket works", testPolyfillNative},
 		{"there is no WebSocket", testPolyfillMissing},
 		{"HTTP/2", testPolyfillHTTP2},
+		{"a server of another origin", testPolyfillElsewhere},
 		{"upgrades are refused", testPolyfillRefused},
 		{"upgrades are not answered", testPolyfillStalled},
 		{"responses are buffered", testPolyfillBuffered},
@@ -112,6 +113,23 @@ func testPolyfillRefused(t *testing.T, browser context.Context) {
 	other := s.open(t, browser, "")
 	other.evalAsync(echoed)
 	other.wantTransport("websocket")
+}
+
+// testPolyfillElsewhere speaks with a server of another origin, which browsers ask
+// whether the page may send the header that names the session.
+func testPolyfillElsewhere(t *testing.T, browser context.Context) {
+	s, elsewhere := newPolyfillSite(t), newPolyfillSite(t)
+	for _, transport := range transports {
+		p := s.open(t, browser, "force="+transport)
+		p.evalAsync(fmt.Sprintf(`(async () => {
+			globalThis.socket = new WebSocket("ws" + %q + "/echo");
+			globalThis.said = follow(socket);
+			await next(socket, "open");
+			for (let i = 0; i < 3; i++) socket.send(">" + i);
+			await until(() => [0, 1, 2].every(i => said.includes("message >" + i)));
+		})()`, strings.TrimPrefix(elsewhere.url, "http")))
+		p.wantTransport(transport)
+	}
 }
 
 // testPolyfillHTTP2 speaks with Belfry itself, over TLS, where no connection can

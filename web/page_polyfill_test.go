@@ -32,6 +32,7 @@ type polyfillSite struct {
 	vias     atomic.Int64 // requests of sessions over HTTP
 	streams  atomic.Int64 // those of them that go on and on
 	active   atomic.Int64 // those of them that are under way
+	exposed  atomic.Int64 // those of them that had a name in the URL and could have had a header
 	cut      *hubtest.Proxy
 }
 
@@ -63,6 +64,11 @@ func newPolyfillSite(t *testing.T) *polyfillSite {
 	pages.Handle("/", s.proxy(s.tower.addr))
 	server := httptest.NewServer(pages)
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+	t.Cleanup(func() {
+		if n := s.exposed.Load(); n > 0 {
+			t.Errorf("%d requests had the name of their session in the URL", n)
+		}
+	})
 	s.cut = hubtest.NewProxy(t, server.Listener.Addr().String())
 	s.url = "http://" + s.cut.Addr()
 	return s
@@ -95,7 +101,11 @@ func (s *polyfillSite) proxy(target string) http.Handler {
 				return
 			}
 		}
-		if s.loses.Load() && r.URL.Query().Has("session") {
+		inURL := r.URL.Query().Has("session")
+		if inURL && r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Mode") != "no-cors" { // a beacon has no headers
+			s.exposed.Add(1)
+		}
+		if s.loses.Load() && (inURL || r.Header.Get("Belfry-Session") != "") {
 			http.Error(w, `{"error":{"code":104,"message":"no such session"}}`, http.StatusNotFound)
 			return
 		}

@@ -40,7 +40,8 @@ func (s *Server) routes() http.Handler {
 	return r
 }
 
-// sessionRoutes are the endpoints of sessions. POST is for those over HTTP.
+// sessionRoutes are the endpoints of sessions. POST and OPTIONS are for those
+// over HTTP.
 func (s *Server) sessionRoutes(r chi.Router) {
 	echo, centrifuge := raw.Echo(), s.centrifuge.Endpoint()
 	for path, f := range map[string]fault.Handler{
@@ -50,6 +51,7 @@ func (s *Server) sessionRoutes(r chi.Router) {
 	} {
 		r.Get(path, s.errors.Handle(f))
 		r.Post(path, s.errors.Handle(f))
+		r.Options(path, s.errors.Handle(s.preflight))
 	}
 	r.Handle("/connection/http_stream", s.errors.Handle(s.centrifuge.HTTPStream))
 	r.Handle("/connection/sse", s.errors.Handle(s.centrifuge.SSE))
@@ -72,6 +74,11 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, e session.Endpoint
 		return err
 	}
 	return s.links.Serve(w, r, query, e)
+}
+
+// preflight tells a browser which pages may reach a session over HTTP.
+func (s *Server) preflight(w http.ResponseWriter, r *http.Request) error {
+	return s.origins.AdmitMethods(w, r, http.MethodGet, http.MethodPost)
 }
 
 // channel opens a session on the channel of the path. A client of hixie-76 hears of

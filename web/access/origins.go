@@ -86,6 +86,10 @@ func (o Origins) Admit(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// allowedHeaders are those that scripts of other pages may set. The last names a
+// session over HTTP.
+const allowedHeaders = "Content-Type, Accept, Last-Event-ID, Belfry-Session"
+
 // preflightAge is how long a browser may remember what it was told, in seconds.
 const preflightAge = 300
 
@@ -103,7 +107,7 @@ func (o Origins) AdmitMethods(w http.ResponseWriter, r *http.Request, methods ..
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", right)
 	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
-		h.Set("Access-Control-Allow-Headers", "Content-Type, Accept, Last-Event-ID")
+		h.Set("Access-Control-Allow-Headers", allowedHeaders)
 	}
 	h.Set("Access-Control-Max-Age", strconv.Itoa(preflightAge))
 	w.WriteHeader(http.StatusNoContent)

@@ -20,6 +20,14 @@ import (
 //
 // The first three carry a session: they open one, or go on with the one that
 // they name. What a line is stands in lines.go.
+//
+// What a request says of its session, which is session, got and first, may stand in
+// the query or, written in the same way, in a header:
+//
+//	Belfry-Session: session=NAME&got=5
+//
+// The name is all that is needed to speak for the client, and URLs are written to
+// logs, so that websocket.js uses the header wherever a browser lets it.
 
 // maxCarryBody is the largest body of a request that carries a session and needs
 // none, in bytes.
@@ -34,6 +42,9 @@ var (
 // Serve answers a request with a query "via", of a page that may. A session that
 // it opens speaks what the endpoint speaks.
 func (l *Links) Serve(w http.ResponseWriter, r *http.Request, query url.Values, e session.Endpoint) error {
+	if err := addHeader(query, r.Header); err != nil {
+		return err
+	}
 	x := &exchange{links: l, w: w, r: r}
 	switch via := query.Get("via"); {
 	case via == "events" && r.Method == http.MethodGet:
@@ -50,6 +61,29 @@ func (l *Links) Serve(w http.ResponseWriter, r *http.Request, query url.Values, 
 		return wrongMethod(r, "POST with via="+via)
 	}
 	return errVia
+}
+
+// sessionHeader is the header in place of a part of the query. [access.Origins] lets
+// pages of other origins send it.
+const sessionHeader = "Belfry-Session"
+
+// addHeader puts what the header says of a session into a query, in place of what the
+// query says.
+func addHeader(query url.Values, h http.Header) error {
+	text := h.Get(sessionHeader)
+	if text == "" {
+		return nil
+	}
+	said, err := url.ParseQuery(text)
+	if err != nil {
+		return fault.Field(sessionHeader, "is not written as a query: "+err.Error())
+	}
+	for _, name := range []string{"session", "got", "first"} {
+		if said.Has(name) {
+			query[name] = said[name]
+		}
+	}
+	return nil
 }
 
 // wrongMethod says what would be answered.

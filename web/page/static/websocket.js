@@ -54,6 +54,8 @@
   const TURN = 500; // how long one of a crowd may hold a connection that another waits for
   const LONG_TURN = 2_000; // the same where it may be the server that is slow
 
+  const SESSION = 'Belfry-Session'; // header that says what a query could
+
   const ABNORMAL = { code: 1006, reason: '', failed: true };
   const CODE_NONE = 1005;
   const CODE_GOING_AWAY = 1001;
@@ -116,6 +118,7 @@
   // Each asks for lines once. It calls `on.line(text)` for each and, when there are
   // no more, `on.ended(status)`: the status of HTTP, or 0 when the request broke or
   // nothing is known. What is returned stops it; after that it ends without a word.
+  // A target is a {url} and, where they can be set, {headers}.
 
   const TRANSPORTS = { events, stream, poll };
   const AVAILABLE = Object.keys(TRANSPORTS).filter(name => ({
@@ -124,7 +127,7 @@
     poll: true,
   }[name]));
 
-  function events(url, on) {
+  function events({ url }, on) {
     const source = new EventSource(url);
     source.onmessage = ({ data }) => on.line(data);
     source.onerror = () => {
@@ -134,30 +137,30 @@
     return () => source.close();
   }
 
-  function stream(url, on) {
-    return request(url, '', async response => {
+  function stream(target, on) {
+    return request(target, '', async response => {
       if (response.ok) await eachLine(response.body.getReader(), on.line);
     }, on.ended);
   }
 
-  function poll(url, on) {
-    return post(url, '', (status, text) => {
+  function poll(target, on) {
+    return post(target, '', (status, text) => {
       if (status === 200) text.split('\n').slice(0, -1).forEach(line => on.line(line));
       on.ended(status);
     });
   }
 
   /** Posts; `done(status, text)` gets the whole answer. Returns what stops it. */
-  function post(url, body, done) {
+  function post(target, body, done) {
     let text = '';
-    return request(url, body, async response => { text = await response.text(); }, status => done(status, text));
+    return request(target, body, async response => { text = await response.text(); }, status => done(status, text));
   }
 
   /** Posts, has the answer read, and calls `done(status)`, with 0 when it broke. Returns what stops it. */
-  function request(url, body, read, done) {
+  function request({ url, headers }, body, read, done) {
     const control = new AbortController();
     const { signal } = control;
-    fetch(url, { method: 'POST', body, cache: 'no-store', redirect: 'error', signal })
+    fetch(url, { method: 'POST', headers, body, cache: 'no-store', redirect: 'error', signal })
       .then(response => read(response).then(() => response.status))
       .catch(() => 0)
       .then(status => signal.aborted || done(status));
@@ -206,7 +209,7 @@
    * the server has, and `on.refused(status)` that it wants no more.
    */
   class Upstream {
-    #url; // (first) → address
+    #target; // (first, bare) → target; bare: without headers
     #on;
     #lines = []; // [text, size], which the server does not have, as far as we know
     #first = 1; // number of the first of them
@@ -217,8 +220,8 @@
     #stop = () => {}; // stops the request
     #timer = 0; // of the request, or until the next
 
-    constructor(url, on) {
-      this.#url = url;
+    constructor(target, on) {
+      this.#target = target;
       this.#on = on;
     }
 
@@ -249,7 +252,7 @@
     /** What the server may not have, and some lines more, as one last request. */
     last(...more) {
       const lines = [...this.#lines.map(([text]) => text), ...more];
-      return { url: this.#url(this.#first), body: lines.join('\n') };
+      return { url: this.#target(this.#first, true).url, body: lines.join('\n') };
     }
 
     #next() {
@@ -261,7 +264,7 @@
       this.#due = false;
       const since = this.#since = performance.now();
       const batch = this.#batch();
-      this.#stop = post(this.#url(this.#first), batch.join('\n'), (status, text) => {
+      this.#stop = post(this.#target(this.#first, false), batch.join('\n'), (status, text) => {
         clearTimeout(this.#timer);
         this.#since = Infinity;
         const got = status === 200 ? parse(text)?.got : undefined;
@@ -362,7 +365,7 @@
     #choice; // transports to go on with, best first
     #proven = false; // the first of them works
     #name = ''; // of the session; empty until it is open
-    #up = new Upstream(first => this.#url('send', `first=${first}`), {
+    #up = new Upstream((first, bare) => this.#target('send', { first, bare }), {
       answered: milliseconds => {
         this.roundTrip = milliseconds;
         this.#answered = performance.now();
@@ -460,12 +463,25 @@
 
     // -- Requests downwards
 
-    #url(via, more = '') {
-      const query = [`via=${via}`, more];
-      if (this.#name) query.push(`session=${encodeURIComponent(this.#name)}`, `got=${this.#got}`);
-      else query.push(...this.#protocols.map(name => `protocol=${encodeURIComponent(name)}`));
+    /**
+     * Where a request goes. What it says of its session is a header, so that the name,
+     * which is a secret, is in nobody's log of URLs. An event stream cannot have one,
+     * nor can the beacon that ends the session.
+     */
+    #target(via, { first, pad, bare = via === 'events' }) {
+      const query = [`via=${via}`];
+      const headers = {};
+      if (pad) query.push('pad=1');
+      if (this.#name) {
+        const session = [`session=${encodeURIComponent(this.#name)}`, `got=${this.#got}`];
+        if (first) session.push(`first=${first}`);
+        if (bare) query.push(...session);
+        else headers[SESSION] = session.join('&');
+      } else {
+        query.push(...this.#protocols.map(name => `protocol=${encodeURIComponent(name)}`));
+      }
       this.#told = this.#got;
-      return this.#address + (this.#address.includes('?') ? '&' : '?') + query.filter(Boolean).join('&');
+      return { url: this.#address + (this.#address.includes('?') ? '&' : '?') + query.join('&'), headers };
     }
 
     /** Tries the next transport to open the session with. */
@@ -479,8 +495,8 @@
       const down = { transport, since: performance.now(), heard: false, brought: false };
       this.#down = down;
       this.#watch(this.#patience(down));
-      const url = this.#url(transport, transport === 'poll' ? '' : 'pad=1');
-      down.stop = TRANSPORTS[transport](url, {
+      const target = this.#target(transport, { pad: transport !== 'poll' });
+      down.stop = TRANSPORTS[transport](target, {
         line: text => this.#down === down && this.#line(down, text),
         ended: status => this.#down === down && this.#ended(down, status),
       });
