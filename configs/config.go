@@ -160,6 +160,13 @@ type Limits struct {
 	// Backlog is how much is kept for all clients over HTTP together that have no
 	// request under way, 1MiB to 1024GiB.
 	Backlog Size `json:"backlog" env:"BACKLOG"`
+	// Connections is how many clients there may be at a time, over all transports, 1
+	// to 10,000,000.
+	Connections int `json:"connections" env:"CONNECTIONS"`
+	// ConnectionsPerAddress is how many of them may have one address, or one network
+	// of 64 bits of IPv6, 1 to 10,000,000. Addresses of this machine and of private
+	// networks, where proxies are, have nine tenths of Connections instead.
+	ConnectionsPerAddress int `json:"connections_per_address" env:"CONNECTIONS_PER_ADDRESS"`
 }
 
 // Default returns the configuration of a Belfry that was told nothing. The
@@ -179,14 +186,16 @@ func Default() Config {
 		Presence: Presence{TTL: Age(time.Minute)},
 		Legacy:   Legacy{Enabled: true},
 		Limits: Limits{
-			Body:            1 << 20,
-			Message:         64 << 10,
-			Buffer:          1 << 20,
-			Subscriptions:   128,
-			Channels:        100_000,
-			History:         64 << 20,
-			IdempotencyKeys: 100_000,
-			Backlog:         64 << 20,
+			Body:                  1 << 20,
+			Message:               64 << 10,
+			Buffer:                1 << 20,
+			Subscriptions:         128,
+			Channels:              100_000,
+			History:               64 << 20,
+			IdempotencyKeys:       100_000,
+			Backlog:               64 << 20,
+			Connections:           100_000,
+			ConnectionsPerAddress: 1000,
 		},
 	}
 }

@@ -33,15 +33,24 @@ type Limits struct {
 	// Backlog is how many bytes are kept for all clients over HTTP together that
 	// have no request under way. Default 64 MiB.
 	Backlog int64
+	// Connections is how many clients there may be at a time, over all transports.
+	// Default 100,000.
+	Connections int
+	// ConnectionsPerAddress is how many of them may have one address, or one network
+	// of 64 bits of IPv6. Addresses that may be a proxy's have nine tenths of
+	// Connections instead. Default 1,000.
+	ConnectionsPerAddress int
 }
 
 func (l Limits) withDefaults() Limits {
 	return Limits{
-		Body:          cmp.Or(l.Body, 1<<20),
-		Message:       cmp.Or(l.Message, 64<<10),
-		Buffer:        cmp.Or(l.Buffer, 1<<20),
-		Subscriptions: cmp.Or(l.Subscriptions, 128),
-		Backlog:       cmp.Or(l.Backlog, 64<<20),
+		Body:                  cmp.Or(l.Body, 1<<20),
+		Message:               cmp.Or(l.Message, 64<<10),
+		Buffer:                cmp.Or(l.Buffer, 1<<20),
+		Subscriptions:         cmp.Or(l.Subscriptions, 128),
+		Backlog:               cmp.Or(l.Backlog, 64<<20),
+		Connections:           cmp.Or(l.Connections, 100_000),
+		ConnectionsPerAddress: cmp.Or(l.ConnectionsPerAddress, 1000),
 	}
 }
 
@@ -100,7 +109,8 @@ func New(o Options) *Server {
 	guard := access.Rules{For: o.Hub.Rule}
 	s.sessions = session.NewRegistry(session.Options{
 		Hub: o.Hub, Guard: guard, Logger: o.Logger,
-		Limits: session.Limits{Message: o.Limits.Message, Buffer: o.Limits.Buffer, Subscriptions: o.Limits.Subscriptions, Published: int(o.Limits.Body)},
+		Limits: session.Limits{Message: o.Limits.Message, Buffer: o.Limits.Buffer, Subscriptions: o.Limits.Subscriptions,
+			Published: int(o.Limits.Body), Connections: o.Limits.Connections, PerAddress: o.Limits.ConnectionsPerAddress},
 	})
 	s.webSocket = ws.New(ws.Options{Sessions: s.sessions, Origins: s.origins, Legacy: o.Legacy})
 	s.links = carry.New(carry.Options{Hub: o.Hub, Sessions: s.sessions, Backlog: o.Limits.Backlog})

@@ -26,7 +26,10 @@ func rules(config configs.Config) hub.Rules {
 // limits translates the limits of what comes from outside.
 func limits(config configs.Config) web.Limits {
 	l := config.Limits
-	return web.Limits{Body: int64(l.Body), Message: int64(l.Message), Buffer: int(l.Buffer), Subscriptions: l.Subscriptions, Backlog: int64(l.Backlog)}
+	return web.Limits{
+		Body: int64(l.Body), Message: int64(l.Message), Buffer: int(l.Buffer), Subscriptions: l.Subscriptions, Backlog: int64(l.Backlog),
+		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress,
+	}
 }
 
 // kept translates the limits of what a node keeps for all clients together.

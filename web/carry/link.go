@@ -3,11 +3,12 @@ package carry
 import (
 	"crypto/rand"
 	"net"
-	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"belfry/web/access"
 	"belfry/web/session"
 	"belfry/web/wire"
 )
@@ -33,8 +34,9 @@ type Link struct {
 	secret  string // names the session to who may speak for it, and to nobody else
 	keep    Keep
 	remote  string
-	begun   sync.Once // the protocol may speak
-	first   []byte    // what the client says by the request that opens the session
+	from    netip.Addr // whom it is counted for
+	begun   sync.Once  // the protocol may speak
+	first   []byte     // what the client says by the request that opens the session
 
 	sends atomic.Int32 // requests under way with what the client says
 	up    sync.Mutex   // held while it is handled; guards what follows
@@ -77,9 +79,9 @@ type carrier interface {
 	waiting() int
 }
 
-func newLink(l *Links, r *http.Request, o Opening) *Link {
+func newLink(l *Links, h access.Hello, o Opening) *Link {
 	return &Link{links: l, secret: rand.Text(), log: backlog{dialect: o.Dialect, from: &l.kept}, keep: o.Keep, first: o.First,
-		remote: r.RemoteAddr, told: make(chan struct{})}
+		remote: h.Remote, from: h.Address(), told: make(chan struct{})}
 }
 
 // Secret names the session in the client's requests.
@@ -296,9 +298,9 @@ func (l *Link) stopWaiting() {
 func (l *Link) countUnheard(yes bool) {
 	switch {
 	case yes && !l.unheard:
-		l.links.unheard.Add(1)
+		l.links.unheard.Add(l.from)
 	case !yes && l.unheard:
-		l.links.unheard.Add(-1)
+		l.links.unheard.Remove(l.from)
 	}
 	l.unheard = yes
 }

@@ -106,9 +106,9 @@ func TestUnheard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newTestLinks(t)
 		link := l.openTestLink(t)
-		step := func(what string, want int64) {
+		step := func(what string, want int) {
 			t.Helper()
-			if n := l.unheard.Load(); n != want {
+			if n := l.unheard.Of(link.from); n != want {
 				t.Errorf("%s: %d wait, want %d", what, n, want)
 			}
 		}
@@ -116,12 +116,23 @@ func TestUnheard(t *testing.T) {
 		step("carried", 0)
 		f.leave()
 		step("the request has ended", 1)
-		l.unheard.Add(maxUnheard - 1)
-		_, err := l.Open(httptest.NewRequest("POST", "/", nil), Opening{Dialect: lines{}})
+		for range maxUnheard - 1 {
+			l.unheard.Add(link.from)
+		}
+		one := httptest.NewRequest("POST", "/", nil)
+		_, err := l.Open(one, Opening{Dialect: lines{}})
 		if !errors.Is(err, errTooManyOpened) || fault.From(err).Kind != fault.TooMany {
 			t.Errorf("one too many: %v", err)
 		}
-		l.unheard.Add(1 - maxUnheard)
+		one.RemoteAddr = "192.0.2.77:1234"
+		if other, err := l.Open(one, Opening{Dialect: lines{}, Speak: raw.Channel("chat", nil).Speak}); err != nil {
+			t.Errorf("another address: %v", err)
+		} else {
+			other.vanish()
+		}
+		for range maxUnheard - 1 {
+			l.unheard.Remove(link.from)
+		}
 		link.acknowledge(0)
 		f = link.fetch(0)
 		step("carried again", 0)
@@ -143,12 +154,12 @@ func TestAway(t *testing.T) {
 			}
 		}
 		advance(awayWait - time.Second)
-		if !link.isOpen() || l.unheard.Load() != 1 {
-			t.Errorf("after %v: open %t, %d wait", awayWait-time.Second, link.isOpen(), l.unheard.Load())
+		if !link.isOpen() || l.unheard.All() != 1 {
+			t.Errorf("after %v: open %t, %d wait", awayWait-time.Second, link.isOpen(), l.unheard.All())
 		}
 		advance(time.Second)
-		if link.isOpen() || l.unheard.Load() != 0 {
-			t.Errorf("after %v: open %t, %d wait", awayWait, link.isOpen(), l.unheard.Load())
+		if link.isOpen() || l.unheard.All() != 0 {
+			t.Errorf("after %v: open %t, %d wait", awayWait, link.isOpen(), l.unheard.All())
 		}
 		other := l.openTestLink(t)
 		other.session.Close(session.Forced)

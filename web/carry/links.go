@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"belfry/hub"
@@ -29,11 +28,11 @@ const (
 )
 
 // maxUnheard is about how many sessions may wait for the second request of their
-// clients. A request costs a client less than the session that it opens costs
-// us, for as long as that waits.
+// clients, of each address: behind a proxy that is everybody. A request costs a
+// client less than the session that it opens costs us, for as long as that waits.
 const maxUnheard = 16 << 10
 
-var errTooManyOpened = fault.New(fault.TooMany, "too many sessions over HTTP were opened whose clients have not come back; try again")
+var errTooManyOpened = fault.New(fault.TooMany, "too many sessions over HTTP were opened from this address whose clients have not come back; try again")
 
 // Options are what Links are made of.
 type Options struct {
@@ -66,7 +65,7 @@ type Links struct {
 	kept allowance
 
 	// unheard is how many sessions wait for the second request of their clients.
-	unheard atomic.Int64
+	unheard session.Tally
 
 	mu       sync.Mutex // guards what follows
 	bySecret map[string]*Link
@@ -120,10 +119,11 @@ type Opening struct {
 // Open makes a session that HTTP requests carry. It is registered, and waits for
 // the first of them.
 func (l *Links) Open(r *http.Request, o Opening) (*Link, error) {
-	if o.Keep == UntilAcknowledged && l.unheard.Load() >= maxUnheard {
+	hello := access.HelloOf(r)
+	link := newLink(l, hello, o)
+	if o.Keep == UntilAcknowledged && l.unheard.Of(link.from) >= maxUnheard {
 		return nil, errTooManyOpened
 	}
-	link, hello := newLink(l, r, o), access.HelloOf(r)
 	s, err := l.sessions.Open(hello, link, o.Speak)
 	if err != nil {
 		return nil, err

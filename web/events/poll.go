@@ -47,10 +47,11 @@ func (jsonEncoder) AppendFrame(dst []byte, channel string, m *hub.Message) []byt
 // answers with nothing but the cursor in the end.
 func (s *Server) poll(w http.ResponseWriter, r *http.Request, wanted wish) error {
 	hello := access.HelloOf(r)
-	if err := s.sessions.Admit(hello); err != nil {
+	place, err := s.sessions.Admit(hello)
+	if err != nil {
 		return err
 	}
-	defer s.sessions.Release()
+	defer place.Release()
 	p := &poll{sessions: s.sessions, wish: wanted, id: rand.Text(), limit: s.limits.Buffer, wake: make(chan struct{}, 1)}
 	defer p.leave()
 	if err := p.join(hello); err != nil {

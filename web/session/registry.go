@@ -1,12 +1,15 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"belfry/hub"
 	"belfry/web/access"
@@ -20,12 +23,21 @@ const PingSeconds = 25
 // ErrDraining refuses clients because the node is going down.
 var ErrDraining = fault.New(fault.NotServing, "the server is going down")
 
-// Limits bound what one client may send and keep. No field is zero.
+// Limits bound what one client may send and keep, and how many there are. Only the
+// last three may be zero.
 type Limits struct {
 	Message       int64 // bytes of one message of a client
 	Buffer        int   // bytes that a client may be behind before it is evicted
 	Subscriptions int   // channels of a session
 	Published     int   // bytes of the largest message that may be published; zero: Buffer
+	Connections   int   // clients at a time; zero: no bound
+	PerAddress    int   // of them, those of one address; zero: no bound; see [Registry.Admit]
+}
+
+// orNone makes no bound one that is never reached.
+func (l Limits) orNone() Limits {
+	l.Connections, l.PerAddress = cmp.Or(l.Connections, math.MaxInt), cmp.Or(l.PerAddress, math.MaxInt)
+	return l
 }
 
 // Answer is how many bytes one answer to a client has, about: of a history, of what
@@ -76,7 +88,8 @@ type Registry struct {
 
 	mu       sync.Mutex // guards what follows
 	sessions map[string]*Session
-	admitted int           // clients that were let in and have not gone
+	clients  Tally         // that were let in and have not gone
+	refused  time.Time     // when the log last told of one that was not
 	work     int           // sessions and goroutines that a shutdown waits for
 	idle     chan struct{} // closed when the node goes down and there is no work
 }
@@ -88,7 +101,7 @@ func NewRegistry(o Options) *Registry {
 		hub:      o.Hub,
 		guard:    o.Guard,
 		logger:   o.Logger,
-		limits:   o.Limits,
+		limits:   o.Limits.orNone(),
 		pings:    NewWheel[*Session](PingSeconds),
 		sessions: make(map[string]*Session),
 		idle:     make(chan struct{}),
@@ -111,31 +124,13 @@ func (r *Registry) Advance() {
 	}
 }
 
-// Admit counts a client in, before anything is done or kept for it, and is the
-// one place to refuse it. Each Admit without an error wants a Release.
-func (r *Registry) Admit(access.Hello) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.draining.Err() != nil {
-		return ErrDraining
-	}
-	r.admitted++
-	return nil
-}
-
-// Release counts a client out.
-func (r *Registry) Release() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.admitted--
-}
-
 // Open admits a client and makes its session.
 func (r *Registry) Open(h access.Hello, t Transport, speak Speak) (*Session, error) {
-	if err := r.Admit(h); err != nil {
+	place, err := r.Admit(h)
+	if err != nil {
 		return nil, err
 	}
-	return newSession(r, t, speak), nil
+	return newSession(r, place, t, speak), nil
 }
 
 // begin registers a session, unless the node goes down.

@@ -30,7 +30,7 @@ func TestDrainingRefuses(t *testing.T) {
 	if p.prepared != 0 || len(n.hub.Channels("*")) != 0 {
 		t.Errorf("prepared %d times, and the hub has %v", p.prepared, n.hub.Channels("*"))
 	}
-	if err := n.Admit(access.Hello{}); !errors.Is(err, session.ErrDraining) {
+	if _, err := n.Admit(access.Hello{}); !errors.Is(err, session.ErrDraining) {
 		t.Errorf("a request that is no session: %v", err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 // the hub. Its methods are safe for several goroutines unless they say otherwise.
 type Session struct {
 	registry  *Registry
+	place     Place
 	transport Transport
 	protocol  Protocol
 	id        string
@@ -36,8 +37,8 @@ type Session struct {
 	subscriptions []subscription
 }
 
-func newSession(r *Registry, t Transport, speak Speak) *Session {
-	s := &Session{registry: r, transport: t, id: rand.Text()}
+func newSession(r *Registry, at Place, t Transport, speak Speak) *Session {
+	s := &Session{registry: r, place: at, transport: t, id: rand.Text()}
 	s.held.Most = r.limits.Held()
 	s.protocol = speak(s)
 	return s
@@ -90,7 +91,7 @@ func (s *Session) End() {
 		s.protocol.Gone()
 		s.registry.end(s)
 	}
-	s.registry.Release()
+	s.place.Release()
 }
 
 // Kind says what a message of a client is.
