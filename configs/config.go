@@ -167,6 +167,9 @@ type Limits struct {
 	// of 64 bits of IPv6, 1 to 10,000,000. Addresses of this machine and of private
 	// networks, where proxies are, have nine tenths of Connections instead.
 	ConnectionsPerAddress int `json:"connections_per_address" env:"CONNECTIONS_PER_ADDRESS"`
+	// PublishRate is how many messages a second one session may publish, 1 to
+	// 1,000,000. It may begin with twice as many.
+	PublishRate int `json:"publish_rate" env:"PUBLISH_RATE"`
 }
 
 // Default returns the configuration of a Belfry that was told nothing. The
@@ -196,6 +199,7 @@ func Default() Config {
 			Backlog:               64 << 20,
 			Connections:           100_000,
 			ConnectionsPerAddress: 1000,
+			PublishRate:           100,
 		},
 	}
 }

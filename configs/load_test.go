@@ -82,6 +82,7 @@ func TestLoad(t *testing.T) {
 			"BELFRY_LIMITS_BODY=1KiB", "BELFRY_LIMITS_MESSAGE=300", "BELFRY_LIMITS_BUFFER=1MiB", "BELFRY_LIMITS_SUBSCRIPTIONS=3",
 			"BELFRY_LIMITS_CHANNELS=1000", "BELFRY_LIMITS_HISTORY=2MiB", "BELFRY_LIMITS_IDEMPOTENCY_KEYS=2000", "BELFRY_LIMITS_BACKLOG=3MiB",
 			"BELFRY_LIMITS_CONNECTIONS=4", "BELFRY_LIMITS_CONNECTIONS_PER_ADDRESS=5",
+			"BELFRY_LIMITS_PUBLISH_RATE=6",
 		}, change: func(c *Config) {
 			c.HTTP.Addr, c.Policy.Addr, c.Redis.URL, c.API.Key = "h:1", ":2", "redis://r", "k"
 			c.Policy.Allow = Grants{{"a.com", "80,81-82"}, {"*.b.com", "*"}}
@@ -90,7 +91,7 @@ func TestLoad(t *testing.T) {
 			l := &c.Limits
 			l.Body, l.Message, l.Buffer, l.Subscriptions = 1<<10, 300, 1<<20, 3
 			l.Channels, l.History, l.IdempotencyKeys, l.Backlog = 1000, 2<<20, 2000, 3<<20
-			l.Connections, l.ConnectionsPerAddress = 4, 5
+			l.Connections, l.ConnectionsPerAddress, l.PublishRate = 4, 5, 6
 		}},
 		{name: "empty variables count", file: "redis: {url: redis://r}\norigins: [https://a.com]\nhosts: [a.com]\n", environ: []string{
 			"BELFRY_POLICY_ADDR=", "BELFRY_REDIS_URL=", "BELFRY_ORIGINS=", "BELFRY_HOSTS=", "BELFRY_POLICY_ALLOW=",
@@ -180,7 +181,7 @@ func TestLoadFaults(t *testing.T) {
 const variables = "BELFRY_HTTP_ADDR, BELFRY_POLICY_ADDR, BELFRY_POLICY_ALLOW, BELFRY_REDIS_URL, BELFRY_API_KEY, BELFRY_ORIGINS, BELFRY_HOSTS, " +
 	"BELFRY_CONNECT_SUBSCRIBE, BELFRY_PRESENCE_TTL, BELFRY_LEGACY_ENABLED, BELFRY_LIMITS_BODY, BELFRY_LIMITS_MESSAGE, BELFRY_LIMITS_BUFFER, BELFRY_LIMITS_SUBSCRIPTIONS, " +
 	"BELFRY_LIMITS_CHANNELS, BELFRY_LIMITS_HISTORY, BELFRY_LIMITS_IDEMPOTENCY_KEYS, BELFRY_LIMITS_BACKLOG, " +
-	"BELFRY_LIMITS_CONNECTIONS, BELFRY_LIMITS_CONNECTIONS_PER_ADDRESS and BELFRY_SERVER"
+	"BELFRY_LIMITS_CONNECTIONS, BELFRY_LIMITS_CONNECTIONS_PER_ADDRESS, BELFRY_LIMITS_PUBLISH_RATE and BELFRY_SERVER"
 
 func TestLoadWithoutFile(t *testing.T) {
 	got, err := Load("", nil)

@@ -192,3 +192,23 @@ func checkCounting(t *testing.T, c *client, n int) {
 		}
 	}
 }
+
+// TestCentrifugeFloodIsRefused brings more messages in one frame than a session may
+// publish at once. Those beyond are refused by code 111, and the next is slowed down.
+func TestCentrifugeFloodIsRefused(t *testing.T) {
+	s := newTestServer(t, func(o *web.Options) { o.Limits.PublishRate = 10 })
+	c := s.dialCentrifuge(t)
+	var frame strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&frame, `{"id":%d,"publish":{"channel":"chat","data":1}}`+"\n", i+2)
+	}
+	c.say(frame.String())
+	answer := c.hear()
+	if n := strings.Count(answer, `"code":111`); n == 0 || n > 80 || !strings.Contains(answer, "limits.publish_rate") {
+		t.Errorf("%d of 100 refused with 111, want 80, or less on a slow machine:\n%.300s", n, answer)
+	}
+	c.say(`{"id":200,"publish":{"channel":"chat","data":1}}`)
+	if got := c.hear(); got != `{"id":200,"publish":{}}` {
+		t.Errorf("the next: %s", got)
+	}
+}

@@ -40,6 +40,9 @@ type Limits struct {
 	// of 64 bits of IPv6. Addresses that may be a proxy's have nine tenths of
 	// Connections instead. Default 1,000.
 	ConnectionsPerAddress int
+	// PublishRate is how many messages a second one session may publish. It may begin
+	// with twice as many. Default 100.
+	PublishRate int
 }
 
 func (l Limits) withDefaults() Limits {
@@ -51,6 +54,7 @@ func (l Limits) withDefaults() Limits {
 		Backlog:               cmp.Or(l.Backlog, 64<<20),
 		Connections:           cmp.Or(l.Connections, 100_000),
 		ConnectionsPerAddress: cmp.Or(l.ConnectionsPerAddress, 1000),
+		PublishRate:           cmp.Or(l.PublishRate, 100),
 	}
 }
 
@@ -110,7 +114,8 @@ func New(o Options) *Server {
 	s.sessions = session.NewRegistry(session.Options{
 		Hub: o.Hub, Guard: guard, Logger: o.Logger,
 		Limits: session.Limits{Message: o.Limits.Message, Buffer: o.Limits.Buffer, Subscriptions: o.Limits.Subscriptions,
-			Published: int(o.Limits.Body), Connections: o.Limits.Connections, PerAddress: o.Limits.ConnectionsPerAddress},
+			Published: int(o.Limits.Body), Connections: o.Limits.Connections, PerAddress: o.Limits.ConnectionsPerAddress,
+			PublishRate: o.Limits.PublishRate},
 	})
 	s.webSocket = ws.New(ws.Options{Sessions: s.sessions, Origins: s.origins, Legacy: o.Legacy})
 	s.links = carry.New(carry.Options{Hub: o.Hub, Sessions: s.sessions, Backlog: o.Limits.Backlog})

@@ -28,7 +28,7 @@ func limits(config configs.Config) web.Limits {
 	l := config.Limits
 	return web.Limits{
 		Body: int64(l.Body), Message: int64(l.Message), Buffer: int(l.Buffer), Subscriptions: l.Subscriptions, Backlog: int64(l.Backlog),
-		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress,
+		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress, PublishRate: l.PublishRate,
 	}
 }
 

@@ -179,6 +179,7 @@ func (p *protocol) line(line []byte, a *answer) (*reply, bool) {
 	case p.connected.Load() == (cmd.Connect != nil):
 		return nil, false // connect comes first, and once
 	}
+	p.Turn()
 	r := &reply{ID: cmd.ID}
 	if err := p.do(&cmd, r, a); err != nil {
 		r = &reply{ID: cmd.ID, Error: p.publicError(err)}

@@ -43,6 +43,9 @@ type TextOnly struct{ Session *Session }
 // Binary implements [Protocol].
 func (p TextOnly) Binary([]byte) { p.Session.Close(NotText) }
 
+// Turn is called before each command of a client that says several in one message.
+func (p TextOnly) Turn() { p.Session.pace.turn(p.Session.registry.limits) }
+
 // Endpoint is where sessions of one protocol are opened.
 type Endpoint struct {
 	Speak Speak

@@ -24,7 +24,7 @@ const PingSeconds = 25
 var ErrDraining = fault.New(fault.NotServing, "the server is going down")
 
 // Limits bound what one client may send and keep, and how many there are. Only the
-// last three may be zero.
+// last four may be zero.
 type Limits struct {
 	Message       int64 // bytes of one message of a client
 	Buffer        int   // bytes that a client may be behind before it is evicted
@@ -32,11 +32,13 @@ type Limits struct {
 	Published     int   // bytes of the largest message that may be published; zero: Buffer
 	Connections   int   // clients at a time; zero: no bound
 	PerAddress    int   // of them, those of one address; zero: no bound; see [Registry.Admit]
+	PublishRate   int   // messages a second of one session, which begins with twice as many; zero: no bound
 }
 
 // orNone makes no bound one that is never reached.
 func (l Limits) orNone() Limits {
 	l.Connections, l.PerAddress = cmp.Or(l.Connections, math.MaxInt), cmp.Or(l.PerAddress, math.MaxInt)
+	l.PublishRate = cmp.Or(l.PublishRate, maxRate)
 	return l
 }
 

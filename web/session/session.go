@@ -28,6 +28,7 @@ type Session struct {
 	deliver func(*hub.Subscription, hub.Delivery) error
 	held    hub.Held // what comes before subscriptions are started
 
+	pace    pace
 	begun   bool
 	mu      sync.Mutex // guards what follows
 	closing bool
@@ -105,8 +106,10 @@ const (
 // Receive hands what a client says to the protocol, unless it is over the limit,
 // or text that is not UTF-8 (RFC 6455, section 8.1): then it closes the session.
 // It is called by the goroutine that reads from the transport, and is the one door
-// for messages of clients.
+// for messages of clients. One of a client that runs ahead of others waits for its
+// turn.
 func (s *Session) Receive(k Kind, data []byte) {
+	s.pace.wait(s)
 	switch {
 	case int64(len(data)) > s.registry.limits.Message:
 		s.CloseWith(CodeTooBig, "", false)

@@ -100,9 +100,12 @@ func (r *Registry) Identify(ctx context.Context, h access.Hello) (*access.Identi
 	return r.guard.Connect(ctx, h)
 }
 
-// Publish publishes what the client says, if it may. The data is JSON in compact
-// form.
+// Publish publishes what the client says, if it may, and not too much of it. The
+// data is JSON in compact form. It is called by the goroutine that reads.
 func (s *Session) Publish(ctx context.Context, channel string, data []byte) error {
+	if !s.pace.publish(s.registry.limits) {
+		return errTooFast
+	}
 	permit, err := s.registry.guard.Allow(ctx, access.Request{Who: s.identity, Action: access.Publish, Channel: channel})
 	if err != nil {
 		return err

@@ -1,0 +1,88 @@
+package session
+
+import (
+	"runtime"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"belfry/web/fault"
+)
+
+var errTooFast = fault.New(fault.TooMany, "too many messages at once: limits.publish_rate (BELFRY_LIMITS_PUBLISH_RATE)")
+
+const (
+	// commandRate is how many commands a second a session may go on with, and
+	// commandBurst how many it may begin with, at least: a client that comes back has
+	// one or two for each of its channels.
+	commandRate  = 100
+	commandBurst = 512
+	// commandsInTurn is how many commands of a session are carried out in a row while
+	// others have some. Otherwise a frame of 64 KiB has a processor for tens of
+	// milliseconds.
+	commandsInTurn = 16
+	// maxRate of messages is never reached.
+	maxRate = 1 << 30
+	// waitStep is how soon a session that waits for its turn sees that it is closing.
+	waitStep = 100 * time.Millisecond
+)
+
+// pace keeps one session from running far ahead of others. What a client says in one
+// message beyond its burst is refused, where it is a message to publish, and owed,
+// where it is another command; and a session that owes is not read. So a client that
+// waits for answers is only slowed down, and a flood stays with the client. It is for
+// the goroutine that reads from the transport.
+type pace struct {
+	publishes, commands *rate.Limiter // nil: none yet
+	row                 int           // commands since others had their turn
+}
+
+// publish reports whether the session may publish a message now.
+func (p *pace) publish(l Limits) bool {
+	if p.publishes == nil {
+		p.publishes = rate.NewLimiter(rate.Limit(l.PublishRate), 2*l.PublishRate)
+	}
+	return p.publishes.Allow()
+}
+
+// turn counts a command, and lets others have theirs now and then.
+func (p *pace) turn(l Limits) {
+	if p.commands == nil {
+		p.commands = rate.NewLimiter(commandRate, max(commandBurst, 4*l.Subscriptions))
+	}
+	p.commands.Reserve()
+	if p.row++; p.row >= commandsInTurn {
+		p.row = 0
+		runtime.Gosched()
+	}
+}
+
+// wait returns when the session owes nothing, or is closing.
+func (p *pace) wait(s *Session) {
+	for {
+		d := max(owed(p.publishes, 1), owed(p.commands, 0))
+		if d <= 0 || p.isOver(s) {
+			return
+		}
+		time.Sleep(min(d, waitStep))
+	}
+}
+
+// isOver reports whether there is nothing more to read for.
+func (*pace) isOver(s *Session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// owed is how long it takes until there are so many tokens.
+func owed(l *rate.Limiter, tokens float64) time.Duration {
+	if l == nil || l.Limit() == 0 {
+		return 0
+	}
+	missing := tokens - l.Tokens()
+	if missing <= 0 {
+		return 0
+	}
+	return time.Duration(missing/float64(l.Limit())*float64(time.Second)) + time.Microsecond
+}
