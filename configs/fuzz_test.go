@@ -51,3 +51,36 @@ func printedAgain(t *testing.T, c Config) {
 		t.Errorf("-printed +read:\n%s", diff)
 	}
 }
+
+// FuzzEnviron: any values of variables give a Config or faults that name their
+// variable and show no secret, and what is accepted can be printed and read again.
+func FuzzEnviron(f *testing.F) {
+	var variables []string
+	c := Default()
+	for _, s := range settings(&c) {
+		if s.env != "" {
+			variables = append(variables, s.env)
+		}
+	}
+	for _, value := range []string{
+		"", "1", "-1", "1e3", "0x10", "true", "FALSE", "10m", "-5s", "1h30m", "1KiB", "99999999999999999999", "9223372036854775807GiB", ":80", "[::1]:0",
+		"a,b", ",", "https://a,*.b", "*:*", "a.com:80,81-82, *.b.com:*", "redis://u:p@h/1", "redis://u:p/w%@h", "\xff", "a\nb", "$HOME", "${X}", "\x00", "=",
+	} {
+		for i := range variables {
+			f.Add(uint8(i), value, uint8(i+1), value)
+		}
+	}
+	f.Fuzz(func(t *testing.T, i uint8, value string, j uint8, other string) {
+		one, two := variables[int(i)%len(variables)], variables[int(j)%len(variables)]
+		c := Default()
+		c.from = places{}
+		for _, fault := range loadEnviron(&c, []string{one + "=" + value, two + "=" + other}) {
+			if fault.Place != one && fault.Place != two || fault.Problem == "" {
+				t.Errorf("fault without its variable or a problem: %+v", fault)
+			}
+		}
+		if c.Check(readRedisURL) == nil {
+			printedAgain(t, c)
+		}
+	})
+}
