@@ -137,12 +137,20 @@ func (c *channel) tickPassed(tick int64) bool {
 	return false
 }
 
-// push puts a message into the queue. It runs under the lock.
+// push puts a message into the queue, unless nobody knows what it is. It runs under
+// the lock.
 func (c *channel) push(m *Message) {
+	if !m.Kind.Known() {
+		return
+	}
 	c.seq++
 	c.queue = append(c.queue, m)
 	c.queued += m.size()
 }
+
+// Known reports whether this node knows what such messages are. A newer node may
+// publish others, which take their place in the numbering and are not delivered.
+func (k Kind) Known() bool { return k <= KindLeave }
 
 // claimDrain reports whether the caller has to start a drain, once the lock under
 // which this runs is released, and notes that one is under way.

@@ -81,7 +81,7 @@ func TestFormatsAreReused(t *testing.T) {
 	var done atomic.Bool
 	publishing.Go(func() {
 		for !done.Load() {
-			hubtest.Publish(t, h, "chat", "x")
+			hubtest.Publish(t, h, "chat", "1")
 		}
 	})
 	var count atomic.Int64
@@ -99,7 +99,7 @@ func TestFormatsAreReused(t *testing.T) {
 				sub.Start()
 				r.Wait(t, 1)
 				sub.Cancel()
-				if frames := r.Frames(); strings.Trim(frames, string(name)+"x") != "" {
+				if frames := r.Frames(); strings.Trim(frames, string(name)+"1") != "" {
 					t.Errorf("the subscriber of format %q got %q", name, frames)
 				}
 			}

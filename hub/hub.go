@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -211,7 +212,9 @@ func (h *Hub) History(ctx context.Context, channel string, o HistoryOptions) (Hi
 		return HistoryResult{}, err
 	}
 	o.TTL = rule.History.TTL
-	return h.history.History(ctx, channel, o)
+	r, err := h.history.History(ctx, channel, o)
+	r.Messages = slices.DeleteFunc(r.Messages, func(m *Message) bool { return !m.Kind.Known() })
+	return r, err
 }
 
 // RemoveHistory makes a channel forget its messages. Positions go on counting.

@@ -159,7 +159,7 @@ func TestHistoryBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const message = 1000 + 128 // bytes that one counts
 		h, b := bounded(t, hub.Limits{History: 10 * message}, hub.History{Size: 10, TTL: time.Minute, Bytes: 4 * message})
-		data := strings.Repeat("x", 1000)
+		data := strings.Repeat("1", 1000)
 		for range 9 {
 			hubtest.Publish(t, h, "room1", data)
 		}
@@ -168,7 +168,7 @@ func TestHistoryBytes(t *testing.T) {
 		if err != nil || len(r.Messages) != 4 || r.Position.Offset != 9 || r.Messages[0].Offset != 6 {
 			t.Errorf("the history has %d messages up to %+v (%v), want the last 4 of 9", len(r.Messages), r.Position, err)
 		}
-		large := strings.Repeat("x", 5*message)
+		large := strings.Repeat("1", 5*message)
 		hubtest.Publish(t, h, "room1", large)
 		wantKept(t, b, "one message over the bound", 1, int64(len(large)+128), 0)
 		for range 4 {

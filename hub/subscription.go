@@ -78,7 +78,7 @@ func (s *Subscription) recover(ctx context.Context, o SubscribeOptions) (err err
 		s.More = s.Missed[n-1].Offset < s.Position.Offset
 	}
 	id := s.subscriber.ID()
-	mine := slices.DeleteFunc(s.Missed, func(m *Message) bool { return m.Exclude == id })
+	mine := slices.DeleteFunc(s.Missed, func(m *Message) bool { return m.Exclude == id || !m.Kind.Known() })
 	s.Missed = HistoryOptions{Bytes: o.RecoverBytes}.Within(mine)
 	s.More = s.More || len(s.Missed) < len(mine)
 	if s.More && len(s.Missed) == 0 {

@@ -144,7 +144,7 @@ func checkRecoveryInParts(t *testing.T, s Setup) {
 		if i%3 == 0 {
 			m.Exclude = "r"
 		} else {
-			want = append(want, string(m.Data))
+			want = append(want, hubtest.Text(m.Data))
 		}
 		r, err := h.Publish(t.Context(), "chat", m, hub.PublishOptions{})
 		if err != nil {

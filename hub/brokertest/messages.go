@@ -104,7 +104,7 @@ func checkIsolation(t *testing.T, s Setup) {
 func once(t *testing.T, h *hub.Hub, channel, data, key string, ttl time.Duration) hub.PublishResult {
 	t.Helper()
 	o := hub.PublishOptions{IdempotencyKey: key, IdempotencyTTL: ttl}
-	result, err := h.Publish(context.Background(), channel, &hub.Message{Data: []byte(data)}, o)
+	result, err := h.Publish(context.Background(), channel, &hub.Message{Data: hubtest.Value(data)}, o)
 	if err != nil {
 		t.Errorf("Publish with the key %q: %v", key, err)
 	}
@@ -219,7 +219,7 @@ func checkExclude(t *testing.T, s Setup) {
 	hubs := s.nodes(t, 2, nil)
 	anna, ben := hubtest.Listen(t, hubs[0], "chat", "anna"), hubtest.Listen(t, hubs[1], "chat", "ben")
 	for _, exclude := range []string{"anna", "ben", ""} {
-		m := &hub.Message{Data: fmt.Appendf(nil, "not %s", exclude), Exclude: exclude}
+		m := &hub.Message{Data: hubtest.Value("not " + exclude), Exclude: exclude}
 		if _, err := hubs[0].Publish(t.Context(), "chat", m, hub.PublishOptions{}); err != nil {
 			t.Fatal(err)
 		}

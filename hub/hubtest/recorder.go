@@ -98,13 +98,13 @@ func (r *Recorder) Messages() []*hub.Message {
 	return slices.Clone(r.messages)
 }
 
-// Data returns the data of what was delivered, in order.
+// Data returns the data of what was delivered, in order; see [Text].
 func (r *Recorder) Data() []string { return Data(r.Messages()) }
 
-// Data returns the data of messages.
+// Data returns the data of messages; see [Text].
 func Data(messages []*hub.Message) (data []string) {
 	for _, m := range messages {
-		data = append(data, string(m.Data))
+		data = append(data, Text(m.Data))
 	}
 	return data
 }
@@ -135,13 +135,13 @@ func (r *Recorder) Want(t testing.TB, want ...string) {
 	}
 }
 
-// Lines is an encoder that makes a frame of a message's data and a line feed.
+// Lines is an encoder that makes a frame of what a message's data says and a line feed.
 // Encoders with different names are different wire formats.
 type Lines struct{ Name string }
 
 // AppendFrame implements [hub.Encoder].
 func (Lines) AppendFrame(dst []byte, _ string, m *hub.Message) []byte {
-	return append(append(dst, m.Data...), '\n')
+	return append(append(dst, Text(m.Data)...), '\n')
 }
 
 // Counter is a subscriber that counts messages and keeps nothing.

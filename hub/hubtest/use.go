@@ -2,6 +2,7 @@ package hubtest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -39,7 +40,26 @@ func Listen(t testing.TB, h *hub.Hub, channel, id string) *Recorder {
 	return r
 }
 
-// Publish publishes data that has to be accepted.
+// Value returns the data of a message that says something: JSON as it is, and any
+// other text as a string of JSON, which [Text] makes text again.
+func Value(text string) []byte {
+	if !json.Valid([]byte(text)) {
+		quoted, _ := json.Marshal(text)
+		return quoted
+	}
+	return []byte(text)
+}
+
+// Text returns what the data of a message says; see [Value].
+func Text(data []byte) string {
+	var text string
+	if json.Unmarshal(data, &text) == nil && !json.Valid([]byte(text)) {
+		return text
+	}
+	return string(data)
+}
+
+// Publish publishes data, or text, that has to be accepted; see [Value].
 func Publish(t testing.TB, h *hub.Hub, channel, data string) hub.Position {
 	t.Helper()
 	return PublishWith(t, h, channel, data, hub.PublishOptions{}).Position
@@ -48,7 +68,7 @@ func Publish(t testing.TB, h *hub.Hub, channel, data string) hub.Position {
 // PublishWith is Publish with options.
 func PublishWith(t testing.TB, h *hub.Hub, channel, data string, o hub.PublishOptions) hub.PublishResult {
 	t.Helper()
-	r, err := h.Publish(context.Background(), channel, &hub.Message{Data: []byte(data)}, o)
+	r, err := h.Publish(context.Background(), channel, &hub.Message{Data: Value(data)}, o)
 	if err != nil {
 		t.Fatalf("Publish(%q, %.40q) = %v", channel, data, err)
 	}
@@ -68,7 +88,7 @@ func PublishNumbers(t testing.TB, h *hub.Hub, channel string, first, last int) (
 // TryPublish publishes what need not be accepted, under an idempotency key if it
 // is not empty.
 func TryPublish(h *hub.Hub, channel, data, key string) error {
-	_, err := h.Publish(context.Background(), channel, &hub.Message{Data: []byte(data)}, hub.PublishOptions{IdempotencyKey: key})
+	_, err := h.Publish(context.Background(), channel, &hub.Message{Data: Value(data)}, hub.PublishOptions{IdempotencyKey: key})
 	return err
 }
 
