@@ -30,7 +30,8 @@
 // reported as [ErrUnanswered] although it may be delivered; an idempotency key
 // makes repeating it safe. A broker that comes back with an older copy of its
 // data, or whose data somebody else wrote to, has lost messages: the numbering
-// begins a new epoch and subscribers are told.
+// begins a new epoch before anything is numbered, and subscribers are told. What the
+// broker brings and nobody can read is lost in the same way.
 //
 // On a channel with presence ([Rule]) subscribers that say who they are
 // ([SubscribeOptions]) are known on all nodes ([Hub.Presence]), and the others get a

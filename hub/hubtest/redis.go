@@ -3,6 +3,7 @@ package hubtest
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -143,6 +144,73 @@ func (r *RedisServer) Stop() {
 	_ = r.process.Kill()
 	<-r.ended
 	r.process = nil
+}
+
+// Copy keeps a copy of the files that the server has now, in a directory of the test,
+// and returns where. One made in the middle of a write may lack its end, which Redis
+// does without.
+func (r *RedisServer) Copy() string {
+	r.t.Helper()
+	var err error
+	for range 10 { // a file may have been a temporary one, and be gone
+		to := r.t.TempDir()
+		if err = os.CopyFS(to, os.DirFS(r.dir)); err == nil {
+			return to
+		}
+	}
+	r.t.Fatalf("copy what Redis has: %v", err)
+	return ""
+}
+
+// PutBack replaces the files of a server that is stopped by a copy.
+func (r *RedisServer) PutBack(from string) {
+	r.t.Helper()
+	r.Clear()
+	if err := os.CopyFS(r.dir, os.DirFS(from)); err != nil {
+		r.t.Fatalf("put a copy of Redis back: %v", err)
+	}
+}
+
+// Clear removes the files of a server that is stopped.
+func (r *RedisServer) Clear() {
+	r.t.Helper()
+	if err := os.RemoveAll(r.dir); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.Mkdir(r.dir, 0o700); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// Follow makes the server a replica of another, and waits until it has what that has.
+func (r *RedisServer) Follow(master *RedisServer) {
+	r.t.Helper()
+	master.ask("CONFIG SET repl-diskless-sync-delay 0")
+	r.ask(fmt.Sprintf("REPLICAOF 127.0.0.1 %d", master.port))
+	Eventually(r.t, Patience, func() bool { return strings.Contains(r.ask("INFO replication"), "master_link_status:up") }, "the replica follows")
+}
+
+// Promote makes a replica a master, which has what it has by now.
+func (r *RedisServer) Promote() {
+	r.t.Helper()
+	r.ask("REPLICAOF NO ONE")
+}
+
+// ask sends a command, and returns the beginning of what comes.
+func (r *RedisServer) ask(command string) string {
+	r.t.Helper()
+	c, err := net.DialTimeout("tcp", r.Addr(), Patience)
+	if err != nil {
+		r.t.Fatalf("ask Redis: %v", err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(Patience))
+	fmt.Fprintf(c, "%s\r\nQUIT\r\n", command)
+	answer, err := io.ReadAll(c)
+	if err != nil || strings.HasPrefix(string(answer), "-") {
+		r.t.Fatalf("%s: %q, %v", command, answer, err)
+	}
+	return string(answer)
 }
 
 // Pause stops the server in its tracks (SIGSTOP): connections stay open and

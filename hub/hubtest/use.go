@@ -1,6 +1,7 @@
 package hubtest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -52,6 +53,9 @@ func Value(text string) []byte {
 
 // Text returns what the data of a message says; see [Value].
 func Text(data []byte) string {
+	if !bytes.HasPrefix(data, []byte(`"`)) {
+		return string(data)
+	}
 	var text string
 	if json.Unmarshal(data, &text) == nil && !json.Valid([]byte(text)) {
 		return text

@@ -62,7 +62,7 @@ func publishAll(b *testing.B, h *hub.Hub, publishers, channels, n int) {
 	var publishing sync.WaitGroup
 	for p := range publishers {
 		publishing.Go(func() {
-			channel, data := channelName(p%channels), []byte(strings.Repeat("d", 128))
+			channel, data := channelName(p%channels), []byte(strings.Repeat("7", 128))
 			for next.Add(1) <= int64(n) {
 				if _, err := h.Publish(b.Context(), channel, &hub.Message{Data: data}, hub.PublishOptions{}); err != nil {
 					b.Error(err)

@@ -26,6 +26,8 @@ type client struct {
 	timeout  time.Duration // of every question
 	keys     keys
 	refusals *refusals
+	oddities *refusals // nothing is refused: which oddities were told
+	voucher  *voucher
 	logger   *slog.Logger
 }
 
@@ -66,12 +68,16 @@ func newClient(o Options) (*client, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	c := &client{
-		redis: redis.NewClient(ro), timeout: timeout, keys: keys{cmp.Or(o.Prefix, "belfry:")},
-		refusals: newRefusals(logger), logger: logger,
+		timeout: timeout, keys: keys{cmp.Or(o.Prefix, "belfry:")},
+		refusals: newRefusals(logger), oddities: newRefusals(logger), logger: logger,
 	}
 	if ro.DB != 0 {
 		c.keys.prefix += strconv.Itoa(ro.DB) + ":"
 	}
+	c.voucher = newVoucher(c.keys, *ro, c.refusals, logger)
+	ro.OnConnect = c.voucher.admit
+	c.redis = redis.NewClient(ro)
+	c.redis.AddHook(&c.voucher.conns)
 	c.redis.AddHook(c.refusals)
 	return c, nil
 }
@@ -122,6 +128,12 @@ func (c *client) scripted(ctx context.Context, script *redis.Script, commands fu
 			}
 		}
 	}
+}
+
+// unreadable notes that something is in Redis which is not ours: a message, a member.
+// A few are logged in a minute.
+func (c *client) unreadable(what, channel string, err error) {
+	c.oddities.warn(channel+" "+err.Error(), "skipped what is no "+what+" of ours", "channel", channel, "err", err)
 }
 
 // pause waits, or returns at once when the context ends.

@@ -12,6 +12,9 @@
 //   - publish.go and lane.go take messages to Redis, many in one round trip;
 //     publish.lua gives a message its position, keeps it and sends it to all nodes, in
 //     one step. envelope.go is how it travels.
+//   - vouch.go finds out whether the Redis that is there has everything that was
+//     acknowledged, and says why that works; vouch.lua keeps the record, and conns.go
+//     closes what leads to another.
 //   - pubsub.go keeps the one connection over which messages come, and knows when there
 //     was a gap; interest.go is what is subscribed to over it, and signal.go what nodes
 //     tell one another.
@@ -27,7 +30,7 @@
 // ([hub.ErrUnanswered]). Redis may restart with its data, stand still, be cut off, run
 // out of memory: what was accepted is kept and comes in order. When it has lost its
 // data, or somebody has written to it, the numbering of a channel begins anew, which
-// its subscribers are told.
+// its subscribers are told; so it does when nobody can vouch for what it has.
 //
 // A client is forgotten within the presence's time to live after its node died, and
 // at once when the node has stopped.

@@ -20,7 +20,7 @@ func (b *Broker) AddHook(h redis.Hook) { b.redis.AddHook(h) }
 
 // PublishArgs is the command that publishes a message by the script.
 func (b *Broker) PublishArgs(channel string, m *hub.Message, o hub.PublishOptions) []any {
-	return b.scriptArgs(channel, m, o)
+	return b.scriptArgs(channel, m, o, b.voucher.footing.Load().belief)
 }
 
 // Queued is how many publishes wait for the next batch of a channel's lane.
@@ -30,6 +30,9 @@ func (b *Broker) Queued(channel string) int {
 	defer l.mu.Unlock()
 	return len(l.queue)
 }
+
+// Poison is what somebody may have left in Redis as a message.
+var Poison = poison
 
 // PublishSource is the script.
 var PublishSource = publishSource

@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -24,15 +25,18 @@ type histories struct{ *client }
 func (h *histories) Positions(ctx context.Context, channels []string, seen []hub.Position) ([]hub.Position, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
-	replies := make([]*redis.Cmd, len(channels))
-	// The error is also that of the first reply that has one.
-	_ = h.scripted(ctx, positionScript, func(p redis.Pipeliner) {
-		for i, channel := range channels {
-			replies[i] = h.askPosition(ctx, p, channel, seen[i])
-		}
+	positions, replies := make([]hub.Position, len(channels)), make([]*redis.Cmd, len(channels))
+	fault := h.voucher.believing(ctx, func(b *belief) error {
+		return h.scripted(ctx, positionScript, func(p redis.Pipeliner) {
+			for i, channel := range channels {
+				replies[i] = h.askPosition(ctx, p, b, channel, seen[i])
+			}
+		})
 	})
-	positions := make([]hub.Position, len(channels))
-	var fault error
+	if errors.Is(fault, hub.ErrUnavailable) {
+		return positions, fmt.Errorf("read positions: %w", fault)
+	}
+	fault = nil // it is also that of the first reply that has one
 	for i, reply := range replies {
 		var err error
 		if positions[i], _, err = parsePosition(reply); err != nil {
@@ -43,10 +47,10 @@ func (h *histories) Positions(ctx context.Context, channels []string, seen []hub
 }
 
 // askPosition asks for a channel's position, and names an epoch to begin with when it
-// has none. Seen is what the node has seen, or zero.
-func (h *histories) askPosition(ctx context.Context, p redis.Pipeliner, channel string, seen hub.Position) *redis.Cmd {
-	keys := []string{h.keys.position(channel), h.keys.stream(channel)}
-	return p.EvalSha(ctx, positionScript.Hash(), keys, metaTTL.Milliseconds(), hub.NewEpoch(), seen.Epoch, seen.Offset)
+// has none. It names the counter of the belief. Seen is what the node has seen, or zero.
+func (h *histories) askPosition(ctx context.Context, p redis.Pipeliner, b *belief, channel string, seen hub.Position) *redis.Cmd {
+	keys := []string{h.keys.position(channel), h.keys.stream(channel), b.counter}
+	return p.EvalSha(ctx, positionScript.Hash(), keys, metaTTL.Milliseconds(), b.newEpoch(), seen.Epoch, seen.Offset)
 }
 
 // parsePosition reads a reply of offset, epoch and Redis's time.
@@ -62,8 +66,10 @@ func parsePosition(reply *redis.Cmd) (p hub.Position, now time.Time, err error) 
 	if err != nil {
 		return hub.Position{}, time.Time{}, fmt.Errorf("position script: offset: %w", err)
 	}
-	now, err = parseTime(parts[2])
-	return hub.Position{Epoch: parts[1], Offset: offset}, now, err
+	if now, err = parseTime(parts[2]); err != nil {
+		return hub.Position{}, time.Time{}, err
+	}
+	return hub.Position{Epoch: parts[1], Offset: offset}, now, nil
 }
 
 // parseTime reads a time of Redis's clock: seconds, a point, and microseconds
@@ -87,13 +93,18 @@ func (h *histories) History(ctx context.Context, channel string, o hub.HistoryOp
 	defer cancel()
 	var before, after *redis.Cmd
 	var entries *redis.XMessageSliceCmd
-	err := h.scripted(ctx, positionScript, func(p redis.Pipeliner) {
-		before = h.askPosition(ctx, p, channel, hub.Position{})
-		if o.Limit != 0 {
-			entries = h.askEntries(ctx, p, channel, o)
-		}
-		after = h.askPosition(ctx, p, channel, hub.Position{})
-	}, entriesScript)
+	err := h.voucher.believing(ctx, func(b *belief) error {
+		return h.scripted(ctx, positionScript, func(p redis.Pipeliner) {
+			before = h.askPosition(ctx, p, b, channel, hub.Position{})
+			if o.Limit != 0 {
+				entries = h.askEntries(ctx, p, channel, o)
+			}
+			after = h.askPosition(ctx, p, b, channel, hub.Position{})
+		}, entriesScript)
+	})
+	if errors.Is(err, hub.ErrUnavailable) {
+		return hub.HistoryResult{}, fmt.Errorf("read history of %s: %w", channel, err)
+	}
 	if err != nil && !h.isForeign(channel, err) {
 		return hub.HistoryResult{}, unavailable("read history of "+channel, err)
 	}
@@ -117,7 +128,7 @@ func (h *histories) isForeign(channel string, err error) bool {
 	if !strings.HasPrefix(err.Error(), "WRONGTYPE") {
 		return false
 	}
-	h.logger.Warn("the history is no stream", "channel", channel, "err", err)
+	h.unreadable("history", channel, err)
 	return true
 }
 
@@ -163,7 +174,7 @@ func (h *histories) parseEntries(channel string, entries []redis.XMessage, now t
 	for _, e := range entries {
 		m, at, err := parseEntry(e, p.Epoch)
 		if err != nil {
-			h.logger.Warn("skipped what is no message of ours", "channel", channel, "err", err)
+			h.unreadable("message", channel, err)
 			continue
 		}
 		m.Accepted = read.Add(at.Sub(now))
@@ -176,8 +187,8 @@ func (h *histories) parseEntries(channel string, entries []redis.XMessage, now t
 
 // parseEntry returns the message of an entry, and when Redis took it.
 func parseEntry(e redis.XMessage, epoch string) (m *hub.Message, at time.Time, err error) {
-	envelope, _ := e.Values["m"].(string)
-	if m, err = parseEnvelope([]byte(envelope)); err != nil {
+	text, _ := e.Values["m"].(string)
+	if m, err = parseEnvelope([]byte(text)); err != nil {
 		return nil, time.Time{}, err
 	}
 	offset, ours := strings.CutSuffix(e.ID, "-0")
@@ -189,13 +200,20 @@ func parseEntry(e redis.XMessage, epoch string) (m *hub.Message, at time.Time, e
 		return nil, time.Time{}, err
 	}
 	took, _ := e.Values["t"].(string)
-	at, err = parseTime(took)
-	return m, at, err
+	if at, err = parseTime(took); err != nil {
+		return nil, time.Time{}, err
+	}
+	return m, at, deliverable(m)
 }
 
 // RemoveHistory implements [hub.HistoryStore].
 func (h *histories) RemoveHistory(ctx context.Context, channel string) error {
 	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
-	return unavailable("remove history of "+channel, h.redis.Del(ctx, h.keys.stream(channel)).Err())
+	_, err := h.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.Del(ctx, h.keys.stream(channel))
+		p.HDel(ctx, h.keys.position(channel), "x") // the next stream has to be given an end
+		return nil
+	})
+	return unavailable("remove history of "+channel, err)
 }

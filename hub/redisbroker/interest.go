@@ -3,6 +3,8 @@ package redisbroker
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"belfry/hub"
@@ -77,6 +79,13 @@ func (w *interests) unwant(channel string) {
 		return
 	}
 	w.note(channel)
+}
+
+// all returns the channels.
+func (w *interests) all() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.channels))
 }
 
 // live reports whether Redis sends the channel's messages on this connection.

@@ -74,7 +74,17 @@ func (k keys) endedLeases() string { return k.prefix + "leases:ended" }
 // channelsUnder holds the names of the channels on which a lease has members.
 func (k keys) channelsUnder(lease string) string { return k.prefix + "lease:" + lease }
 
+// record says which generation and term the numberings belong to, and asking which
+// nodes have asked for that; counter counts the messages of a term. See vouch.lua.
+func (k keys) record() string             { return k.prefix + "vouched" }
+func (k keys) asking() string             { return k.prefix + "vouched:nodes" }
+func (k keys) counter(term string) string { return k.prefix + "vouched:count:" + term }
+
 // allNodes is the Pub/Sub channel that every node listens to, and oneNode that of a
 // single node. No channel has one like these.
 func (k keys) allNodes() string           { return k.prefix + "nodes" }
 func (k keys) oneNode(node string) string { return k.prefix + "node:" + node }
+
+// counts is the Pub/Sub channel on which nodes tell one another how far the counter has
+// got. No channel has one like it.
+func (k keys) counts() string { return k.prefix + "counts" }

@@ -36,10 +36,10 @@ type lanes struct {
 }
 
 // newLanes returns lanes that are free.
-func newLanes(client *redis.Client) *lanes {
+func newLanes(c *client) *lanes {
 	ls := &lanes{seed: maphash.MakeSeed()}
 	for i := range ls.all {
-		ls.all[i].client, ls.all[i].places = client, make(chan struct{}, publishPlaces)
+		ls.all[i].client, ls.all[i].places = c, make(chan struct{}, publishPlaces)
 	}
 	return ls
 }
@@ -66,7 +66,7 @@ func (ls *lanes) stop() {
 // answered, a goroutine goes on with them until the queue is empty. [lanes.stop]
 // waits for it.
 type lane struct {
-	client  *redis.Client
+	client  *client
 	places  chan struct{}  // has an element for each publish in the lane
 	sending sync.WaitGroup // counts busy
 
@@ -187,22 +187,53 @@ func (c *publishing) fail(err error) {
 	close(c.answered)
 }
 
-// exchange sends a batch and answers it. When Redis does not know the script, as
-// after a restart, it is loaded, and the commands that need it, which did nothing,
-// are sent once more.
+// exchanges is how often a batch is sent at most: Redis may not know the script, and
+// then not the belief.
+const exchanges = 3
+
+// exchange sends a batch and answers it. What Redis refuses to do because it does not
+// know the script, as after a restart, or the belief by which it is to number, is
+// sent once more when that is mended. It did nothing.
 func (l *lane) exchange(ctx context.Context, batch []*publishing) {
 	ctx, cancel := context.WithDeadline(ctx, deadline(batch))
 	defer cancel()
-	pipe := l.client.Pipeline()
-	unknown := execute(ctx, pipe, batch)
-	if len(unknown) == 0 {
-		return
-	}
-	pipe.ScriptLoad(ctx, publishSource)
-	for _, c := range execute(ctx, pipe, unknown) {
-		close(c.answered) // the script was loaded, and is gone again
+	pipe := l.client.redis.Pipeline()
+	for sent := 1; len(batch) > 0; sent++ {
+		refused := execute(ctx, pipe, batch)
+		if len(refused) > 0 && (sent == exchanges || !l.mend(ctx, pipe, refused)) {
+			for _, c := range refused {
+				close(c.answered)
+			}
+			return
+		}
+		batch = refused
 	}
 }
+
+// mend has commands ready to be sent again, behind the script, and reports whether
+// there is a use in it.
+func (l *lane) mend(ctx context.Context, pipe redis.Pipeliner, refused []*publishing) bool {
+	now := l.client.voucher.footing.Load().belief
+	for _, c := range refused {
+		if c.belief == nil {
+			continue
+		}
+		if isStranger(c.command.Err()) && c.belief == now {
+			var err error
+			if now, err = l.client.voucher.renewed(ctx, c.belief); err != nil {
+				return false
+			}
+		}
+		c.belief = now
+		believe(c.command.Args(), now)
+	}
+	pipe.ScriptLoad(ctx, publishSource)
+	return true
+}
+
+// isStranger reports whether a script has refused because Redis is not known to have
+// what it had.
+func isStranger(err error) bool { return err != nil && redis.HasErrorPrefix(err, "VOUCH") }
 
 // deadline is when the first of the publishers goes away, who must be told until
 // then what became of the message. Others of the batch may hear earlier than they
@@ -218,20 +249,20 @@ func deadline(batch []*publishing) time.Time {
 }
 
 // execute sends commands in one round trip, answers them, and returns those that
-// need the script. An error of Redis is that of one command; when the connection
+// need the script or another belief. An error of Redis is that of one command; when the connection
 // breaks, every command without a reply has the error.
-func execute(ctx context.Context, pipe redis.Pipeliner, batch []*publishing) (unknown []*publishing) {
+func execute(ctx context.Context, pipe redis.Pipeliner, batch []*publishing) (refused []*publishing) {
 	for _, c := range batch {
 		c.command.SetErr(nil)
 		_ = pipe.Process(ctx, c.command) // queues, and never fails
 	}
 	_, _ = pipe.Exec(ctx) // what it returns, some command has as well
 	for _, c := range batch {
-		if err := c.command.Err(); err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
-			unknown = append(unknown, c)
+		if err := c.command.Err(); err != nil && (redis.HasErrorPrefix(err, "NOSCRIPT") || isStranger(err)) {
+			refused = append(refused, c)
 			continue
 		}
 		close(c.answered)
 	}
-	return unknown
+	return refused
 }

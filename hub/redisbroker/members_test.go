@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"belfry/hub"
 )
@@ -147,22 +146,4 @@ func TestMembersAnswer(t *testing.T) {
 	if err := <-unsent; err != nil {
 		t.Errorf("a join that was taken back: %v", err)
 	}
-}
-
-func FuzzParseMember(f *testing.F) {
-	f.Add("a", "")
-	f.Add("a", "0 \x01c\x01a")
-	f.Add("a", "99999999999999999999 \x01")
-	f.Add("", "1 u\x01u\x01u")
-	f.Add("c", string(appendMember(nil, hub.ClientInfo{User: "u 1", Client: "c", ConnInfo: []byte("{}"), ChanInfo: []byte("1")})))
-	f.Fuzz(func(t *testing.T, client, value string) {
-		info, err := parseMember(client, value)
-		if err != nil {
-			return
-		}
-		again, err := parseMember(client, string(appendMember(nil, info)))
-		if diff := cmp.Diff(info, again, cmpopts.EquateEmpty()); err != nil || diff != "" {
-			t.Fatalf("%q reads differently from what is made of it: %v\n%s", value, err, diff)
-		}
-	})
 }

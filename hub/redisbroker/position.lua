@@ -4,20 +4,27 @@
 --
 -- KEYS[1]  the hash that holds the position
 -- KEYS[2]  the stream that holds the history
+-- KEYS[3]  the counter of the term that the asking node believes in
 -- ARGV[1]  how long the position is remembered in ms
--- ARGV[2]  the epoch to begin with when there is none
+-- ARGV[2]  the epoch to begin with when there is none; its first four letters are
+--          the generation, which every epoch has to begin with
 -- ARGV[3]  the epoch that the asking node has seen last, or an empty string
 -- ARGV[4]  the offset that it has seen last in that epoch
 --
--- Returns the offset, the epoch and Redis's time in seconds and microseconds.
+-- Returns the offset, the epoch and Redis's time in seconds and microseconds. The
+-- error begins with VOUCH when this is not the Redis that the node takes it for.
+if redis.call('EXISTS', KEYS[3]) == 0 then
+  return redis.error_reply('VOUCH this Redis is not known to have what it had')
+end
 local time = redis.call('TIME')
 local now = time[1] .. '.' .. time[2]
 
 local known = redis.pcall('HMGET', KEYS[1], 'o', 'e')
 local offset, epoch = known[1] and string.match(known[1], '^%d+$'), known[2]
+local current = offset and epoch and string.sub(epoch, 1, 4) == string.sub(ARGV[2], 1, 4)
 -- One that ends before what was seen has lost its end: Redis has come back with
--- an older copy of it.
-if offset and epoch and not (epoch == ARGV[3] and tonumber(offset) < tonumber(ARGV[4])) then
+-- an older copy of it, or somebody wrote to it.
+if current and not (epoch == ARGV[3] and tonumber(offset) < tonumber(ARGV[4])) then
   if redis.call('PTTL', KEYS[1]) < ARGV[1] / 2 then
     redis.pcall('PEXPIRE', KEYS[1], ARGV[1]) -- a Redis that is read-only refuses
   end

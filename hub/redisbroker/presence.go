@@ -80,7 +80,7 @@ func (p *presence) Presence(ctx context.Context, channel string) ([]hub.ClientIn
 		for client, value := range hash {
 			info, err := parseMember(client, value)
 			if err != nil {
-				p.logger.Warn("skipped what is no member of ours", "channel", channel, "err", err)
+				p.unreadable("member", channel, err)
 				continue
 			}
 			clients[client] = info
@@ -101,7 +101,7 @@ func (p *presence) PresenceStats(ctx context.Context, channel string) (hub.Prese
 		for user, text := range hash {
 			n, err := strconv.Atoi(text)
 			if err != nil || n < 1 {
-				p.logger.Warn("skipped what is no number of clients", "channel", channel, "err", err)
+				p.unreadable("number of clients", channel, fmt.Errorf("%.30q: %w", text, err))
 				continue
 			}
 			stats.Clients += n

@@ -428,8 +428,9 @@ func TestRedisPresenceCosts(t *testing.T) {
 	runs, start := scriptRuns(t, r), time.Now()
 	time.Sleep(ttl)
 	renewals := int(time.Since(start)/(ttl/8)) + 1
-	if n := scriptRuns(t, r) - runs; n > renewals {
-		t.Errorf("%d scripts ran in a time of at most %d renewals", n, renewals)
+	vouched := int(time.Since(start)/time.Second) + 1
+	if n := scriptRuns(t, r) - runs; n > renewals+vouched {
+		t.Errorf("%d scripts ran in a time of at most %d renewals and %d questions which Redis it is", n, renewals, vouched)
 	}
 }
 

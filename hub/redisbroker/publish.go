@@ -2,8 +2,13 @@ package redisbroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,24 +25,137 @@ type publisher struct {
 
 // newPublisher returns a publisher, which works until its lanes are stopped.
 func newPublisher(c *client) *publisher {
-	return &publisher{client: c, lanes: newLanes(c.redis), wait: c.timeout}
+	return &publisher{client: c, lanes: newLanes(c), wait: c.timeout}
 }
 
 // Publish implements [hub.Broker]. Publishes that are in flight at the same time
 // share round trips. A message whose context ended while it waited for its turn
 // is not sent.
 func (p *publisher) Publish(ctx context.Context, channel string, m *hub.Message, o hub.PublishOptions) (hub.PublishResult, error) {
-	c := p.newPublishing(ctx, channel, m, o)
+	c, err := p.newPublishing(ctx, channel, m, o)
+	if err != nil {
+		return hub.PublishResult{}, err
+	}
 	if err := p.lanes.of(channel).publish(ctx, c); err != nil {
 		return hub.PublishResult{}, unavailable("publish", err)
 	}
-	r, err := parsePublishReply(c.command)
+	r, count, err := parsePublishReply(c.command)
+	if err == nil && count > 0 {
+		if !c.belief.saw(count) {
+			return hub.PublishResult{}, unavailable("publish", errLeft)
+		}
+		raise(p.voucher.moved)
+	}
 	return r, unavailable("publish", err)
+}
+
+// errLeft is why an answer does not count: the node was leaving the Redis that gave
+// it, and nobody may know that it was given.
+var errLeft = errors.New("the answer came from a Redis that was left")
+
+// belief is what a node holds of the Redis that it publishes to; see vouch.go.
+type belief struct {
+	generation string
+	term       string
+	counter    string        // its key
+	highest    atomic.Uint64 // that the counter is known to have reached; the largest number there is: sealed
+	last       uint64        // what highest was when it was sealed; for the voucher
+}
+
+// saw notes how far the counter has got. It returns false when it is too late.
+func (b *belief) saw(n uint64) bool {
+	for {
+		highest := b.highest.Load()
+		if highest == math.MaxUint64 || n <= highest {
+			return n <= highest && highest != math.MaxUint64
+		}
+		if b.highest.CompareAndSwap(highest, n) {
+			return true
+		}
+	}
+}
+
+// generationSize is how many letters a generation has, with which the epochs of its
+// channels begin.
+const generationSize = 4
+
+// letters are 64. They are read by clients in JSON and in URLs.
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+// newGeneration names a generation: 24 bits, which nobody gains anything by guessing.
+func newGeneration() string { return string(appendName(nil)) }
+
+// newEpoch names an epoch of the generation.
+func (b *belief) newEpoch() string {
+	return string(appendName(append(make([]byte, 0, 2*generationSize), b.generation...)))
+}
+
+func appendName(dst []byte) []byte {
+	for n, i := rand.Uint32(), 0; i < generationSize; i++ {
+		dst = append(dst, letters[n&63])
+		n >>= 6
+	}
+	return dst
+}
+
+// believed returns what the node believes when it may publish with a position.
+func (p *publisher) believed(ctx context.Context) (*belief, error) {
+	if f := p.voucher.footing.Load(); f.err == nil {
+		return f.belief, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.wait)
+	defer cancel()
+	return p.voucher.firm(ctx)
+}
+
+// tellEvery is how often a node that publishes tells the others how far the counter
+// has got.
+const tellEvery = 50 * time.Millisecond
+
+// tellOthers tells the other nodes how far the counter has got, while this one
+// publishes. It ends with the context; one that did not hear hears the next.
+func (v *voucher) tellOthers(ctx context.Context, c redis.Cmdable) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-v.moved:
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(tellEvery):
+		}
+		if b := v.footing.Load().belief; b != nil {
+			_ = c.Publish(ctx, v.keys.counts(), b.report()).Err()
+		}
+	}
+}
+
+// hear takes what another node tells. What cannot be read is no news.
+func (v *voucher) hear(report string) {
+	term, count, _ := strings.Cut(report, " ")
+	n, err := parseCount(count)
+	if b := v.footing.Load().belief; err == nil && b != nil && b.term == term {
+		b.saw(n)
+	}
+}
+
+// report is what other nodes are told.
+func (b *belief) report() string { return b.term + " " + strconv.FormatUint(b.highest.Load(), 10) }
+
+// raise leaves a token, if there is room.
+func raise(signal chan struct{}) {
+	select {
+	case signal <- struct{}{}:
+	default:
+	}
 }
 
 // publishing is one publish on its way to Redis.
 type publishing struct {
 	command  *redis.Cmd
+	belief   *belief       // by which it is numbered; nil when it gets no position
 	size     int           // bytes of the message
 	deadline time.Time     // when its publisher goes away
 	answered chan struct{} // closed when command has its reply or its error
@@ -45,51 +163,78 @@ type publishing struct {
 
 // newPublishing makes the command that publishes a message: the script, or
 // PUBLISH where there is neither a position nor a key to keep.
-func (p *publisher) newPublishing(ctx context.Context, channel string, m *hub.Message, o hub.PublishOptions) *publishing {
+func (p *publisher) newPublishing(ctx context.Context, channel string, m *hub.Message, o hub.PublishOptions) (*publishing, error) {
+	c := &publishing{size: len(m.Data), deadline: time.Now().Add(p.wait), answered: make(chan struct{})}
+	if o.History.Size > 0 {
+		var err error
+		if c.belief, err = p.believed(ctx); err != nil {
+			return nil, fmt.Errorf("publish: %w", err)
+		}
+	}
 	var args []any
 	if o.IdempotencyKey == "" && o.History.Size == 0 {
 		args = []any{"publish", p.keys.topic(channel), appendEnvelope([]byte("0 \n"), m)}
 	} else {
-		args = p.scriptArgs(channel, m, o)
+		args = p.scriptArgs(channel, m, o, c.belief)
 	}
-	return &publishing{
-		command: redis.NewCmd(ctx, args...), size: len(m.Data),
-		deadline: time.Now().Add(p.wait), answered: make(chan struct{}),
-	}
+	c.command = redis.NewCmd(ctx, args...)
+	return c, nil
 }
 
 // scriptArgs is the command that runs the script.
-func (p *publisher) scriptArgs(channel string, m *hub.Message, o hub.PublishOptions) []any {
+func (p *publisher) scriptArgs(channel string, m *hub.Message, o hub.PublishOptions, b *belief) []any {
 	topic, stream := p.keys.topic(channel), p.keys.stream(channel)
 	once, ttl := stream, time.Duration(0)
 	if o.IdempotencyKey != "" {
 		once, ttl = p.keys.once(channel, o.IdempotencyKey), o.IdempotencyTTL
 	}
 	history := o.History.TTL
-	return []any{
-		"evalsha", publishScript.Hash(), 3, once, stream, p.keys.position(channel),
+	args := []any{
+		"evalsha", publishScript.Hash(), 4, once, stream, p.keys.position(channel), stream,
 		ttl.Milliseconds(), topic, appendEnvelope(make([]byte, 0, len(m.Data)+64), m),
-		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), hub.NewEpoch(),
-		o.Seen.Epoch, o.Seen.Offset,
+		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), "",
+		o.Seen.Epoch, o.Seen.Offset, 0,
 	}
+	if b != nil {
+		believe(args, b)
+	}
+	return args
+}
+
+// believe writes what a node believes into the arguments of the script.
+func believe(args []any, b *belief) {
+	args[6], args[13], args[16] = b.counter, b.newEpoch(), b.highest.Load()
 }
 
 // parsePublishReply reads what the script returns, or PUBLISH: how many nodes
 // there are.
-func parsePublishReply(reply *redis.Cmd) (r hub.PublishResult, err error) {
+func parsePublishReply(reply *redis.Cmd) (r hub.PublishResult, count uint64, err error) {
 	if reply.Err() != nil {
-		return r, reply.Err()
+		return r, 0, reply.Err()
 	}
 	parts, scripted := reply.Val().([]any)
 	if _, plain := reply.Val().(int64); plain {
-		return r, nil
+		return r, 0, nil
 	}
-	if !scripted || len(parts) != 3 {
-		return r, fmt.Errorf("the script returned %v, three values are expected", reply.Val())
+	if !scripted || len(parts) != 4 {
+		return r, 0, fmt.Errorf("the script returned %v, four values are expected", reply.Val())
 	}
 	offset, _ := parts[1].(string)
+	counted, _ := parts[3].(int64)
 	r.Duplicate = parts[0] == int64(0)
 	r.Position.Epoch, _ = parts[2].(string)
-	r.Position.Offset, err = strconv.ParseUint(offset, 10, 64)
-	return r, err
+	if r.Position.Offset, err = strconv.ParseUint(offset, 10, 64); err != nil {
+		return hub.PublishResult{}, 0, err
+	}
+	return r, uint64(max(counted, 0)), nil
+}
+
+// parseCount reads a number of the counter, which Lua and Redis count up to 2^53 at
+// least.
+func parseCount(text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n > 1<<53 {
+		return 0, fmt.Errorf("the counter says %.30q", text)
+	}
+	return n, nil
 }

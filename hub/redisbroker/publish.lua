@@ -3,41 +3,62 @@
 --
 -- KEYS[1]  the idempotency key, or the stream again when there is none
 -- KEYS[2]  the stream that holds the history
--- KEYS[3]  the hash that holds the position: e, the epoch, and o, the offset
+-- KEYS[3]  the hash that holds the position: e, the epoch, o, the offset, and x, when
+--          both are to be made to last longer, in seconds
+-- KEYS[4]  the counter of the term that the publisher's node believes in
 -- ARGV[1]  how long the idempotency key is remembered in ms, 0 without a key
 -- ARGV[2]  the Pub/Sub channel
 -- ARGV[3]  the message
 -- ARGV[4]  how many messages the history holds, 0 without a history
 -- ARGV[5]  how old they may be in ms
 -- ARGV[6]  how long the position is remembered in ms
--- ARGV[7]  the epoch to begin with when there is none
+-- ARGV[7]  the epoch to begin with when there is none; its first four letters are
+--          the generation, which every epoch has to begin with
 -- ARGV[8]  the epoch that the publisher's node has seen last, or an empty string
 -- ARGV[9]  the offset that it has seen last in that epoch
+-- ARGV[10] how far it knows that the counter has got
 --
--- Returns 1 when it published or 0 when the idempotency key was known, and the
--- position, as offset and epoch: of the first publish in the second case.
+-- Returns 1 when it published or 0 when the idempotency key was known, the
+-- position, as offset and epoch, of the first publish in the second case, and the
+-- counter. Nothing is numbered, and the error begins with VOUCH, when this is not
+-- the Redis that the node takes it for; see vouch.go.
 --
 -- Whatever Redis refuses, for want of memory or because it is a replica, it
 -- refuses at the first write. Nothing has been done then.
-local once = tonumber(ARGV[1])
+local function stranger()
+  return redis.error_reply('VOUCH this Redis is not known to have what it had')
+end
+
+local once, kept = tonumber(ARGV[1]), ARGV[4] ~= '0'
 if once > 0 then
   local known = redis.call('GET', KEYS[1])
   if known then
+    if kept and redis.call('EXISTS', KEYS[4]) == 0 then
+      return stranger()
+    end
     local space = string.find(known, ' ', 1, true)
-    return {0, string.sub(known, 1, space - 1), string.sub(known, space + 1)}
+    return {0, string.sub(known, 1, space - 1), string.sub(known, space + 1), 0}
   end
 end
 
-local offset, epoch = 0, ''
-if ARGV[4] ~= '0' then
+local offset, epoch, count = 0, '', 0
+if kept then
+  count = redis.call('INCR', KEYS[4])
+  if count <= tonumber(ARGV[10]) then
+    if count == 1 then
+      redis.call('DEL', KEYS[4]) -- there was none
+    end
+    return stranger()
+  end
   -- An entry holds when Redis took it, in seconds and microseconds by its own
   -- clock: those of the nodes differ.
-  local time = redis.call('TIME')
-  time = time[1] .. '.' .. time[2]
+  local now = redis.call('TIME')
+  local time = now[1] .. '.' .. now[2]
   local added = false
-  local known = redis.pcall('HMGET', KEYS[3], 'e', 'o')
+  local known = redis.pcall('HMGET', KEYS[3], 'e', 'o', 'x')
+  local renew = tonumber(known[3] or 0) or 0
   epoch = known[1]
-  if epoch and known[2] then
+  if epoch and known[2] and string.sub(epoch, 1, 4) == string.sub(ARGV[7], 1, 4) then
     offset = redis.pcall('HINCRBY', KEYS[3], 'o', 1)
     -- An offset that subscribers have seen is not given again.
     if type(offset) == 'number' and not (epoch == ARGV[8] and offset <= tonumber(ARGV[9])) then
@@ -45,21 +66,30 @@ if ARGV[4] ~= '0' then
     end
   end
   if type(added) ~= 'string' then
-    -- There is no numbering, or somebody else wrote to it, or Redis has come back
-    -- with an older copy of it. It begins again, under a new name. SET comes
-    -- first because it overwrites anything, and is refused without memory.
+    -- There is no numbering, or one of an earlier generation, or somebody else
+    -- wrote to it. It begins again, under a new name. SET comes first because it
+    -- overwrites anything, and is refused without memory.
     offset, epoch = 1, ARGV[7]
     redis.call('SET', KEYS[3], '')
     redis.call('DEL', KEYS[2], KEYS[3])
     redis.call('HSET', KEYS[3], 'e', epoch, 'o', 1)
     redis.call('XADD', KEYS[2], '1-0', 'm', ARGV[3], 't', time)
+    renew = 0
   end
-  redis.call('PEXPIRE', KEYS[2], ARGV[5])
-  redis.call('PEXPIRE', KEYS[3], ARGV[6])
+  -- Both last for half of the history's age longer than they have to, so that this is
+  -- not done each time: it takes as long as all the counting. What is too old is left
+  -- out when it is read.
+  local half = ARGV[5] / 2
+  local left = renew - now[1]
+  if left <= 0 or left > half / 1000 then
+    redis.call('PEXPIRE', KEYS[2], string.format('%.0f', ARGV[5] + half))
+    redis.call('PEXPIRE', KEYS[3], string.format('%.0f', ARGV[6] + half))
+    redis.call('HSET', KEYS[3], 'x', string.format('%.0f', now[1] + math.floor(half / 1000)))
+  end
 end
 
 if once > 0 then
   redis.call('SET', KEYS[1], offset .. ' ' .. epoch, 'PX', once)
 end
 redis.call('PUBLISH', ARGV[2], offset .. ' ' .. epoch .. '\n' .. ARGV[3])
-return {1, tostring(offset), epoch}
+return {1, tostring(offset), epoch, count}

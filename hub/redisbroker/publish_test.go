@@ -105,7 +105,7 @@ func newQueueing(t *testing.T, history hub.History) *queueing {
 // publish publishes in the background, under a key if there is one.
 func (q *queueing) publish(ctx context.Context, channel, data string) {
 	q.publishing.Go(func() {
-		_, err := q.hub.Publish(ctx, channel, &hub.Message{Data: []byte(data)}, hub.PublishOptions{IdempotencyKey: q.key})
+		_, err := q.hub.Publish(ctx, channel, &hub.Message{Data: hubtest.Value(data)}, hub.PublishOptions{IdempotencyKey: q.key})
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		q.errs[data] = err

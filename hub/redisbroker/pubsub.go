@@ -38,6 +38,7 @@ func newListener(c *client) *listener { return &listener{client: c, wanted: newI
 // connection is a warning, and so is each new reason why there is none; the rest is
 // noise.
 func (l *listener) stayConnected(ctx context.Context) {
+	defer close(l.voucher.stopped)
 	for ctx.Err() == nil {
 		connected, err := l.listen(ctx)
 		if ctx.Err() != nil {
@@ -57,7 +58,12 @@ func (l *listener) stayConnected(ctx context.Context) {
 // the connection is given up at the first fault, so that the broker knows when
 // there was a gap.
 func (l *listener) listen(ctx context.Context) (connected bool, err error) {
-	if err := l.redis.Ping(ctx).Err(); err != nil {
+	asking := l.voucher.dial()
+	defer asking.Close()
+	asked := asking.Conn()
+	defer asked.Close()
+	if _, err := l.voucher.settle(ctx, asked); err != nil { // each channel is repaired anyway
+		l.voucher.unreached(err)
 		return false, fmt.Errorf("connect: %w", err)
 	}
 	ps := l.redis.Subscribe(ctx)
@@ -74,11 +80,17 @@ func (l *listener) listen(ctx context.Context) (connected bool, err error) {
 	g.Go(func() error { return l.ask(ctx, ps) })
 	g.Go(func() error { return l.receive(ctx, ps, &w) })
 	g.Go(func() error { return l.watch(ctx, ps, &w) })
+	g.Go(func() error { return l.voucher.watch(ctx, asked, l.begun) })
+	g.Go(func() error { return l.voucher.tellOthers(ctx, l.redis) })
 	g.Go(func() error { <-ctx.Done(); return ps.Close() }) // ends a receive under way
 	err = g.Wait()
 	l.wanted.disconnect()
 	return true, err
 }
+
+// begun has every channel repaired, because a generation has begun: its subscribers
+// are told.
+func (l *listener) begun() { l.handler.HandleGap(l.wanted.all()) }
 
 // ask sends what the node wants to subscribe to and to let go of, many
 // channels in one command.
@@ -191,12 +203,13 @@ func (l *listener) handle(reply any) {
 	case *redis.Message:
 		channel, ok := l.keys.channel(r.Channel)
 		if !ok {
-			l.handler.HandleSignal([]byte(r.Payload))
+			l.hear(r)
 			return
 		}
 		m, err := parsePublished([]byte(r.Payload))
 		if err != nil {
-			l.logger.Warn("dropped what is no message of ours", "channel", channel, "err", err)
+			l.unreadable("message", channel, err)
+			l.handler.HandleGap([]string{channel}) // it may have been one that has a position
 			return
 		}
 		l.handler.HandleMessage(channel, m)
@@ -208,15 +221,24 @@ func (l *listener) handle(reply any) {
 	}
 }
 
+// hear takes what nodes send one another.
+func (l *listener) hear(r *redis.Message) {
+	if r.Channel == l.keys.counts() {
+		l.voucher.hear(r.Payload)
+		return
+	}
+	l.handler.HandleSignal([]byte(r.Payload))
+}
+
 // parsePublished reads what the script sends to the nodes: offset and epoch, a
 // line end, and the envelope.
 func parsePublished(payload []byte) (*hub.Message, error) {
-	head, envelope, ok := bytes.Cut(payload, []byte("\n"))
+	head, rest, ok := bytes.Cut(payload, []byte("\n"))
 	offset, epoch, two := bytes.Cut(head, []byte(" "))
 	if !ok || !two {
 		return nil, fmt.Errorf("%w: offset and epoch are expected first", errEnvelope)
 	}
-	m, err := parseEnvelope(envelope)
+	m, err := parseEnvelope(rest)
 	if err != nil {
 		return nil, err
 	}
@@ -224,5 +246,5 @@ func parsePublished(payload []byte) (*hub.Message, error) {
 	if m.Offset, err = strconv.ParseUint(string(offset), 10, 64); err != nil {
 		return nil, fmt.Errorf("%w: offset: %w", errEnvelope, err)
 	}
-	return m, nil
+	return m, deliverable(m)
 }

@@ -81,7 +81,7 @@ func redisBenchmark(b *testing.B, r *hubtest.RedisServer, broker *redisbroker.Br
 	host, port, _ := strings.Cut(r.Addr(), ":")
 	args := []string{"-h", host, "-p", port, "--csv", "-n", strconv.Itoa(turn),
 		"-c", strconv.Itoa(connections), "-P", strconv.Itoa(max(1, int(pipelined+0.5)))}
-	m := &hub.Message{Data: []byte(strings.Repeat("d", 128)), Time: time.Now().UnixMilli()}
+	m := &hub.Message{Data: []byte(strings.Repeat("7", 128)), Time: time.Now().UnixMilli()}
 	for _, arg := range broker.PublishArgs("yardstick", m, hub.PublishOptions{History: thousand[0].History}) {
 		args = append(args, argument(arg))
 	}

@@ -49,7 +49,7 @@ func TestRepairAfterRestartWithData(t *testing.T) {
 		}
 		data := fmt.Sprint(i)
 		hubtest.Eventually(t, hubtest.Patience, func() bool {
-			_, err := publisher.Publish(context.Background(), "chat", &hub.Message{Data: []byte(data)}, hub.PublishOptions{IdempotencyKey: data})
+			_, err := publisher.Publish(context.Background(), "chat", &hub.Message{Data: hubtest.Value(data)}, hub.PublishOptions{IdempotencyKey: data})
 			return err == nil
 		}, "publish "+data)
 		acknowledged = append(acknowledged, data)

@@ -14,6 +14,8 @@ var (
 	positionSource string
 	//go:embed entries.lua
 	entriesSource string
+	//go:embed vouch.lua
+	vouchSource string
 	//go:embed lease.lua
 	leaseSource string
 	//go:embed member.lua
@@ -24,6 +26,7 @@ var (
 	publishScript  = redis.NewScript(publishSource)
 	positionScript = redis.NewScript(positionSource)
 	entriesScript  = redis.NewScript(entriesSource)
+	vouchScript    = redis.NewScript(vouchSource)
 	leaseScript    = redis.NewScript(leaseSource)
 	memberScript   = redis.NewScript(memberSource)
 	reapScript     = redis.NewScript(reapSource)
@@ -32,5 +35,6 @@ var (
 // scriptNames are what scripts are called in the log, by their hashes.
 var scriptNames = map[string]string{
 	publishScript.Hash(): "publish.lua", positionScript.Hash(): "position.lua", entriesScript.Hash(): "entries.lua",
+	vouchScript.Hash(): "vouch.lua",
 	leaseScript.Hash(): "lease.lua", memberScript.Hash(): "member.lua", reapScript.Hash(): "reap.lua",
 }

@@ -23,7 +23,7 @@ func (l *listener) Signal(ctx context.Context, node string, data []byte) (reache
 // another, and returns when Redis has confirmed it: a node that is ready is
 // reached.
 func (l *listener) hearNodes(ctx context.Context, ps *redis.PubSub) error {
-	topics := []string{l.keys.allNodes(), l.keys.oneNode(l.handler.Node())}
+	topics := []string{l.keys.allNodes(), l.keys.oneNode(l.handler.Node()), l.keys.counts()}
 	if err := ps.Subscribe(ctx, topics...); err != nil {
 		return fmt.Errorf("subscribe to signals: %w", err)
 	}
