@@ -16,6 +16,7 @@ import (
 // one thing.
 type troubles struct {
 	site        *site
+	ledger      *ledger
 	subscribers []*lossSubscriber
 	rng         *rand.Rand
 	counts      map[string]int      // faults by kind
@@ -38,13 +39,15 @@ var troubleKinds = []struct {
 	{"instances killed", (*troubles).kill},
 	{"instances stopped", (*troubles).stop},
 	{"Redis restarts", (*troubles).restartRedis},
+	{"older copies put back", (*troubles).putBack},
+	{"lagging replicas promoted", (*troubles).promote},
 	{"Redis cuts", (*troubles).cutRedis},
 	{"client cuts", (*troubles).cutClients},
 	{"short stalls", (*troubles).stallShort},
 }
 
-func newTroubles(s *site, subscribers []*lossSubscriber, rng *rand.Rand) *troubles {
-	return &troubles{s, subscribers, rng, make(map[string]int), make(map[string]*trouble)}
+func newTroubles(s *site, l *ledger, subscribers []*lossSubscriber, rng *rand.Rand) *troubles {
+	return &troubles{s, l, subscribers, rng, make(map[string]int), make(map[string]*trouble)}
 }
 
 // moreTime is how much longer than asked faults may be made, until there were
@@ -140,6 +143,35 @@ func (x *troubles) restartRedis() (string, time.Duration, func()) {
 	}
 	x.site.redis.Stop()
 	return "redis", last, func() { x.site.redis.Start() }
+}
+
+// putBack copies what Redis has, and later puts that back: what was acknowledged
+// meanwhile is lost.
+func (x *troubles) putBack() (string, time.Duration, func()) {
+	last := randomTime(x.rng, 300*time.Millisecond, 1500*time.Millisecond)
+	if !x.free("redis") {
+		return "", 0, nil
+	}
+	from := x.site.redis.Copy()
+	return "redis", last, func() {
+		x.ledger.replace()
+		x.site.redis.Stop()
+		x.site.redis.PutBack(from)
+		x.site.redis.Start()
+	}
+}
+
+// promote has a replica take over that followed up to a while before.
+func (x *troubles) promote() (string, time.Duration, func()) {
+	last := randomTime(x.rng, 300*time.Millisecond, 1500*time.Millisecond)
+	if !x.free("redis") {
+		return "", 0, nil
+	}
+	x.site.follow()
+	return "redis", last, func() {
+		x.ledger.replace()
+		x.site.moveToSpare()
+	}
 }
 
 // cutRedis cuts one node off from Redis, for a moment or longer.

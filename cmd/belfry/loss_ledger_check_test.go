@@ -23,6 +23,15 @@ func TestLedger(t *testing.T) {
 		{"another message", func(l *ledger, j *journal) { l.acknowledge("news", "e", 4, "a"); j.deliver(4, "b") }, `"a" for one and "b"`},
 		{"published twice", func(_ *ledger, j *journal) { j.deliver(4, "a"); j.deliver(5, "a") }, "published twice"},
 		{"another epoch", func(l *ledger, j *journal) { j.deliver(4, "a"); l.acknowledge("news", "f", 4, "a") }, "the epoch was"},
+		{"another epoch, told", func(l *ledger, j *journal) {
+			j.deliver(4, "a")
+			l.replace()
+			l.acknowledge("news", "f", 1, "c")
+			j.tell("f", 0)
+			j.deliver(1, "c")
+		}, ""},
+		{"another epoch, not told", func(l *ledger, j *journal) { j.deliver(4, "a"); l.replace(); l.acknowledge("news", "f", 1, "c") }, "a of news has up to 4"},
+		{"the same epoch again", func(l *ledger, j *journal) { j.deliver(4, "a"); l.replace(); l.acknowledge("news", "e", 4, "c") }, `"a" for one and "c"`},
 		{"never subscribed", func(l *ledger, _ *journal) { l.journal("late", "news") }, "late of news"},
 		{"told although it is held", func(l *ledger, _ *journal) { j := l.journal("b", "kept"); j.begin("e", 0); j.tell("e", 0) }, "the history holds them"},
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"sync"
+	"time"
 )
 
 // ledger is where publishers and subscribers write down what happened, and what
@@ -13,6 +14,8 @@ type ledger struct {
 	channels map[string]*record
 	journals []*journal
 	broken   []string // promises, at most maxBroken
+
+	replaced time.Time // when Redis was last replaced by one that has less; zero: never
 
 	acknowledged int // messages
 	repeated     int // publishes without an answer that were done again
@@ -29,10 +32,15 @@ const maxBroken = 20
 
 // record is what is known of one channel.
 type record struct {
-	epoch     string
-	ids       map[uint64]string // of the messages, by offset
-	end       uint64            // the last offset
-	forgetful bool              // its history is too short for an outage
+	epoch     string                // the newest
+	runs      map[string]*numbering // by epoch
+	forgetful bool                  // its history is too short for an outage
+}
+
+// numbering is what is known of one run of a channel's numbering.
+type numbering struct {
+	ids map[uint64]string // of the messages, by offset
+	end uint64            // the last offset
 }
 
 // journal is one subscriber's part of the ledger. Its channel's messages have to
@@ -43,13 +51,14 @@ type journal struct {
 	name    string // of the subscriber
 	channel string
 	began   bool
+	epoch   string
 	last    uint64 // offset of the last message it has or was told to do without
 }
 
 func newLedger(channels ...lossChannel) *ledger {
 	l := &ledger{channels: make(map[string]*record)}
 	for _, c := range channels {
-		l.channels[c.name] = &record{ids: make(map[uint64]string), forgetful: c.forgetful}
+		l.channels[c.name] = &record{runs: make(map[string]*numbering), forgetful: c.forgetful}
 	}
 	return l
 }
@@ -94,21 +103,36 @@ func (l *ledger) acknowledge(channel, epoch string, offset uint64, id string) {
 // saw notes which message has an offset, whoever says so first, and compares
 // with it what others say. It runs under the lock.
 func (l *ledger) saw(channel, epoch string, offset uint64, id string) {
-	r := l.channels[channel]
+	r := l.enter(channel, epoch)
 	if known, ok := r.ids[offset]; ok && known != id {
 		l.note("%s: message %d is %q for one and %q for another", channel, offset, known, id)
 	}
-	l.enter(r, channel, epoch)
 	r.ids[offset], r.end = id, max(r.end, offset)
 }
 
-// enter notes a channel's epoch. Redis keeps its data, so that there is one. It
-// runs under the lock.
-func (l *ledger) enter(r *record, channel, epoch string) {
-	if r.epoch != "" && r.epoch != epoch {
+// mayBegin is how long after Redis was replaced epochs may begin: until the last node
+// has come back that knows what is lost.
+const mayBegin = 30 * time.Second
+
+// replace notes that Redis is going to be replaced by one that has less.
+func (l *ledger) replace() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.replaced = time.Now()
+}
+
+// enter returns what is known of an epoch, of which there is one until Redis is
+// replaced. It runs under the lock.
+func (l *ledger) enter(channel, epoch string) *numbering {
+	r := l.channels[channel]
+	if known := r.runs[epoch]; known != nil {
+		return known
+	}
+	if r.epoch != "" && time.Since(l.replaced) > mayBegin {
 		l.note("%s: the epoch was %q and is %q now", channel, r.epoch, epoch)
 	}
-	r.epoch = epoch
+	r.epoch, r.runs[epoch] = epoch, &numbering{ids: make(map[uint64]string)}
+	return r.runs[epoch]
 }
 
 // twice notes messages that were published twice. It is called at the end.
@@ -116,14 +140,33 @@ func (l *ledger) twice() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name, r := range l.channels {
-		offsets := make(map[string]uint64)
-		for offset, id := range r.ids {
-			if other, ok := offsets[id]; ok {
-				l.note("%s: %q was published twice, as %d and %d", name, id, other, offset)
+		for _, n := range r.runs {
+			for id, twice := range n.twice() {
+				l.note("%s: %q was published twice, as %d and %d", name, id, twice[0], twice[1])
 			}
-			offsets[id] = offset
 		}
 	}
+}
+
+// last is the last offset.
+func (r *numbering) last() uint64 {
+	if r == nil {
+		return 0
+	}
+	return r.end
+}
+
+// twice returns messages that have two offsets. What was lost with one epoch may be
+// published again in the next.
+func (r *numbering) twice() map[string][2]uint64 {
+	offsets, found := make(map[string]uint64), make(map[string][2]uint64)
+	for offset, id := range r.ids {
+		if other, ok := offsets[id]; ok {
+			found[id] = [2]uint64{other, offset}
+		}
+		offsets[id] = offset
+	}
+	return found
 }
 
 // behind returns which subscribers do not have all messages of their channels
@@ -132,8 +175,9 @@ func (l *ledger) behind() (names []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, j := range l.journals {
-		if end := l.channels[j.channel].end; !j.began || j.last < end {
-			names = append(names, fmt.Sprintf("%s of %s has up to %d of %d", j.name, j.channel, j.last, end))
+		r := l.channels[j.channel]
+		if newest := r.runs[r.epoch]; !j.began || j.epoch != r.epoch || j.last < newest.last() {
+			names = append(names, fmt.Sprintf("%s of %s has up to %d of %d, in epoch %q of %q", j.name, j.channel, j.last, newest.last(), j.epoch, r.epoch))
 		}
 	}
 	return names
@@ -143,15 +187,15 @@ func (l *ledger) behind() (names []string) {
 func (j *journal) position() (epoch string, offset uint64, ok bool) {
 	j.ledger.mu.Lock()
 	defer j.ledger.mu.Unlock()
-	return j.ledger.channels[j.channel].epoch, j.last, j.began
+	return j.epoch, j.last, j.began
 }
 
 // begin is the first subscription.
 func (j *journal) begin(epoch string, offset uint64) {
 	j.ledger.mu.Lock()
 	defer j.ledger.mu.Unlock()
-	j.began, j.last = true, offset
-	j.ledger.enter(j.ledger.channels[j.channel], j.channel, epoch)
+	j.began, j.epoch, j.last = true, epoch, offset
+	j.ledger.enter(j.channel, epoch)
 }
 
 // recover is a subscription that brings so many messages first.
@@ -174,7 +218,7 @@ func (j *journal) deliver(offset uint64, id string) {
 		l.note("%s of %s got message %d (%q) after %d: %d are missing and nobody said so", j.name, j.channel, offset, id, j.last, offset-j.last-1)
 	}
 	l.delivered++
-	l.saw(j.channel, l.channels[j.channel].epoch, offset, id)
+	l.saw(j.channel, j.epoch, offset, id)
 	j.last = max(j.last, offset)
 }
 
@@ -184,14 +228,18 @@ func (j *journal) tell(epoch string, offset uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.channels[j.channel]
+	l.enter(j.channel, epoch)
+	l.told++
+	if epoch != j.epoch { // which it began to miss nobody knows
+		j.epoch, j.last = epoch, offset
+		return
+	}
 	switch {
 	case offset < j.last:
 		l.note("%s of %s is sent back from %d to %d", j.name, j.channel, j.last, offset)
 	case !r.forgetful:
 		l.note("%s of %s is told that %d to %d are lost, but the history holds them", j.name, j.channel, j.last+1, offset)
 	}
-	l.enter(r, j.channel, epoch)
-	l.told++
 	l.gaps += int(offset - min(offset, j.last))
 	j.last = max(j.last, offset)
 }

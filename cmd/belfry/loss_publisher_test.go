@@ -43,6 +43,7 @@ type lossPublisher struct {
 	rng     *rand.Rand
 	channel lossChannel
 	number  int
+	epoch   string
 	last    uint64 // offset
 }
 
@@ -73,10 +74,10 @@ func (p *lossPublisher) publish(ctx context.Context, id string) bool {
 		Offset uint64 `json:"offset"`
 		Epoch  string `json:"epoch"`
 	}
-	if err := json.Unmarshal(answer, &result); err != nil || result.Offset <= p.last {
+	if err := json.Unmarshal(answer, &result); err != nil || result.Epoch == p.epoch && result.Offset <= p.last {
 		p.ledger.breaks("%s: %q was taken after %d with the answer %s", p.channel.name, id, p.last, answer)
 	}
-	p.last = result.Offset
+	p.epoch, p.last = result.Epoch, result.Offset
 	p.ledger.acknowledge(p.channel.name, result.Epoch, result.Offset, id)
 	return true
 }

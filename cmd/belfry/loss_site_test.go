@@ -27,12 +27,13 @@ const lossKey = "loss-key"
 // clients can be cut off.
 const frontsEach = 4
 
-// site is two nodes at one Redis, with proxies on every way. It is for the
-// test's goroutine, but for front.
+// site is two nodes at one Redis, with proxies on every way, and one more Redis, which
+// may take its place. It is for the test's goroutine, but for front.
 type site struct {
 	t      *testing.T
 	config string // path
 	redis  *hubtest.RedisServer
+	spare  *hubtest.RedisServer // stopped, unless it is a replica
 	places [2]*place
 	stats  hubNumbers // of nodes that were told to stop
 }
@@ -51,7 +52,10 @@ func newSite(t *testing.T) *site {
 	if err := os.WriteFile(s.config, []byte(lossConfig), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.redis = hubtest.Redis(t, "--appendonly", "yes", "--appendfsync", "always")
+	// A copy is not made in the middle of a rewrite.
+	args := []string{"--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0"}
+	s.redis, s.spare = hubtest.Redis(t, args...), hubtest.Redis(t, args...)
+	s.spare.Stop()
 	for i := range s.places {
 		p := &place{redis: hubtest.NewProxy(t, s.redis.Addr())}
 		for k := range p.fronts {
@@ -135,4 +139,24 @@ func (s *site) end() {
 // front returns the way of a client to one of the nodes.
 func (s *site) front(node, client int) serverURL {
 	return serverURL("http://" + s.places[node].fronts[client%frontsEach].Addr())
+}
+
+// follow makes the spare Redis a replica, which has everything up to now.
+func (s *site) follow() {
+	s.t.Helper()
+	s.spare.Clear()
+	s.spare.Start()
+	s.spare.Follow(s.redis)
+	s.spare.Promote()
+}
+
+// moveToSpare has the nodes use the spare Redis, as when the other one is gone.
+func (s *site) moveToSpare() {
+	s.t.Helper()
+	s.redis.Stop()
+	s.redis, s.spare = s.spare, s.redis
+	for _, p := range s.places {
+		p.redis.SetTarget(s.redis.Addr())
+		p.redis.Cut()
+	}
 }

@@ -145,7 +145,7 @@ func (s *lossSubscriber) handle(ctx context.Context, c *client, line []byte) err
 // brings what was missed, or one that says that it cannot be had.
 func (s *lossSubscriber) hearSubscribed(r *lossSubscribe) {
 	s.subscribed = true
-	_, offset, again := s.position()
+	epoch, offset, again := s.position()
 	switch {
 	case !r.Recoverable || r.Epoch == "":
 		s.ledger.breaks("%s of %s has a subscription without a position", s.name, s.channel)
@@ -153,6 +153,8 @@ func (s *lossSubscriber) hearSubscribed(r *lossSubscribe) {
 		s.begin(r.Epoch, r.Offset)
 	case !r.Recovered:
 		s.tell(r.Epoch, r.Offset)
+	case r.Epoch != epoch:
+		s.ledger.breaks("%s of %s asked for what comes in epoch %q and got what comes in %q", s.name, s.channel, epoch, r.Epoch)
 	case r.Offset != offset:
 		s.ledger.breaks("%s of %s asked for what comes after %d and got what comes after %d", s.name, s.channel, offset, r.Offset)
 	default:

@@ -80,7 +80,7 @@ func newLoss(t *testing.T) *loss {
 	}
 	hubtest.Eventually(t, catchUp, func() bool { return len(l.ledger.behind()) == 0 }, "everybody has subscribed")
 	l.publish(ctx)
-	l.troubles = newTroubles(l.site, l.subscribers, l.random(1))
+	l.troubles = newTroubles(l.site, l.ledger, l.subscribers, l.random(1))
 	l.started, l.progressed = time.Now(), time.Now()
 	return l
 }
