@@ -18,7 +18,8 @@
 //   - pubsub.go keeps the one connection over which messages come, and knows when there
 //     was a gap; interest.go is what is subscribed to over it, and signal.go what nodes
 //     tell one another.
-//   - history.go reads what is kept, and position.lua where it ends.
+//   - history.go reads what is kept, and position.lua where it ends; begin.lua is the
+//     epoch of channels of which nothing is kept.
 //   - presence.go reads who is there; members.go is what this node has to say about
 //     that, keeper.go says it under a lease (lease.lua, member.lua), and reaper.go takes
 //     out the clients of a node that is gone (reap.lua).

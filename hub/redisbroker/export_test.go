@@ -37,5 +37,8 @@ var Poison = poison
 // PublishSource is the script.
 var PublishSource = publishSource
 
+// BeginSource is what scripts share.
+var BeginSource = beginText
+
 // SetPublishWait gives publishers more time. It is called before the first.
 func (b *Broker) SetPublishWait(d time.Duration) { b.publisher.wait = d }

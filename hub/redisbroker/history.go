@@ -49,7 +49,7 @@ func (h *histories) Positions(ctx context.Context, channels []string, seen []hub
 // askPosition asks for a channel's position, and names an epoch to begin with when it
 // has none. It names the counter of the belief. Seen is what the node has seen, or zero.
 func (h *histories) askPosition(ctx context.Context, p redis.Pipeliner, b *belief, channel string, seen hub.Position) *redis.Cmd {
-	keys := []string{h.keys.position(channel), h.keys.stream(channel), b.counter}
+	keys := []string{h.keys.position(channel), h.keys.stream(channel), b.counter, h.keys.begun()}
 	return p.EvalSha(ctx, positionScript.Hash(), keys, metaTTL.Milliseconds(), b.newEpoch(), seen.Epoch, seen.Offset)
 }
 

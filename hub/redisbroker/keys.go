@@ -60,6 +60,9 @@ func (k keys) once(channel, key string) string {
 	return fmt.Sprintf("%sonce:%d:%s:%s", k.prefix, len(channel), tag, key)
 }
 
+// begun stands before an epoch in the name of what has begun in it; see begin.lua.
+func (k keys) begun() string { return k.prefix + "begun:" }
+
 // members holds the members of a channel under a lease, by client, and users how many
 // they are, by user.
 func (k keys) members(channel, lease string) string { return k.topic(channel) + ":members:" + lease }

@@ -1,10 +1,12 @@
--- Reads the position of a channel's history, and begins a numbering where there
--- is none, so that who asks before the first message can recover it later. A
--- position that is asked for is remembered for at least half of its time more.
+-- Reads the position of a channel's history. Where there is none it is that before
+-- the first message, in the epoch in which that will be (begin.lua): nothing is
+-- written. A position that is asked for is remembered for at least half of its time
+-- more.
 --
 -- KEYS[1]  the hash that holds the position
 -- KEYS[2]  the stream that holds the history
 -- KEYS[3]  the counter of the term that the asking node believes in
+-- KEYS[4]  what stands before an epoch in the name of what has begun in it; see begin.lua
 -- ARGV[1]  how long the position is remembered in ms
 -- ARGV[2]  the epoch to begin with when there is none; its first four letters are
 --          the generation, which every epoch has to begin with
@@ -19,8 +21,8 @@ end
 local time = redis.call('TIME')
 local now = time[1] .. '.' .. time[2]
 
-local known = redis.pcall('HMGET', KEYS[1], 'o', 'e')
-local offset, epoch = known[1] and string.match(known[1], '^%d+$'), known[2]
+local known = redis.pcall('HMGET', KEYS[1], 'e', 'o')
+local epoch, offset = known[1], known[2] and string.match(known[2], '^%d+$')
 local current = offset and epoch and string.sub(epoch, 1, 4) == string.sub(ARGV[2], 1, 4)
 -- One that ends before what was seen has lost its end: Redis has come back with
 -- an older copy of it, or somebody wrote to it.
@@ -29,6 +31,10 @@ if current and not (epoch == ARGV[3] and tonumber(offset) < tonumber(ARGV[4])) t
     redis.pcall('PEXPIRE', KEYS[1], ARGV[1]) -- a Redis that is read-only refuses
   end
   return {offset, epoch, now}
+end
+local first = begin(known, KEYS[1], KEYS[2], ARGV[2], time[1], ARGV[3], ARGV[4], KEYS[4])
+if first then
+  return {'0', first, now}
 end
 redis.call('SET', KEYS[1], '') -- overwrites anything, and is refused when there is no memory for it
 redis.call('DEL', KEYS[1], KEYS[2])

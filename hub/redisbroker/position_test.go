@@ -19,7 +19,7 @@ func TestPositionShowsQuietGap(t *testing.T) {
 	hubtest.Publish(t, h, "chat", "1")
 	l.Want(t, "1")
 	silently := b.PublishArgs("chat", &hub.Message{Data: []byte("2"), Time: time.Now().UnixMilli()}, hub.PublishOptions{History: keeping[0].History})
-	silently[8] = "elsewhere" // the Pub/Sub channel
+	silently[9] = "elsewhere" // the Pub/Sub channel
 	silently = append([]any{"EVAL", redisbroker.PublishSource}, silently[2:]...)
 	redisSays(t, r, silently...)
 	h.HandleGap([]string{"chat"})

@@ -1,6 +1,7 @@
 package redisbroker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -190,12 +191,13 @@ func (p *publisher) scriptArgs(channel string, m *hub.Message, o hub.PublishOpti
 	}
 	history := o.History.TTL
 	args := []any{
-		"evalsha", publishScript.Hash(), 4, once, stream, p.keys.position(channel), stream,
+		"evalsha", publishScript.Hash(), 5, once, stream, p.keys.position(channel), stream, stream,
 		ttl.Milliseconds(), topic, appendEnvelope(make([]byte, 0, len(m.Data)+64), m),
 		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), "",
-		o.Seen.Epoch, o.Seen.Offset, 0,
+		o.Seen.Epoch, o.Seen.Offset, 0, cmp.Or(o.History.Bytes, math.MaxInt32),
 	}
 	if b != nil {
+		args[7] = p.keys.begun()
 		believe(args, b)
 	}
 	return args
@@ -203,7 +205,7 @@ func (p *publisher) scriptArgs(channel string, m *hub.Message, o hub.PublishOpti
 
 // believe writes what a node believes into the arguments of the script.
 func believe(args []any, b *belief) {
-	args[6], args[13], args[16] = b.counter, b.newEpoch(), b.highest.Load()
+	args[6], args[14], args[17] = b.counter, b.newEpoch(), b.highest.Load()
 }
 
 // parsePublishReply reads what the script returns, or PUBLISH: how many nodes

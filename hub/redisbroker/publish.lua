@@ -6,6 +6,7 @@
 -- KEYS[3]  the hash that holds the position: e, the epoch, o, the offset, and x, when
 --          both are to be made to last longer, in seconds
 -- KEYS[4]  the counter of the term that the publisher's node believes in
+-- KEYS[5]  what stands before an epoch in the name of what has begun in it; see begin.lua
 -- ARGV[1]  how long the idempotency key is remembered in ms, 0 without a key
 -- ARGV[2]  the Pub/Sub channel
 -- ARGV[3]  the message
@@ -17,6 +18,7 @@
 -- ARGV[8]  the epoch that the publisher's node has seen last, or an empty string
 -- ARGV[9]  the offset that it has seen last in that epoch
 -- ARGV[10] how far it knows that the counter has got
+-- ARGV[11] how many bytes the history has, about; the newest message is always kept
 --
 -- Returns 1 when it published or 0 when the idempotency key was known, the
 -- position, as offset and epoch, of the first publish in the second case, and the
@@ -27,6 +29,17 @@
 -- refuses at the first write. Nothing has been done then.
 local function stranger()
   return redis.error_reply('VOUCH this Redis is not known to have what it had')
+end
+
+-- Drops the oldest messages until the stream has no more bytes than it may, or one
+-- message. What it costs grows with the number of messages, not with their size.
+local function trim(stream, most)
+  local size, n = redis.pcall('MEMORY', 'USAGE', stream, 'SAMPLES', 0), redis.call('XLEN', stream)
+  while type(size) == 'number' and size > most and n > 1 do
+    n = math.max(1, math.min(n - 1, math.floor(n * most / size)))
+    redis.call('XTRIM', stream, 'MAXLEN', n)
+    size = redis.pcall('MEMORY', 'USAGE', stream, 'SAMPLES', 0)
+  end
 end
 
 local once, kept = tonumber(ARGV[1]), ARGV[4] ~= '0'
@@ -69,7 +82,8 @@ if kept then
     -- There is no numbering, or one of an earlier generation, or somebody else
     -- wrote to it. It begins again, under a new name. SET comes first because it
     -- overwrites anything, and is refused without memory.
-    offset, epoch = 1, ARGV[7]
+    offset, epoch = 1, begin(known, KEYS[3], KEYS[2], ARGV[7], now[1], ARGV[8], ARGV[9], KEYS[5]) or ARGV[7]
+    mark(KEYS[3], epoch, KEYS[5])
     redis.call('SET', KEYS[3], '')
     redis.call('DEL', KEYS[2], KEYS[3])
     redis.call('HSET', KEYS[3], 'e', epoch, 'o', 1)
@@ -85,6 +99,10 @@ if kept then
     redis.call('PEXPIRE', KEYS[2], string.format('%.0f', ARGV[5] + half))
     redis.call('PEXPIRE', KEYS[3], string.format('%.0f', ARGV[6] + half))
     redis.call('HSET', KEYS[3], 'x', string.format('%.0f', now[1] + math.floor(half / 1000)))
+  end
+  -- As long as messages are smaller than their share, so are all together.
+  if #ARGV[3] * tonumber(ARGV[4]) > tonumber(ARGV[11]) then
+    trim(KEYS[2], tonumber(ARGV[11]))
   end
 end
 

@@ -9,9 +9,11 @@ import (
 // The scripts, each of which says in its first lines what it does, with which keys.
 var (
 	//go:embed publish.lua
-	publishSource string
+	publishText string
 	//go:embed position.lua
-	positionSource string
+	positionText string
+	//go:embed begin.lua
+	beginText string
 	//go:embed entries.lua
 	entriesSource string
 	//go:embed vouch.lua
@@ -22,6 +24,9 @@ var (
 	memberSource string
 	//go:embed reap.lua
 	reapSource string
+
+	publishSource  = beginText + publishText
+	positionSource = beginText + positionText
 
 	publishScript  = redis.NewScript(publishSource)
 	positionScript = redis.NewScript(positionSource)
