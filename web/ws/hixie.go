@@ -135,14 +135,15 @@ func (t *hixie) readChallenge(body []byte) error {
 	return t.SetReadDeadline(time.Time{})
 }
 
-// startHixie sends the last bytes of the handshake and runs the session.
+// startHixie sends the last bytes of the handshake and runs the session, which is
+// pinged as soon as it has begun.
 func (s *Server) startHixie(t *hixie, last []byte) {
+	_ = t.Send(last) // reading tells when it is gone
 	if !t.session.Begin() {
 		t.session.End()
 		_ = t.Close()
 		return
 	}
-	_ = t.Send(last) // reading tells when it is gone
 	// The session has begun, and Shutdown waits for it.
 	go s.runHixie(t)
 }

@@ -29,8 +29,8 @@ const (
 // the connection; frames go straight to the connection below it.
 type webSocket struct {
 	wire.Conn
-	session *session.Session // how melody's callbacks find it
-	answer  []byte           // to the handshake, until it is sent
+	session  *session.Session // how melody's callbacks find it
+	answered bool             // gorilla believes that it has answered the handshake
 }
 
 // Name implements [session.Transport].
@@ -53,17 +53,13 @@ func (t *webSocket) Shut(code int, reason string, drop bool) {
 	t.End(wire.AppendClose(nil, code, reason), drop, endWait)
 }
 
-// Write implements [net.Conn] for gorilla. What gorilla writes first is its
-// answer to gorillaRequest, and ours goes out instead.
+// Write implements [net.Conn] for gorilla. What gorilla writes first is its answer to
+// gorillaRequest, which is left out: ours was sent.
 func (t *webSocket) Write(p []byte) (int, error) {
-	if t.answer == nil {
+	if t.answered {
 		return t.Conn.Write(p)
 	}
-	err := t.Send(t.answer)
-	t.answer = nil
-	if err != nil {
-		return 0, err
-	}
+	t.answered = true
 	return len(p), nil
 }
 
@@ -121,7 +117,7 @@ func (s *Server) serveMasked(w http.ResponseWriter, r *http.Request, e session.E
 		return err
 	}
 	subprotocol := e.Subprotocol(r.Header["Sec-Websocket-Protocol"])
-	t := &webSocket{answer: maskedAnswer(r.Header.Get("Sec-Websocket-Key"), subprotocol)}
+	t := &webSocket{}
 	hello := access.HelloOf(r)
 	c, err := s.sessions.Open(hello, t, e.Speak)
 	if err != nil {
@@ -135,6 +131,8 @@ func (s *Server) serveMasked(w http.ResponseWriter, r *http.Request, e session.E
 		c.End()
 		return err
 	}
+	// The answer comes first: a session that has begun is pinged, and may be closed.
+	_ = t.Send(maskedAnswer(r.Header.Get("Sec-Websocket-Key"), subprotocol)) // reading tells when it is gone
 	if !c.Begin() {
 		c.End()
 		return t.Close()
