@@ -43,34 +43,29 @@ func TestSubscribingKeepsNothing(t *testing.T) {
 	}
 }
 
-// A channel begins in another epoch when it may have been forgotten, and in none that
-// is derived when what it had was removed.
+// A channel that had a numbering begins in an epoch of its own, also when nothing is
+// left of it but its trace.
 func TestWhereChannelsBegin(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
-	begin := func(seconds int64, seen string, offset int) string {
-		return redisSays(t, r, "EVAL", redisbroker.BeginSource+
-			`return begin(redis.pcall('HMGET', KEYS[1], 'e', 'o'), KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[4], 'begun:') or 'none'`,
+	script := func(seconds int64, seen string, offset int, does string) string {
+		return redisSays(t, r, "EVAL", redisbroker.BeginSource+does,
 			2, positionKey, streamKey, "gene1234", seconds, seen, offset)
 	}
-	const week = 7 * 24 * 60 * 60
+	begin := func(seconds int64, seen string, offset int) string {
+		return script(seconds, seen, offset, `return begin(redis.pcall('HMGET', KEYS[1], 'e', 'o'), KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[4], 'begun:') or 'none'`)
+	}
+	const year = 365 * 24 * 60 * 60
+	const first = "gene...."
 	now := time.Now().Unix()
-	first := begin(now, "", 0)
-	if !strings.HasPrefix(first, "gene.") || len(first) != 8 || begin(now, first, 0) != first {
-		t.Errorf("the epoch is %q and %q, want the same one of the generation", first, begin(now, first, 0))
-	}
-	if next := begin(now+week, "", 0); next == first || len(next) != 8 {
-		t.Errorf("a week later the epoch is %q, want another one than %q", next, first)
-	}
-	if next := begin(now+week, first, 0); next != first {
-		t.Errorf("who waits for the first message is in %q, then in %q", first, next)
-	}
-	if next := begin(now+2*week, first, 0); next == first {
-		t.Error("who waits for two weeks is in the same epoch")
+	for _, when := range []int64{now, now + year} {
+		if got := begin(when, first, 0); got != first {
+			t.Errorf("the epoch is %q, want %q for as long as nothing was published", got, first)
+		}
 	}
 	for name, damage := range map[string][]any{
 		"stream alone":  {"XADD", streamKey, "1-0", "m", "x"},
-		"epoch alone":   {"HSET", positionKey, "e", "gene.123"},
+		"epoch alone":   {"HSET", positionKey, "e", "gene1234"},
 		"offset alone":  {"HSET", positionKey, "o", "7"},
 		"another thing": {"SET", positionKey, "x"},
 	} {
@@ -86,6 +81,13 @@ func TestWhereChannelsBegin(t *testing.T) {
 	redisSays(t, r, "HSET", positionKey, "e", "old1old2", "o", "7")
 	if got := begin(now, "", 0); got != first {
 		t.Errorf("after an earlier generation the epoch is %q, want %q", got, first)
+	}
+	redisSays(t, r, "DEL", positionKey)
+	script(now, "", 0, `mark(KEYS[1], 'gene....', ARGV[2], 'begun:') return 1`)
+	for _, when := range []int64{now, now + year} {
+		if got := begin(when, "", 0); got != "none" {
+			t.Errorf("the channel was forgotten, and the epoch is %q, want a new name", got)
+		}
 	}
 }
 

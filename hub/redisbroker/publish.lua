@@ -83,7 +83,7 @@ if kept then
     -- wrote to it. It begins again, under a new name. SET comes first because it
     -- overwrites anything, and is refused without memory.
     offset, epoch = 1, begin(known, KEYS[3], KEYS[2], ARGV[7], now[1], ARGV[8], ARGV[9], KEYS[5]) or ARGV[7]
-    mark(KEYS[3], epoch, KEYS[5])
+    mark(KEYS[3], epoch, now[1], KEYS[5])
     redis.call('SET', KEYS[3], '')
     redis.call('DEL', KEYS[2], KEYS[3])
     redis.call('HSET', KEYS[3], 'e', epoch, 'o', 1)
