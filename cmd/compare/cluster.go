@@ -28,14 +28,19 @@ func (p *programs) startCluster(ctx context.Context, nodes int, more ...string) 
 	if err := c.redis.start(ctx); err != nil {
 		return c, err
 	}
-	for range nodes {
-		s, err := p.startServer(ctx, "belfry", "--redis", c.redis.url())
+	return c, c.join(ctx, p, slices.Repeat([]string{c.redis.url()}, nodes)...)
+}
+
+// join starts an instance for each way to the Redis.
+func (c *cluster) join(ctx context.Context, p *programs, urls ...string) error {
+	for _, url := range urls {
+		s, err := p.startServer(ctx, "belfry", "--redis", url)
 		if err != nil {
-			return c, err
+			return err
 		}
 		c.nodes = append(c.nodes, s)
 	}
-	return c, nil
+	return nil
 }
 
 // stop stops the instances, and then the Redis, which they would miss.

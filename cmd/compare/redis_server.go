@@ -51,13 +51,6 @@ func quietAddr() (string, error) {
 
 func (r *redisServer) url() string { return "redis://" + r.addr }
 
-// elsewhere is a Redis with the same data at another address, not started. Only one
-// of the two may run at a time.
-func (r *redisServer) elsewhere() (*redisServer, error) {
-	addr, err := quietAddr()
-	return &redisServer{addr: addr, args: r.args}, err
-}
-
 // start starts the process and waits until it answers PING, to the millisecond,
 // because repairs are measured from there. When the context ends it is killed.
 func (r *redisServer) start(ctx context.Context) error {

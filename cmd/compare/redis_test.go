@@ -9,8 +9,8 @@ import (
 	"belfry/hub/hubtest"
 )
 
-// TestRedisServer counts reads of streams, and finds the data again at another
-// address after the process was killed.
+// TestRedisServer counts reads of streams, and finds the data again after the process
+// was killed.
 func TestRedisServer(t *testing.T) {
 	t.Parallel()
 	hubtest.Need(t, "redis-server")
@@ -24,23 +24,60 @@ func TestRedisServer(t *testing.T) {
 		t.Errorf("%d reads, %v, want 1", n, err)
 	}
 	r.stop()
-	other, err := r.elsewhere()
+	mustStart(t, r)
+	wantAnswers(t, r, [][2]string{{"GET k", "value"}})
+	if n, err := r.reads(); n != 0 || err != nil {
+		t.Errorf("%d reads, %v, want none", n, err)
+	}
+	other := &redisServer{addr: r.addr, cmd: &exec.Cmd{Process: &os.Process{Pid: 1}}}
+	if other.answers() {
+		t.Error("another process's Redis is taken for its own")
+	}
+	r.stop()
+	r.stop()
+	if _, err := r.reads(); err == nil {
+		t.Error("a stopped Redis answers")
+	}
+}
+
+// TestGate lets nothing through while it is shut.
+func TestGate(t *testing.T) {
+	t.Parallel()
+	hubtest.Need(t, "redis-server")
+	r, err := newRedis(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustStart(t, other)
-	wantAnswers(t, other, [][2]string{{"GET k", "value"}})
-	if n, err := other.reads(); n != 0 || err != nil {
-		t.Errorf("%d reads, %v, want none", n, err)
+	mustStart(t, r)
+	g, err := openGate(r.addr)
+	if err != nil {
+		t.Fatal(err)
 	}
-	third := &redisServer{addr: other.addr, cmd: &exec.Cmd{Process: &os.Process{Pid: 1}}}
-	if third.answers() {
-		t.Error("another process's Redis is taken for its own")
+	defer g.close()
+	ask := func() error {
+		c, err := dialRedis(g.listener.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_, err = c.ask("PING")
+		return err
 	}
-	other.stop()
-	other.stop()
-	if _, err := other.reads(); err == nil {
-		t.Error("a stopped Redis answers")
+	kept, err := dialRedis(g.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	if _, err := kept.ask("PING"); err != nil || ask() != nil {
+		t.Fatalf("open: %v, %v", err, ask())
+	}
+	g.shut()
+	if _, err := kept.ask("PING"); err == nil || ask() == nil {
+		t.Error("it is shut, and Redis answers")
+	}
+	g.open()
+	if err := ask(); err != nil {
+		t.Errorf("open again: %v", err)
 	}
 }
 

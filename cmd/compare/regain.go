@@ -20,8 +20,7 @@ const (
 	// repairing is how many channels are repaired, and eachSession how many of
 	// them a session may have by default.
 	repairing, eachSession = 10_000, 128
-	// outageWait is how long Redis is away when nothing else is done meanwhile:
-	// every instance has noticed.
+	// outageWait is how long Redis is away: every instance has noticed.
 	outageWait = time.Second
 )
 
@@ -51,40 +50,38 @@ func recoverAtOnce(ctx context.Context, p *programs, _ variant) (*report, error)
 	return r.measure(ctx, func() error { return f.Return(ctx, c.nodes[1].endpoint()) })
 }
 
-// repairMissed has a message for each channel wait in Redis when it comes back:
-// it was published by another instance while the data were at another address.
+// repairMissed publishes a message to each channel at another instance, while the
+// one that is subscribed cannot reach Redis.
 func repairMissed(ctx context.Context, p *programs, _ variant) (*report, error) {
-	return p.repair(ctx, func(c *cluster, channels []string) error {
-		redis, err := c.redis.elsewhere()
-		if err != nil {
-			return err
-		}
-		defer redis.stop()
-		if err := redis.start(ctx); err != nil {
-			return err
-		}
-		s, err := p.startServer(ctx, "belfry", "--redis", redis.url())
-		if err != nil {
-			return err
-		}
-		defer s.stop()
-		return s.publish(ctx, channels...)
-	}, func(*cluster, []string) error { return nil })
+	c, err := p.startCluster(ctx, 0)
+	defer c.stop()
+	if err != nil {
+		return nil, err
+	}
+	g, err := openGate(c.redis.addr)
+	if err != nil {
+		return nil, err
+	}
+	defer g.close()
+	if err := c.join(ctx, p, g.url(), c.redis.url()); err != nil {
+		return nil, err
+	}
+	f, channels, err := c.subscribedToMany(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Leave()
+	g.shut()
+	if err := c.nodes[1].publish(ctx, channels...); err != nil {
+		return nil, err
+	}
+	r := regaining{f, channels, repairing, c.nodes[0], c.redis, c.nodes[1]}
+	return r.measure(ctx, func() error { g.open(); return nil })
 }
 
-// repairAtReturn publishes a message to each channel as soon as Redis is back.
+// repairAtReturn kills Redis, starts it again, and publishes a message to each channel
+// as soon as it is back.
 func repairAtReturn(ctx context.Context, p *programs, _ variant) (*report, error) {
-	return p.repair(ctx, func(*cluster, []string) error {
-		time.Sleep(outageWait)
-		return nil
-	}, func(c *cluster, channels []string) error {
-		return c.nodes[1].publish(ctx, channels...)
-	})
-}
-
-// repair kills the Redis of an instance that is subscribed to many channels, and
-// starts it again. One of the functions gives each channel a message.
-func (p *programs) repair(ctx context.Context, meanwhile, afterwards func(*cluster, []string) error) (*report, error) {
 	// What Redis has accepted is in the file at once, so that killing it loses
 	// nothing: fsync would make it wait.
 	c, err := p.startCluster(ctx, 2, "--appendonly", "yes", "--appendfsync", "no")
@@ -92,24 +89,28 @@ func (p *programs) repair(ctx context.Context, meanwhile, afterwards func(*clust
 	if err != nil {
 		return nil, err
 	}
-	var channels []string
-	for i := range repairing {
-		channels = append(channels, fmt.Sprintf("chat-%d", i))
-	}
-	f, err := subscribed(ctx, c, slices.Collect(slices.Chunk(channels, eachSession)), channels...)
+	f, channels, err := c.subscribedToMany(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Leave()
 	c.redis.stop()
-	if err := meanwhile(c, channels); err != nil {
-		return nil, err
-	}
+	time.Sleep(outageWait)
 	if err := c.redis.start(ctx); err != nil {
 		return nil, err
 	}
 	r := regaining{f, channels, repairing, c.nodes[0], c.redis, c.nodes[1]}
-	return r.measure(ctx, func() error { return afterwards(c, channels) })
+	return r.measure(ctx, func() error { return c.nodes[1].publish(ctx, channels...) })
+}
+
+// subscribedToMany subscribes at the first instance to many channels.
+func (c *cluster) subscribedToMany(ctx context.Context) (*follow.Followers, []string, error) {
+	var channels []string
+	for i := range repairing {
+		channels = append(channels, fmt.Sprintf("chat-%d", i))
+	}
+	f, err := subscribed(ctx, c, slices.Collect(slices.Chunk(channels, eachSession)), channels...)
+	return f, channels, err
 }
 
 // subscribed subscribes at the first instance, and publishes a message to each

@@ -69,24 +69,23 @@ func comeback(settings) row {
 	}
 }
 
-// repair restarts the Redis of one instance that is subscribed to 10,000
-// channels, over sessions of 128 each. Redis has its data again when it answers.
+// repair cuts one instance that is subscribed to 10,000 channels, over sessions of 128
+// each, off from its Redis, or restarts that. Redis has its data again when it answers.
 //
-// Of what is missed while Redis is away each channel has to be read from its
-// stream. What is published at its return meets an instance that has subscribed
+// Of what is missed meanwhile each channel has to be read from its stream. What is published at its return meets an instance that has subscribed
 // again to some channels and not to others.
 func repair(settings) row {
 	return row{
-		work:  "Redis is killed and comes back, 10,000 channels subscribed at one instance by 79 sessions",
+		work:  "the connection to Redis is cut, or Redis is killed and comes back, 10,000 channels subscribed at one instance by 79 sessions",
 		needs: "redis-server",
 		variants: []variant{
 			{name: "missed", do: repairMissed},
 			{name: "at return", do: repairAtReturn},
 		},
 		measures: []measure{
-			worst("one message each that was missed: from Redis's first answer to PING until every channel's is delivered, slowest run", "s", regainedIn, "missed").atMost(2),
+			worst("one message each that was missed: from when Redis can be reached until every channel's is delivered, slowest run", "s", regainedIn, "missed").atMost(2),
 			worst("streams read", "", streamReads, "missed"),
-			worst("one message each published at another instance at once after that answer: the same", "s", regainedIn, "at return").atMost(2),
+			worst("one message each published at another instance as soon as Redis answers PING again: the same", "s", regainedIn, "at return").atMost(2),
 			worst("streams read", "", streamReads, "at return"),
 			worst("faults, one more message to each channel among them", "", regainedFaults, "missed", "at return").atMost(0),
 		},
