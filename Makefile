@@ -1,7 +1,7 @@
 # What there is to do with Belfry; `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fmt bench micro soak tools
+.PHONY: help run build test lint fmt bench micro soak fuzz tools
 
 # The client libraries that tests use: each folder with a lock file is installed
 # again when that file is newer than what is there.
@@ -16,8 +16,14 @@ run: ## start Belfry
 build: ## make the binary ./belfry
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o belfry ./cmd/belfry
 
+# On Linux vet and staticcheck look at the code as the race detector has it, so that
+# what they need is compiled once, and before the first test runs: a compiler beside
+# them takes from tests what they have in common, the processor. Tests wait for each
+# other's processes and browsers as well, so that no more than two packages run at a
+# time, and all of them longer than the ten minutes that they have by default.
+test: RACE = $(if $(filter Linux,$(shell uname)),-race)
 test: tools $(NPM) lint ## install what tests need on Debian or Ubuntu, lint, run every test
-	BELFRY_TEST_REQUIRE=1 go test -race -shuffle=on ./...
+	BELFRY_TEST_REQUIRE=1 go test -race -vet=off -shuffle=on -p 2 -parallel 4 -timeout 30m ./...
 
 # The seed that the test prints makes the same faults again: make soak BELFRY_SEED=1
 BELFRY_SOAK ?= 10m
@@ -25,13 +31,23 @@ soak: tools ## lose nothing while everything breaks, for ten minutes or BELFRY_S
 	BELFRY_TEST_REQUIRE=1 BELFRY_SOAK=$(BELFRY_SOAK) BELFRY_SEED=$(BELFRY_SEED) \
 		go test -race -count=1 -timeout 25h -v -run '^TestLoss$$' ./cmd/belfry
 
+# What is found is kept under testdata/fuzz, where go test runs it from then on.
+BELFRY_FUZZ ?= 3600
+fuzz: ## feed what comes from outside with nonsense, for an hour or BELFRY_FUZZ=600 seconds
+	@set -- $$(go test -list '^Fuzz' ./... | awk '/^Fuzz/ {names[++n] = $$1} /^ok/ {for (i = 1; i <= n; i++) print $$2 ":" names[i]; n = 0}'); \
+	each=$$(($(BELFRY_FUZZ) / $$#)); \
+	for target; do \
+		echo "$${target#*:} of $${target%:*}, for $$each seconds"; \
+		go test -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime "$${each}s" "$${target%:*}" || exit; \
+	done
+
 lint: ## check format, vet for three systems, staticcheck
 	@unformatted=$$(gofmt -l cmd configs hub policy web); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:" $$unformatted; exit 1; fi
-	GOOS=linux go vet ./...
+	GOOS=linux go vet $(RACE) ./...
 	GOOS=darwin go vet ./...
 	GOOS=windows go vet ./...
-	go tool staticcheck ./...
+	staticcheck=$$(go tool -n staticcheck) && GOFLAGS="$$GOFLAGS $(RACE)" $$staticcheck ./...
 
 fmt: ## format the Go code
 	gofmt -w cmd configs hub policy web
@@ -46,8 +62,9 @@ micro: ## run the Go benchmarks that stand beside the code
 	go test -run '^$$' -bench . ./...
 
 # Each package, and the programs of which one must be there: what tests run, and
-# what the race detector is built with. Ubuntu has another name for Chromium's
-# package, and needs snapd for it.
+# what the race detector is built with. Chromium's headless shell needs half of the
+# processor time of the whole browser, which does as well. Ubuntu has only that, under
+# another name, and needs snapd for it.
 tools:
 	@need() { package=$$1; shift; for program; do command -v "$$program" >/dev/null && return; done; missing="$$missing $$package"; }; \
 	check() { \
@@ -58,16 +75,18 @@ tools:
 		need nginx-light nginx /usr/sbin/nginx; \
 		need nodejs node; \
 		need npm npm; \
-		need chromium chromium chromium-browser google-chrome google-chrome-stable headless-shell; \
+		need chromium-headless-shell chromium-headless-shell headless-shell $$browsers; \
 		[ -z "$$missing" ]; \
 	}; \
+	browsers=; command -v apt-cache >/dev/null && apt-cache show chromium-headless-shell >/dev/null 2>&1 || \
+		browsers="chromium chromium-browser google-chrome google-chrome-stable"; \
 	check && exit; \
 	echo "missing:$$missing"; \
 	command -v apt-get >/dev/null || { echo "there is no apt-get here; please install these"; exit 1; }; \
 	sudo=; [ "$$(id -u)" = 0 ] || sudo="sudo --preserve-env=DEBIAN_FRONTEND"; \
 	export DEBIAN_FRONTEND=noninteractive; \
 	$$sudo apt-get -qq update || exit; \
-	apt-cache show chromium >/dev/null 2>&1 || missing=$$(echo "$$missing" | sed 's/chromium/chromium-browser/'); \
+	apt-cache show chromium-headless-shell >/dev/null 2>&1 || missing=$$(echo "$$missing" | sed 's/chromium-headless-shell/chromium-browser/'); \
 	case $$missing in *gcc*) missing="$$missing libc6-dev" ;; esac; \
 	$$sudo apt-get -qq install -y --no-install-recommends $$missing >/dev/null || exit; \
 	check || { echo "still missing after apt-get install:$$missing"; exit 1; }

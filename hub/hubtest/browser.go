@@ -9,8 +9,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browsers are the names that Chromium goes by.
-var browsers = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
+// browsers are the names that Chromium goes by, first the one that needs the least
+// processor time: the shell without a desktop's window, menus and services.
+var browsers = []string{
+	"chromium-headless-shell", "headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable",
+}
 
 // Browser starts a Chromium that only knows this machine, and returns what
 // chromedp opens its pages from. It ends with the test. On a machine without

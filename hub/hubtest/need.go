@@ -15,13 +15,13 @@ const require = "BELFRY_TEST_REQUIRE"
 
 // packages says what to install for a program, by its name.
 var packages = map[string]string{
-	"redis-server":    "apt-get install redis-server",
-	"redis-benchmark": "apt-get install redis-tools",
-	"chromium":        "apt-get install chromium",
-	"node":            "apt-get install nodejs",
-	"npm":             "apt-get install npm",
-	"nginx":           "apt-get install nginx-light",
-	"docker":          "https://docs.docker.com/engine/install/",
+	"redis-server":            "apt-get install redis-server",
+	"redis-benchmark":         "apt-get install redis-tools",
+	"chromium-headless-shell": "apt-get install chromium-headless-shell",
+	"node":                    "apt-get install nodejs",
+	"npm":                     "apt-get install npm",
+	"nginx":                   "apt-get install nginx-light",
+	"docker":                  "https://docs.docker.com/engine/install/",
 }
 
 // Need returns the path of a program. On a machine without it the test is
