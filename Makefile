@@ -38,8 +38,9 @@ fuzz: ## feed what comes from outside with nonsense, for an hour or BELFRY_FUZZ=
 	each=$$(($(BELFRY_FUZZ) / $$#)); \
 	for target; do \
 		echo "$${target#*:} of $${target%:*}, for $$each seconds"; \
-		go test -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime "$${each}s" "$${target%:*}" || exit; \
-	done
+		go test -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime "$${each}s" "$${target%:*}" || failed="$$failed $${target#*:}"; \
+	done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 lint: ## check format, vet for three systems, staticcheck
 	@unformatted=$$(gofmt -l cmd configs hub policy web); \
