@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"belfry/hub"
+	"belfry/web"
 )
 
 func TestAPIChannels(t *testing.T) {
@@ -86,6 +87,7 @@ func (cutBroker) Signal(context.Context, string, []byte) (int, error) {
 
 // TestNodeDoesNotAnswer wants no half truth.
 func TestNodeDoesNotAnswer(t *testing.T) {
+	t.Parallel()
 	bodies := map[string]string{
 		"channels": `{}`, "info": `{}`, "subscribe": `{"client":"c","channel":"news"}`,
 		"unsubscribe": `{"client":"c","channel":"news"}`, "disconnect": `{"client":"c"}`,
@@ -95,7 +97,7 @@ func TestNodeDoesNotAnswer(t *testing.T) {
 		"the broker is away, and the nodes ": cutBroker{hub.NewMemoryBroker()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newTestServerOn(t, broker)
+			s := newTestServer(t, func(o *web.Options) { o.Hub = hub.New(hub.Options{Broker: broker, Rules: presenceRules()}) })
 			for method, body := range bodies {
 				t.Run(method, func(t *testing.T) {
 					t.Parallel()
@@ -111,6 +113,7 @@ func TestNodeDoesNotAnswer(t *testing.T) {
 
 // TestTooManyChannels has more to say than one node may.
 func TestTooManyChannels(t *testing.T) {
+	t.Parallel()
 	s := newTestServerOn(t, hub.NewMemoryBroker())
 	c := s.dialCentrifuge(t)
 	for i := range 3000 {

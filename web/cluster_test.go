@@ -45,7 +45,7 @@ func newCluster(t *testing.T, brokers []hub.Broker, change ...func(*web.Options)
 	for i, b := range brokers {
 		servers[i] = newTestServer(t, func(o *web.Options) {
 			o.Name = fmt.Sprintf("node-%d", i)
-			o.Hub = hub.New(hub.Options{Broker: b, Rules: presenceRules()})
+			o.Hub = hub.New(hub.Options{Broker: b, Rules: presenceRules(), CallWait: hubtest.Patience})
 			for _, f := range change {
 				f(o)
 			}
@@ -236,6 +236,6 @@ func TestMemoryCluster(t *testing.T) {
 func newTestServerOn(t *testing.T, b hub.Broker) *testServer {
 	t.Helper()
 	return newTestServer(t, func(o *web.Options) {
-		o.Hub = hub.New(hub.Options{Broker: b, Rules: presenceRules()})
+		o.Hub = hub.New(hub.Options{Broker: b, Rules: presenceRules(), CallWait: hubtest.Patience})
 	})
 }

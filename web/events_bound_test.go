@@ -70,6 +70,7 @@ func (h heard) total() (n int) {
 // a part of what was missed, half of limits.buffer at most, and sends its client back
 // at once for the next part.
 func TestEventsStreamIsBounded(t *testing.T) {
+	t.Parallel()
 	eachHTTP(t, func(t *testing.T, client *http.Client) {
 		s, query, at := newFilledServer(t)
 		s.client = client
@@ -103,6 +104,7 @@ func TestEventsStreamIsBounded(t *testing.T) {
 
 // TestEventsPollIsBounded does the same with polls, whose answers have limits.buffer.
 func TestEventsPollIsBounded(t *testing.T) {
+	t.Parallel()
 	s, query, at := newFilledServer(t)
 	all, polls := heard{}, 0
 	for ; all.total() < filledChannels*filledMessages; polls++ {

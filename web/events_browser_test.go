@@ -12,6 +12,7 @@ import (
 // connections are cut: it comes back by itself, with nothing lost or doubled. Then
 // the history is removed while it is away, and it hears of the gap.
 func TestEventSource(t *testing.T) {
+	t.Parallel()
 	browser := hubtest.Browser(t)
 	rules := hub.Rules{{Match: "date"}, {Match: "*", ServerPublish: true, History: hub.History{Size: 1000}}}
 	b := startTowerBy(t, "127.0.0.1:0", hub.Options{Rules: rules})

@@ -341,6 +341,7 @@ func TestEventsAfterRemoval(t *testing.T) {
 }
 
 func TestEventsDraining(t *testing.T) {
+	t.Parallel()
 	eachHTTP(t, func(t *testing.T, client *http.Client) {
 		s := newRememberingServer(t)
 		s.client = client
@@ -425,6 +426,7 @@ func lasting(o *web.Options, b hub.Broker) {
 // TestEventsPollLoop polls now one node and now another, while messages are
 // published on two channels: all come, once and in order.
 func TestEventsPollLoop(t *testing.T) {
+	t.Parallel()
 	for name, brokers := range map[string]func(*testing.T) []hub.Broker{
 		"one node": func(*testing.T) []hub.Broker { return []hub.Broker{hub.NewMemoryBroker()} },
 		"Redis":    func(t *testing.T) []hub.Broker { return redisBrokers(t, 2) },
@@ -478,6 +480,7 @@ func publishNumbers(t *testing.T, s *testServer, n int, requests *atomic.Int64) 
 // TestEventsCuts reads two channels while every connection is cut again and
 // again, and comes back now to one node and now to another.
 func TestEventsCuts(t *testing.T) {
+	t.Parallel()
 	eachHTTP(t, func(t *testing.T, client *http.Client) {
 		for name, brokers := range map[string]func(*testing.T) []hub.Broker{
 			"one node": func(*testing.T) []hub.Broker { return []hub.Broker{hub.NewMemoryBroker()} },
@@ -579,6 +582,7 @@ func (f *follower) take(id, data string) {
 // TestEventsDeafClientIsEvicted has a client that does not read beside one that
 // does.
 func TestEventsDeafClientIsEvicted(t *testing.T) {
+	t.Parallel()
 	for _, channels := range []string{"channel=news", "channel=news&channel=off"} {
 		s := newTestServer(t, withSmallBuffer)
 		fmt.Fprintf(s.dialDeaf(t), "GET /events?%s HTTP/1.1\r\nHost: x\r\n\r\n", channels)

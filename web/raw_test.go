@@ -22,6 +22,7 @@ func notDate(text string) bool { return !isDate(text) }
 // TestEchoStrikesTheDate wants a second between two dates, soon: a busy machine
 // may miss one.
 func TestEchoStrikesTheDate(t *testing.T) {
+	t.Parallel()
 	c := newTestServer(t, nil).dial(t, "/echo")
 	first := c.hearUntil(isDate, "date")
 	for range 10 {
@@ -53,6 +54,7 @@ func TestEcho(t *testing.T) {
 }
 
 func TestEchoSaysWhoLeft(t *testing.T) {
+	t.Parallel()
 	s := newTestServer(t, nil)
 	stays, leaves := s.dial(t, "/echo"), s.dial(t, "/echo")
 	leaves.say("here")

@@ -93,6 +93,7 @@ func (s *testServer) evictDeaf(t *testing.T, others func(text string)) {
 // TestDeafClientIsEvicted stops reading on one of three clients, and sees it
 // evicted at its bound while the others miss nothing.
 func TestDeafClientIsEvicted(t *testing.T) {
+	t.Parallel()
 	s := newTestServer(t, withSmallBuffer)
 	a, b := s.dial(t, "/ws/news"), s.dialCentrifuge(t)
 	b.say(sub(2, "news"))

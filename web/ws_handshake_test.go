@@ -70,6 +70,7 @@ const (
 func versionField(n string) string { return "Sec-WebSocket-Version: " + n }
 
 func TestHandshakes(t *testing.T) {
+	t.Parallel()
 	legacy := newTestServer(t, withLegacy)
 	strict := newTestServer(t, nil)
 	keys := func(fields ...string) []string { return append([]string{goodKey1, goodKey2}, fields...) }

@@ -138,6 +138,7 @@ func (c *hixieClient) closing() {
 func isText(want string) func(string) bool { return func(text string) bool { return text == want } }
 
 func TestHixieEcho(t *testing.T) {
+	t.Parallel()
 	eachHixie(t, func(t *testing.T, draft int) {
 		s := newTestServer(t, withLegacy)
 		stays, c := s.dialHixie(t, draft, "/echo"), s.dialHixie(t, draft, "/echo")
@@ -226,6 +227,7 @@ func TestHixieShutdown(t *testing.T) {
 
 // TestHixieDeafIsEvicted has a client that stops reading beside one that reads.
 func TestHixieDeafIsEvicted(t *testing.T) {
+	t.Parallel()
 	eachHixie(t, func(t *testing.T, draft int) {
 		s := newTestServer(t, func(o *web.Options) { withLegacy(o); withSmallBuffer(o) })
 		reads := s.dialHixie(t, draft, "/ws/news")
