@@ -1,24 +1,31 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"belfry/web/api"
+	"belfry/web/carry"
 	"belfry/web/fault"
 	"belfry/web/page"
 	"belfry/web/raw"
 	"belfry/web/session"
+	"belfry/web/ws"
 )
 
-// routes is the table of everything the server answers.
+// routes is the table of everything the server answers. What is asked by GET may be
+// asked by HEAD.
 func (s *Server) routes() http.Handler {
 	r := chi.NewRouter()
+	r.Use(middleware.GetHead)
 	handle := s.errors.Handle
 	r.NotFound(handle(notFound))
-	r.MethodNotAllowed(handle(methodNotAllowed))
+	r.MethodNotAllowed(handle(s.anotherMethod))
 
 	r.Get("/", page.File("index.html"))
 	r.Get("/socketexample", page.File("socketexample.html"))
@@ -29,7 +36,7 @@ func (s *Server) routes() http.Handler {
 	r.Get("/static/{file}", handle(static))
 
 	s.sessionRoutes(r)
-	r.Handle("/events", handle(s.events.Serve))
+	s.streamRoutes(r)
 
 	s.api.Routes(r)
 	r.Get("/api/openapi.yaml", openAPI)
@@ -53,13 +60,38 @@ func (s *Server) sessionRoutes(r chi.Router) {
 		r.Post(path, s.errors.Handle(f))
 		r.Options(path, s.errors.Handle(s.preflight))
 	}
-	r.Handle("/connection/http_stream", s.errors.Handle(s.centrifuge.HTTPStream))
-	r.Handle("/connection/sse", s.errors.Handle(s.centrifuge.SSE))
-	r.Handle("/emulation", s.errors.Handle(s.centrifuge.Emulation))
+}
+
+// streamRoutes are the streams of protocols over HTTP, and what goes upwards beside
+// them. Each tells other pages by itself what they may.
+func (s *Server) streamRoutes(r chi.Router) {
+	add := func(path string, f fault.Handler, methods ...string) {
+		for _, method := range append(methods, http.MethodOptions) {
+			r.Method(method, path, s.errors.Handle(f))
+		}
+	}
+	add("/events", s.events.Serve, http.MethodGet)
+	add("/connection/http_stream", s.centrifuge.HTTPStream, http.MethodPost)
+	add("/connection/sse", s.centrifuge.SSE, http.MethodGet, http.MethodPost)
+	add("/emulation", s.centrifuge.Emulation, http.MethodPost)
+	r.Head("/events", s.errors.Handle(s.streamHead))
+	r.Head("/connection/sse", s.errors.Handle(s.streamHead))
+}
+
+// streamHead answers HEAD with the head of an event stream, and opens none.
+func (s *Server) streamHead(w http.ResponseWriter, r *http.Request) error {
+	if err := s.origins.Admit(w, r); err != nil {
+		return err
+	}
+	carry.SetHeader(w.Header(), carry.EventStream)
+	return nil
 }
 
 // open opens a session over WebSocket, or over HTTP as a query "via" says.
 func (s *Server) open(w http.ResponseWriter, r *http.Request, e session.Endpoint) error {
+	if r.Method == http.MethodHead {
+		return s.openNone(w, r)
+	}
 	if r.Method == http.MethodGet && r.URL.RawQuery == "" {
 		return s.webSocket.Serve(w, r, e)
 	}
@@ -74,6 +106,14 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, e session.Endpoint
 		return err
 	}
 	return s.links.Serve(w, r, query, e)
+}
+
+// openNone answers HEAD where GET would open a session.
+func (s *Server) openNone(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.Query().Get("via") == "events" {
+		return s.streamHead(w, r)
+	}
+	return ws.ErrNoUpgrade
 }
 
 // preflight tells a browser which pages may reach a session over HTTP.
@@ -154,6 +194,39 @@ func (s *Server) crossdomain(w http.ResponseWriter, _ *http.Request) error {
 
 func notFound(http.ResponseWriter, *http.Request) error { return page.ErrNotFound }
 
-func methodNotAllowed(_ http.ResponseWriter, r *http.Request) error {
-	return fault.New(fault.WrongMethod, r.Method+" is not answered at "+r.URL.Path)
+// anotherMethod answers what is asked by a method that is not in the table: OPTIONS
+// with those that are, and others with 405.
+func (s *Server) anotherMethod(w http.ResponseWriter, r *http.Request) error {
+	allowed := strings.Join(methodsOf(r), ", ")
+	if allowed == "" {
+		return page.ErrNotFound // whatever the method is
+	}
+	if r.Method != http.MethodOptions {
+		return fault.Newf(fault.WrongMethod, "%.20s is not answered at %.200s; %s are", r.Method, r.URL.Path, allowed).With("Allow", allowed)
+	}
+	if err := s.origins.Check(r); err != nil {
+		return err
+	}
+	w.Header().Set("Allow", allowed)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// methodsOf are the methods by which the path of a request may be asked. There are
+// none where there is nothing.
+func methodsOf(r *http.Request) (methods []string) {
+	route := chi.RouteContext(r.Context())
+	path := cmp.Or(route.RoutePath, r.URL.RawPath, r.URL.Path)
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		if !route.Routes.Match(chi.NewRouteContext(), method, path) {
+			continue
+		}
+		if methods = append(methods, method); method == http.MethodGet {
+			methods = append(methods, http.MethodHead)
+		}
+	}
+	if methods != nil {
+		methods = append(methods, http.MethodOptions)
+	}
+	return methods
 }

@@ -47,8 +47,10 @@ func mayBeLetIn(origin, host string) bool {
 	}
 	name := part[2]
 	local := name == "localhost" || strings.HasSuffix(name, ".localhost") || strings.HasPrefix(name, "127.") || strings.HasPrefix(name, "[")
-	listed := origin == "http://good.example" || strings.HasSuffix(name, ".good.example")
-	return name+part[3] == host || local || listed
+	listed := strings.TrimSuffix(origin, ":80") == "http://good.example" || strings.HasSuffix(name, ".good.example")
+	usual := map[string]string{"http": ":80", "https": ":443"}[part[1]]
+	same := name+part[3] == host || name+part[3] == host+usual || name+part[3]+usual == host
+	return same || local || listed
 }
 
 // FuzzHosts answers to no name but those of the list, of this machine, and addresses.

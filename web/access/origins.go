@@ -54,21 +54,22 @@ func (p originPattern) matches(u *url.URL) bool {
 }
 
 // Check refuses a request of a page that may not open sessions here: it has to be
-// one of this host, of localhost, or of the list. A request without Origin does not
+// one of this host, of localhost, or of the list. The port that a scheme has anyway is
+// the same as none, in Origin, and in Host as a proxy may write it. A request without Origin does not
 // come from a script of another page, and passes unless the browser says that
 // another page is behind it, as it does for an image or a link (Fetch Metadata,
 // section 2.3): such a page may be anybody's. The error says in the log which origin
-// it was.
+// it was, and which host was asked.
 func (o Origins) Check(r *http.Request) error {
 	named := originsOf(r)
 	for _, origin := range named {
 		if !o.allow(r.Host, origin) {
-			return fmt.Errorf("%w (%q asks %q)", errOrigin, origin, r.Host)
+			return fmt.Errorf("Origin %.100q, Host %.100q: %w", origin, r.Host, errOrigin)
 		}
 	}
 	site := r.Header.Get("Sec-Fetch-Site")
 	if len(named) == 0 && (site == "cross-site" || site == "same-site") && !o.every() {
-		return fmt.Errorf("%w (Sec-Fetch-Site: %s, without an Origin, asks %q)", errOrigin, site, r.Host)
+		return fmt.Errorf("no Origin, Sec-Fetch-Site %s, Host %.100q: %w", site, r.Host, errOrigin)
 	}
 	return nil
 }
@@ -102,9 +103,10 @@ func (o Origins) AdmitMethods(w http.ResponseWriter, r *http.Request, methods ..
 	}
 	right := strings.Join(append(methods, http.MethodOptions), ", ")
 	if r.Method != http.MethodOptions {
-		return fault.New(fault.WrongMethod, r.Method+" is not answered at "+r.URL.Path+"; "+right+" are").With("Allow", right)
+		return fault.Newf(fault.WrongMethod, "%.20s is not answered at %.200s; %s are", r.Method, r.URL.Path, right).With("Allow", right)
 	}
 	h := w.Header()
+	h.Set("Allow", strings.Replace(right, http.MethodGet, http.MethodGet+", "+http.MethodHead, 1))
 	h.Set("Access-Control-Allow-Methods", right)
 	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
 		h.Set("Access-Control-Allow-Headers", allowedHeaders)
@@ -139,7 +141,19 @@ func (o Origins) allow(host, origin string) bool {
 	if err != nil || u.Host == "" {
 		return false
 	}
-	return u.Host == strings.ToLower(host) || isLocal(u.Hostname()) && isLocal(hostname(host)) || o.match(u)
+	u.Host = withoutPort(u.Host, u.Scheme)
+	return u.Host == withoutPort(strings.ToLower(host), u.Scheme) || isLocal(u.Hostname()) && isLocal(hostname(host)) || o.match(u)
+}
+
+// withoutPort is a host without the port that its scheme has anyway.
+func withoutPort(host, scheme string) string {
+	switch scheme {
+	case "http":
+		return strings.TrimSuffix(host, ":80")
+	case "https":
+		return strings.TrimSuffix(host, ":443")
+	}
+	return host
 }
 
 // every reports whether all pages are in the list.

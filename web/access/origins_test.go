@@ -38,6 +38,24 @@ func TestOrigins(t *testing.T) {
 		{"", "example.org", "null", false},
 		{"", "example.org", "://", false},
 
+		// The port that a scheme has anyway.
+		{"", "example.org:443", "https://example.org", true},
+		{"", "example.org:80", "http://example.org", true},
+		{"", "example.org", "https://example.org:443", true},
+		{"", "example.org", "http://example.org:80", true},
+		{"", "EXAMPLE.org:443", "https://example.ORG:443", true},
+		{"", "[2001:db8::1]:443", "https://[2001:db8::1]", true},
+		{"", "example.org:80", "https://example.org", false},
+		{"", "example.org:443", "http://example.org", false},
+		{"", "example.org:443", "https://example.org:8443", false},
+		{"", "example.org:8443", "https://example.org", false},
+		{"", "example.org", "https://example.org:80", false},
+		{"", "[2001:db8::443]", "https://[2001:db8:]", false},
+		{"https://a.example", "example.org", "https://a.example:443", true},
+		{"https://a.example", "example.org", "https://a.example:80", false},
+		{"*.a.example", "example.org", "http://b.a.example:80", true},
+		{"https://*.a.example:8443", "example.org", "https://b.a.example:443", false},
+
 		// This machine has several names.
 		{"", "localhost:40132", "http://127.0.0.1:3000", true},
 		{"", "127.0.0.1:40132", "http://localhost", true},
@@ -87,7 +105,8 @@ func TestOriginsOfTwoHeaders(t *testing.T) {
 // in the answer.
 func TestOriginsInLogsOnly(t *testing.T) {
 	err := access.NewOrigins(nil).Check(ask(http.MethodGet, "https://evil.example"))
-	if err == nil || !strings.Contains(err.Error(), "evil.example") || strings.Contains(fault.From(err).Message, "evil.example") {
+	if want := `Origin "https://evil.example", Host "example.org": `; err == nil || !strings.Contains(err.Error(), want) ||
+		!strings.Contains(err.Error(), "BELFRY_ORIGINS") || strings.Contains(fault.From(err).Message, "evil.example") {
 		t.Errorf("the log has %v, the client %q", err, fault.From(err).Message)
 	}
 }

@@ -28,6 +28,9 @@ func (a Answerer) Handle(f Handler) http.HandlerFunc {
 func (a Answerer) Answer(w http.ResponseWriter, r *http.Request, err error) {
 	e := From(err)
 	a.Log(e, err, "path", r.URL.Path, "remote", r.RemoteAddr)
+	if len(r.Header["Upgrade"]) > 0 {
+		w.Header().Set("Connection", "close") // what follows a handshake is no request
+	}
 	if e.header[0] != "" {
 		w.Header().Set(e.header[0], e.header[1])
 	}

@@ -7,8 +7,10 @@ import (
 	"belfry/web/fault"
 )
 
+// ErrNoUpgrade is for a request that is no handshake.
+var ErrNoUpgrade = fault.New(fault.Upgrade, "this is a WebSocket endpoint: send Connection: Upgrade and Upgrade: websocket").With("Upgrade", "websocket")
+
 var (
-	errNoUpgrade = fault.New(fault.Upgrade, "this is a WebSocket endpoint: send Connection: Upgrade and Upgrade: websocket").With("Upgrade", "websocket")
 	errVersion   = fault.New(fault.Upgrade, "Sec-WebSocket-Version: 13 is spoken here").With("Sec-Websocket-Version", "13")
 	errVersions  = fault.New(fault.Upgrade, "Sec-WebSocket-Version: 13, 8 and 7 are spoken here").With("Sec-Websocket-Version", "13, 8, 7")
 	errDraft     = fault.New(fault.BadRequest, "this draft of WebSocket is not spoken here: send Sec-WebSocket-Version: 13 (RFC 6455); older clients find /echo and /ws/{channel}")
@@ -33,7 +35,7 @@ func draftOf(r *http.Request) (draft, error) {
 	has := func(name string) bool { return len(r.Header[name]) > 0 }
 	switch {
 	case !isUpgrade(r):
-		return 0, errNoUpgrade
+		return 0, ErrNoUpgrade
 	case has("Sec-Websocket-Version") || has("Sec-Websocket-Key"):
 		return draftOfVersion(r.Header.Get("Sec-Websocket-Version"))
 	case has("Sec-Websocket-Draft"):

@@ -7,12 +7,9 @@ import (
 	"time"
 
 	"belfry/web/access"
-	"belfry/web/fault"
 	"belfry/web/session"
 	"belfry/web/wire"
 )
-
-var errHixieBody = fault.New(fault.BadRequest, "a handshake of hixie-76 has eight bytes behind its head, one of hixie-75 none, and neither is chunked").With("Connection", "close")
 
 const (
 	// challengeWait is how long a client may take to send the eight bytes behind the
@@ -64,11 +61,6 @@ func (t *hixie) Shut(_ int, _ string, drop bool) {
 // serveHixie answers a handshake of hixie-75 or hixie-76 and runs the session on
 // a goroutine of its own.
 func (s *Server) serveHixie(w http.ResponseWriter, r *http.Request, d draft, speak session.Speak) error {
-	if r.ContentLength != 0 && !(d == draftHixie76 && r.ContentLength == 8) {
-		// The HTTP server reads what it can of a body before it closes.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(endWait))
-		return errHixieBody
-	}
 	t := &hixie{draft: d}
 	c, err := s.sessions.Open(access.HelloOf(r), t, speak)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/olahol/melody"
 
 	"belfry/web/access"
+	"belfry/web/fault"
 	"belfry/web/session"
 	"belfry/web/wire"
 )
@@ -70,10 +71,32 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, e session.Endpoin
 	if err := s.origins.Check(r); err != nil {
 		return err
 	}
+	if err := checkBody(w, r, d); err != nil {
+		return err
+	}
 	if d == draftHixie75 || d == draftHixie76 {
 		return s.serveHixie(w, r, d, e.Speak)
 	}
 	return s.serveMasked(w, r, e)
+}
+
+var (
+	errBody      = fault.New(fault.BadRequest, "a WebSocket handshake has no body: send neither Content-Length nor Transfer-Encoding")
+	errHixieBody = fault.New(fault.BadRequest, "a handshake of hixie-76 has eight bytes behind its head, one of hixie-75 none, and neither is chunked")
+)
+
+// checkBody refuses a handshake with a body, which would be taken for frames. The one
+// of hixie-76 may have the length of what comes behind its head.
+func checkBody(w http.ResponseWriter, r *http.Request, d draft) error {
+	if r.ContentLength == 0 || d == draftHixie76 && r.ContentLength == 8 {
+		return nil
+	}
+	// The HTTP server reads what it can of a body before it closes.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(endWait))
+	if d == draftHixie75 || d == draftHixie76 {
+		return errHixieBody
+	}
+	return errBody
 }
 
 // isUpgrade reports whether a request asks for WebSocket, of whatever draft.
