@@ -22,6 +22,7 @@ const (
 func (c Config) Check(readRedisURL func(string) error) error {
 	k := checker{from: c.from}
 	k.address("http.addr", c.HTTP.Addr)
+	within(&k, "http.idle", c.HTTP.Idle, Age(time.Second), Age(time.Hour))
 	if c.Policy.Addr != "" {
 		k.address("policy.addr", c.Policy.Addr)
 	}

@@ -44,6 +44,10 @@ func TestCheck(t *testing.T) {
 		{"no host", func(c *Config) { c.HTTP.Addr = "http://h:1" }, []string{`http.addr: "http://h:1"` + wantAddr}},
 		{"good addresses", func(c *Config) { c.HTTP.Addr, c.Policy.Addr = "[::1]:0", "" }, nil},
 
+		{"idle for too short", func(c *Config) { c.HTTP.Idle = Age(time.Second - 1) }, []string{"http.idle: 999.999999ms: want 1s to 1h"}},
+		{"idle for too long", func(c *Config) { c.HTTP.Idle = Age(time.Hour + 1) }, []string{"http.idle: 1h0m0.000000001s: want 1s to 1h"}},
+		{"bounds of idleness", func(c *Config) { c.HTTP.Idle = Age(time.Hour) }, nil},
+
 		{"not Redis", func(c *Config) { c.Redis.URL = "http://h" }, []string{"redis.url: http://h" + wantRedis}},
 		{"Redis by a socket", func(c *Config) { c.Redis.URL = "unix:///s" }, []string{"redis.url: (hidden)" + wantRedis}},
 		{"Redis database", func(c *Config) { c.Redis.URL = "redis://:pw@h/one" }, []string{"redis.url: redis://:(hidden)@h/one" + wantRedis}},

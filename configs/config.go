@@ -53,6 +53,9 @@ type HTTP struct {
 	// Addr is host:port; without a host all addresses of the machine. Port 0
 	// takes a free one.
 	Addr string `json:"addr" env:"ADDR"`
+	// Idle is how long a connection is kept between two requests, 1s to 1h. A proxy
+	// in front should give its own up earlier, or it uses one that is just closed.
+	Idle Age `json:"idle" env:"IDLE"`
 }
 
 // Policy configures the server of Flash socket policy files.
@@ -176,7 +179,7 @@ type Limits struct {
 // caller may change it.
 func Default() Config {
 	return Config{
-		HTTP:    HTTP{Addr: ":40132"},
+		HTTP:    HTTP{Addr: ":40132", Idle: Age(620 * time.Second)},
 		Policy:  Policy{Addr: ":843", Allow: Grants{}},
 		Origins: Origins{},
 		Hosts:   Hosts{},

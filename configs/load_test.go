@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -76,7 +77,7 @@ func TestLoad(t *testing.T) {
 			c.API.Key, c.Redis.URL = "a b", "redis://h"
 		}},
 		{name: "every variable", environ: []string{
-			"BELFRY_HTTP_ADDR=h:1", "BELFRY_POLICY_ADDR=:2", "BELFRY_POLICY_ALLOW=a.com:80,81-82, *.b.com:*",
+			"BELFRY_HTTP_ADDR=h:1", "BELFRY_HTTP_IDLE=1m30s", "BELFRY_POLICY_ADDR=:2", "BELFRY_POLICY_ALLOW=a.com:80,81-82, *.b.com:*",
 			"BELFRY_REDIS_URL=redis://r", "BELFRY_API_KEY=k", "BELFRY_ORIGINS=https://a.com, *.b.com,",
 			"BELFRY_HOSTS=a.com, *.b.com,", "BELFRY_CONNECT_SUBSCRIBE=news, date,",
 			"BELFRY_LIMITS_BODY=1KiB", "BELFRY_LIMITS_MESSAGE=300", "BELFRY_LIMITS_BUFFER=1MiB", "BELFRY_LIMITS_SUBSCRIPTIONS=3",
@@ -85,6 +86,7 @@ func TestLoad(t *testing.T) {
 			"BELFRY_LIMITS_PUBLISH_RATE=6",
 		}, change: func(c *Config) {
 			c.HTTP.Addr, c.Policy.Addr, c.Redis.URL, c.API.Key = "h:1", ":2", "redis://r", "k"
+			c.HTTP.Idle = Age(90 * time.Second)
 			c.Policy.Allow = Grants{{"a.com", "80,81-82"}, {"*.b.com", "*"}}
 			c.Origins = Origins{"https://a.com", "*.b.com"}
 			c.Hosts, c.Connect.Subscribe = Hosts{"a.com", "*.b.com"}, Names{"news", "date"}
@@ -120,7 +122,7 @@ func TestLoadFaults(t *testing.T) {
 		environ []string
 		want    []string
 	}{
-		{name: "unknown key", file: "http: {addres: ':1'}\n", want: []string{"b.yaml:1: http: unknown key addres; there are addr"}},
+		{name: "unknown key", file: "http: {addres: ':1'}\n", want: []string{"b.yaml:1: http: unknown key addres; there are addr and idle"}},
 		{name: "unknown section", file: "\nhistory: {}\n", want: []string{
 			"b.yaml:2: unknown key history; there are http, policy, redis, api, origins, hosts, channels, connect, presence, legacy and limits"}},
 		{name: "several at once", file: "http:\n  addr: 40132\nlimits:\n  body: big\n  buffer: []\nchannels:\n- match: a\n  publish: server\n", want: []string{
@@ -131,7 +133,7 @@ func TestLoadFaults(t *testing.T) {
 		{name: "set twice", file: "http: {addr: ':1'}\nhttp: {addr: ':2'}\n", want: []string{"b.yaml:2: http: is set a second time"}},
 		{name: "nothing where text is wanted", file: "http:\n  addr:\n", want: []string{`b.yaml:2: http.addr: is empty; want text, "" for none`}},
 		{name: "nothing where a list is wanted", file: "origins:\n", want: []string{"b.yaml:1: origins: is empty; want a list, [] for an empty one"}},
-		{name: "text where a section is wanted", file: "http: ':1'\n", want: []string{"b.yaml:1: http: is text; want a mapping with addr"}},
+		{name: "text where a section is wanted", file: "http: ':1'\n", want: []string{"b.yaml:1: http: is text; want a mapping with addr and idle"}},
 		{name: "a number for a secret", file: "api: {key: 0123}\n", want: []string{"b.yaml:1: api.key: is a number; want text, in quotes"}},
 		{name: "true for text", file: "policy: {addr: ''}\nhttp: {addr: true}\n", want: []string{
 			`b.yaml:2: http.addr: "true": is true or false; want text, in quotes`}},
@@ -178,7 +180,7 @@ func TestLoadFaults(t *testing.T) {
 	}
 }
 
-const variables = "BELFRY_HTTP_ADDR, BELFRY_POLICY_ADDR, BELFRY_POLICY_ALLOW, BELFRY_REDIS_URL, BELFRY_API_KEY, BELFRY_ORIGINS, BELFRY_HOSTS, " +
+const variables = "BELFRY_HTTP_ADDR, BELFRY_HTTP_IDLE, BELFRY_POLICY_ADDR, BELFRY_POLICY_ALLOW, BELFRY_REDIS_URL, BELFRY_API_KEY, BELFRY_ORIGINS, BELFRY_HOSTS, " +
 	"BELFRY_CONNECT_SUBSCRIBE, BELFRY_PRESENCE_TTL, BELFRY_LEGACY_ENABLED, BELFRY_LIMITS_BODY, BELFRY_LIMITS_MESSAGE, BELFRY_LIMITS_BUFFER, BELFRY_LIMITS_SUBSCRIPTIONS, " +
 	"BELFRY_LIMITS_CHANNELS, BELFRY_LIMITS_HISTORY, BELFRY_LIMITS_IDEMPOTENCY_KEYS, BELFRY_LIMITS_BACKLOG, " +
 	"BELFRY_LIMITS_CONNECTIONS, BELFRY_LIMITS_CONNECTIONS_PER_ADDRESS, BELFRY_LIMITS_PUBLISH_RATE and BELFRY_SERVER"

@@ -14,9 +14,8 @@ import (
 const (
 	// headerWait is how long the head of a request may take: a person who types
 	// a handshake into a shell needs more than a program does. A client that stops
-	// in it costs what one costs between two requests, which has idleWait.
+	// in it costs what one costs between two requests, which has http.idle.
 	headerWait = 30 * time.Second
-	idleWait   = time.Minute
 	// quietWait is after how long of silence an HTTP/2 client is asked whether it is
 	// there, and writeWait how long it may take nothing of what it is sent.
 	quietWait = 30 * time.Second
@@ -44,7 +43,7 @@ func (p *program) server() *http.Server {
 		Handler:           p.web,
 		Protocols:         protocols(),
 		ReadHeaderTimeout: headerWait,
-		IdleTimeout:       idleWait,
+		IdleTimeout:       time.Duration(p.config.HTTP.Idle),
 		MaxHeaderBytes:    64 << 10,
 		HTTP2:             &http.HTTP2Config{SendPingTimeout: quietWait, WriteByteTimeout: writeWait},
 		ErrorLog:          slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),

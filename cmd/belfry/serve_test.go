@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"belfry/configs"
 	"belfry/hub/hubtest"
 )
 
@@ -190,5 +192,23 @@ func TestSecondSignal(t *testing.T) {
 	n.exit()
 	if status := n.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGTERM {
 		t.Errorf("ended with %v, want by the signal", n.cmd.ProcessState)
+	}
+}
+
+// TestIdle looks at how long a connection is kept between two requests.
+func TestIdle(t *testing.T) {
+	config := configs.Default()
+	config.HTTP.Addr, config.Policy.Addr = "127.0.0.1:0", ""
+	p, err := newProgram(t.Context(), config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.listener.Close()
+	if got := p.server().IdleTimeout; got <= 600*time.Second {
+		t.Errorf("by default for %v; want longer than the balancers that keep theirs for 600s", got)
+	}
+	p.config.HTTP.Idle = configs.Age(time.Minute)
+	if got := p.server().IdleTimeout; got != time.Minute {
+		t.Errorf("for %v, want as configured", got)
 	}
 }
