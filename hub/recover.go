@@ -180,10 +180,10 @@ func (c *channel) catchUp(ctx context.Context, since Position) error {
 }
 
 // isBefore reports whether the channel has still to come to a position, of the same
-// epoch.
+// epoch or of none.
 func (c *channel) isBefore(p Position) bool {
 	at := c.lastPosition()
-	return p.Epoch == at.Epoch && p.Offset > at.Offset
+	return (p.Epoch == at.Epoch || p.Epoch == "") && p.Offset > at.Offset
 }
 
 func (c *channel) fromRecent(since, joined Position) ([]*Message, bool) {

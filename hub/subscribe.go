@@ -11,7 +11,8 @@ type SubscribeOptions struct {
 	// for it.
 	Rule *Rule
 	// Recover is the position of the last message that the subscriber has.
-	// What came after it is in [Subscription.Missed].
+	// What came after it is in [Subscription.Missed]. Without an epoch it is one of
+	// the epoch that the channel is in: so says who has only an offset at hand.
 	Recover *Position
 	// RecoverBytes is about how many bytes of messages are recovered at once, as
 	// they are kept in memory; one message may always be. When there is more,

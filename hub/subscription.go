@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -73,7 +74,8 @@ func (s *Subscription) recover(ctx context.Context, o SubscribeOptions) (err err
 	if o.Recover == nil || !s.channel.rule.History.on() {
 		return nil
 	}
-	s.Missed, s.Recovered, err = s.channel.recover(ctx, *o.Recover, s.Position, o.RecoverBytes)
+	since := Position{Epoch: cmp.Or(o.Recover.Epoch, s.Position.Epoch), Offset: o.Recover.Offset}
+	s.Missed, s.Recovered, err = s.channel.recover(ctx, since, s.Position, o.RecoverBytes)
 	if n := len(s.Missed); n > 0 {
 		s.More = s.Missed[n-1].Offset < s.Position.Offset
 	}

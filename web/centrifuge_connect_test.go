@@ -37,6 +37,8 @@ func TestServerSideSubscriptions(t *testing.T) {
 		{"the first time", ``, `{"news":{"recoverable":true,"epoch":"EPOCH","offset":3,"positioned":true},"off":{}}`},
 		{"recovered", `"subs":{"news":{"recover":true,"epoch":"` + epoch + `","offset":1}}`,
 			`{"news":{"recoverable":true,"epoch":"EPOCH","publications":[{"data":2,"offset":2},{"data":3,"offset":3}],"recovered":true,"offset":1,"positioned":true,"was_recovering":true},"off":{}}`},
+		{"recovered from any epoch", `"subs":{"news":{"recover":true,"offset":1}}`,
+			`{"news":{"recoverable":true,"epoch":"EPOCH","publications":[{"data":2,"offset":2},{"data":3,"offset":3}],"recovered":true,"offset":1,"positioned":true,"was_recovering":true},"off":{}}`},
 		{"not recovered", `"subs":{"news":{"recover":true,"epoch":"_","offset":1}}`,
 			`{"news":{"recoverable":true,"epoch":"EPOCH","offset":3,"positioned":true,"was_recovering":true},"off":{}}`},
 		{"what nobody offered", `"subs":{"chat":{"recover":true,"offset":1}}`,

@@ -56,6 +56,14 @@ func TestCentrifugeRecovery(t *testing.T) {
 			`"recoverable":true,"epoch":"EPOCH","offset":5,"positioned":true,"was_recovering":true`},
 		{"the future", `"channel":"news","recover":true,"epoch":"EPOCH","offset":9`,
 			`"recoverable":true,"epoch":"EPOCH","offset":5,"positioned":true,"was_recovering":true`},
+		{"missed two of any epoch", `"channel":"news","recover":true,"offset":3`,
+			`"recoverable":true,"epoch":"EPOCH","publications":[{"data":4,"offset":4},{"data":5,"offset":5}],"recovered":true,"offset":3,"positioned":true,"was_recovering":true`},
+		{"missed nothing of any epoch", `"channel":"news","recover":true,"offset":5,"flag":3`,
+			`"recoverable":true,"epoch":"EPOCH","recovered":true,"offset":5,"positioned":true,"was_recovering":true`},
+		{"missed too much of any epoch", `"channel":"news","recover":true,"offset":1`,
+			`"recoverable":true,"epoch":"EPOCH","offset":5,"positioned":true,"was_recovering":true`},
+		{"the future of any epoch", `"channel":"news","recover":true,"epoch":"","offset":9`,
+			`"recoverable":true,"epoch":"EPOCH","offset":5,"positioned":true,"was_recovering":true`},
 		{"no history", `"channel":"off","recover":true,"epoch":"EPOCH","offset":1`, `"was_recovering":true`},
 	}
 	for _, tc := range cases {

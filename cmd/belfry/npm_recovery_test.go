@@ -30,6 +30,18 @@ func testNPMCut(t *testing.T, c *npmCluster) {
 	r.disconnect()
 }
 
+// testNPMState has an application read the state of a channel from somewhere else,
+// which knows an offset and no epoch.
+func testNPMState(t *testing.T, c *npmCluster) {
+	long := channel(t, "long")
+	r := c.connected(t, c.node.host())
+	c.node.publish(t, long, 1, 2, 3)
+	r.subscribe(long, map[string]any{"state": map[string]any{"offset": 2, "epoch": ""}})
+	r.hear("subscribing 0 subscribe called", "recovered from 2")
+	r.hear(numbered(3, 3)...)
+	r.disconnect()
+}
+
 // hearUntil wants messages in order, each once, until something else comes. It
 // returns the offset of the last one.
 func (r *remote) hearUntil(heard int, end string) int {

@@ -26,6 +26,7 @@ func TestCentrifugeFromNPM(t *testing.T) {
 		{"refusals", testNPMRefusals},
 		{"a message over the limit", testNPMOverLimit},
 		{"what was said while unsubscribed", testNPMUnsubscribed},
+		{"a state from elsewhere", testNPMState},
 		{"connections cut while messages come", testNPMCut},
 		{"several channels", testNPMChannels},
 		{"a node killed and restarted", testNPMKilled},

@@ -224,9 +224,11 @@ func checkRecovery(t *testing.T, s Setup) {
 	hubtest.PublishNumbers(t, hubs[0], "chat", 6, 7)
 	r.Want(t, "6", "7")
 
-	upToDate := hubtest.Recover(t, hubs[1], "chat", hubtest.NewRecorder("s"), hub.Position{Epoch: last.Epoch, Offset: 7})
-	if !upToDate.Recovered || len(upToDate.Missed) != 0 {
-		t.Errorf("up to date: recovered=%t %q, want true and nothing", upToDate.Recovered, hubtest.Data(upToDate.Missed))
+	for _, epoch := range []string{last.Epoch, ""} { // empty is any
+		upToDate := hubtest.Recover(t, hubs[1], "chat", hubtest.NewRecorder("s"), hub.Position{Epoch: epoch, Offset: 7})
+		if !upToDate.Recovered || len(upToDate.Missed) != 0 {
+			t.Errorf("up to date in epoch %q: recovered=%t %q, want true and nothing", epoch, upToDate.Recovered, hubtest.Data(upToDate.Missed))
+		}
 	}
 }
 
@@ -236,7 +238,6 @@ func checkNoRecovery(t *testing.T, s Setup) {
 	for name, p := range map[string]hub.Position{
 		"too far behind": {Epoch: last.Epoch, Offset: 5},
 		"another epoch":  {Epoch: "other", Offset: 24},
-		"no epoch":       {Offset: 24},
 		"the future":     {Epoch: last.Epoch, Offset: 26},
 	} {
 		sub := hubtest.Recover(t, h, "chat", hubtest.NewRecorder("r"), p)

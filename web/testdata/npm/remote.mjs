@@ -7,7 +7,8 @@
 //          {"event": "publication", "channel": "chat", "detail": {"data": "hello", "offset": 1}}
 //
 // An order calls a method of the channel's subscription; without a channel, of
-// the client. newSubscription of the client makes the subscription.
+// the client. newSubscription of the client makes the subscription, whose options
+// may have a "state" for its getState to return.
 
 const clientEvents = ['connecting', 'connected', 'disconnected', 'error',
   'subscribing', 'subscribed', 'unsubscribed', 'publication', 'join', 'leave'];
@@ -27,6 +28,8 @@ export function remote(client, tell) {
     emitter.on(event, detail => say({ event, channel: channel ?? detail.channel, detail })));
   const carryOut = async ({ call, channel, args }) => {
     const target = channel ? client.getSubscription(channel) : client;
+    const state = args?.[1]?.state;
+    if (state) args[1].getState = async () => state;
     const result = await target[call](...args ?? []);
     if (call === 'newSubscription') watch(result, subscriptionEvents, args[0]);
     else return result;
