@@ -80,8 +80,7 @@ func fallback(t *testing.T, server string, others ...string) string {
 	return string(text)
 }
 
-// fallenBack opens a client that is connected over the first of the others that
-// its platform has.
+// fallenBack opens a client that is connected over the first of the others.
 func (c *npmCluster) fallenBack(t *testing.T, server string, others ...string) *remote {
 	t.Helper()
 	r := newRemote(t, c.open, fallback(t, server, others...))
@@ -89,11 +88,7 @@ func (c *npmCluster) fallenBack(t *testing.T, server string, others ...string) *
 	r.must("", "connect")
 	over := r.hear("connecting 0 connect called", "connected")[1].Detail.Transport
 	t.Logf("connected over %s after %v", over, time.Since(start).Round(time.Millisecond))
-	want := others[0]
-	if want == "sse" && strings.Contains(t.Name(), "/Node/") {
-		want = others[1] // this Node has no EventSource
-	}
-	if over != want {
+	if want := others[0]; over != want {
 		t.Errorf("connected over %s, want %s", over, want)
 	}
 	return r

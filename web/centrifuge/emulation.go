@@ -112,7 +112,9 @@ func (s *Server) emulate(w http.ResponseWriter, r *http.Request, d replies, conn
 	p.secret = link.Secret()
 	var preface []byte
 	if d.events {
-		preface = []byte("\r\n") // lets proxies pass the head on
+		// A comment lets proxies pass the head on. Behind CR LF, which others send, older
+		// clients lose what comes next.
+		preface = []byte(":\n")
 	}
 	return link.Stream(w, r, preface)
 }

@@ -3,10 +3,11 @@
 // options. It ends with its input.
 import { createInterface } from 'node:readline';
 import { Centrifuge } from 'centrifuge';
+import EventSource from 'eventsource';
 import WebSocket from 'ws';
 import { dial, remote } from './remote.mjs';
 
 const [endpoint, options] = dial(...process.argv.slice(2));
-const client = new Centrifuge(endpoint, { ...options, websocket: WebSocket });
+const client = new Centrifuge(endpoint, { ...options, websocket: WebSocket, eventsource: EventSource });
 const order = remote(client, line => console.log(line));
 createInterface({ input: process.stdin }).on('line', order).on('close', () => process.exit());
