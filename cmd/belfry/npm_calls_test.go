@@ -97,6 +97,18 @@ func testNPMRefusals(t *testing.T, c *npmCluster) {
 	r.must("", "disconnect")
 }
 
+// testNPMToken shows tokens. The client does not come back with the same.
+func testNPMToken(t *testing.T, c *npmCluster) {
+	const refused = " 103 permission denied: tokens are not checked here, and none is accepted: leave token out"
+	r := newRemote(t, c.open, `{"transports":"ws://`+c.node.host()+`/connection/websocket","options":{"token":"forged"}}`)
+	r.must("", "connect")
+	r.hear("connecting 0 connect called", "disconnected"+refused)
+	r = c.connected(t, c.node.host())
+	r.subscribe(channel(t, "plain"), map[string]string{"token": "forged"})
+	r.hear("subscribing 0 subscribe called", "unsubscribed"+refused)
+	r.must("", "disconnect")
+}
+
 // testNPMOverLimit sends a message which is so long that the client must not
 // send it again.
 func testNPMOverLimit(t *testing.T, c *npmCluster) {

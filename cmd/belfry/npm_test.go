@@ -24,6 +24,7 @@ func TestCentrifugeFromNPM(t *testing.T) {
 		{"calls", testNPMCalls},
 		{"history", testNPMHistory},
 		{"refusals", testNPMRefusals},
+		{"a token", testNPMToken},
 		{"a message over the limit", testNPMOverLimit},
 		{"what was said while unsubscribed", testNPMUnsubscribed},
 		{"a state from elsewhere", testNPMState},

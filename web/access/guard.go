@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"belfry/hub"
 	"belfry/web/fault"
@@ -16,10 +17,13 @@ type Hello struct {
 	Header http.Header
 	URL    *url.URL
 	Remote string // address and port
+	Token  string // that it shows once it is connected; empty: none
 }
 
 // HelloOf is what a request shows.
-func HelloOf(r *http.Request) Hello { return Hello{r.Header, r.URL, r.RemoteAddr} }
+func HelloOf(r *http.Request) Hello {
+	return Hello{Header: r.Header, URL: r.URL, Remote: r.RemoteAddr}
+}
 
 // Identity is who somebody is. Nil is an anonymous client.
 type Identity struct {
@@ -52,6 +56,8 @@ type Request struct {
 	Rule *hub.Rule
 	// Data is what a client says of itself as it subscribes: JSON, or nothing.
 	Data []byte
+	// Token is what a client shows as it subscribes; empty: nothing.
+	Token string
 	// Subscribed says that a client who reads is subscribed to the channel.
 	Subscribed bool
 }
@@ -77,6 +83,11 @@ type Guard interface {
 var (
 	errServerDenied = fault.New(fault.Denied, "the rule of this channel does not let the server publish: add server to its publish list")
 	errClientDenied = fault.New(fault.Denied, "permission denied")
+
+	// ErrToken and ErrPrivate are for who relies on tokens. Nobody checks any here, so
+	// that whoever made one up would be let in.
+	ErrToken   = fault.New(fault.Denied, "permission denied: tokens are not checked here, and none is accepted: leave token out")
+	ErrPrivate = fault.New(fault.Denied, "permission denied: names that begin with $ are of private channels, to which only the backend can subscribe clients")
 )
 
 // Rules is the [Guard] that goes by the rules of a hub. Every client is anonymous.
@@ -86,14 +97,20 @@ type Rules struct {
 }
 
 // Connect implements [Guard].
-func (Rules) Connect(context.Context, Hello) (*Identity, error) { return nil, nil }
+func (Rules) Connect(_ context.Context, h Hello) (*Identity, error) {
+	if h.Token != "" {
+		return nil, ErrToken
+	}
+	return nil, nil
+}
 
 // Allow implements [Guard]. Clients read what they are subscribed to: others
 // would read what they may not hear.
 func (g Rules) Allow(_ context.Context, r Request) (Permit, error) {
-	reads := r.Action == ReadHistory || r.Action == ReadPresence
-	if reads && !r.Subscribed && !r.Who.isBackend() {
-		return Permit{}, errClientDenied
+	if !r.Who.isBackend() {
+		if err := mayClient(&r); err != nil {
+			return Permit{}, err
+		}
 	}
 	p := Permit{Rule: r.Rule}
 	if p.Rule == nil {
@@ -110,6 +127,20 @@ func (g Rules) Allow(_ context.Context, r Request) (Permit, error) {
 		p.Info, err = ownInfo(p.Rule, r)
 	}
 	return p, err
+}
+
+// mayClient refuses a client what no rule can allow it.
+func mayClient(r *Request) error {
+	reads := r.Action == ReadHistory || r.Action == ReadPresence
+	switch {
+	case reads && !r.Subscribed:
+		return errClientDenied
+	case r.Token != "":
+		return ErrToken
+	case !reads && strings.HasPrefix(r.Channel, "$"):
+		return ErrPrivate
+	}
+	return nil
 }
 
 func mayPublish(rule *hub.Rule, who *Identity) error {

@@ -1,6 +1,7 @@
 package centrifuge
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"belfry/hub"
@@ -45,9 +46,20 @@ func (c *command) methods() (n int) {
 }
 
 // connectRequest is that of the first command. Whatever else a client says of itself
-// there is ignored: there are no tokens.
+// there is ignored.
 type connectRequest struct {
-	Subs map[string]subscribeRequest `json:"subs"` // positions of server-side subscriptions
+	Token string                      `json:"token"`
+	Subs  map[string]subscribeRequest `json:"subs"` // positions of server-side subscriptions
+}
+
+// anyToken is a token that the client shows, of itself or of a server-side
+// subscription, or empty.
+func (r *connectRequest) anyToken() string {
+	token := r.Token
+	for _, sub := range r.Subs {
+		token = cmp.Or(token, sub.Token)
+	}
+	return token
 }
 
 // ChannelRequest is one of which the channel says all.
@@ -59,7 +71,8 @@ type ChannelRequest struct {
 // subscription that is to be recovered, for which the channel stands elsewhere.
 type subscribeRequest struct {
 	Channel   string          `json:"channel"`
-	Recover   bool            `json:"recover"` // from the position that follows
+	Token     string          `json:"token"`
+	Recover   bool            `json:"recover"` // from the position that follows; no epoch: any
 	Epoch     string          `json:"epoch"`
 	Offset    uint64          `json:"offset"`
 	Data      json.RawMessage `json:"data"`       // what the client says of itself

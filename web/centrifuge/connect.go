@@ -14,6 +14,11 @@ import (
 // has no subscription, and may try again. It runs under the lock, as all commands do.
 func (p *protocol) connect(ctx context.Context, req *connectRequest, a *answer) (*connectResult, error) {
 	s := p.server
+	if token := req.anyToken(); token != "" {
+		if err := s.sessions.Authenticate(ctx, p.Session, token); err != nil {
+			return nil, err
+		}
+	}
 	subs, err := p.serverSide(ctx, req.Subs, a)
 	if err != nil {
 		return nil, err

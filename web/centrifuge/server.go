@@ -27,6 +27,7 @@ type Options struct {
 // goroutines.
 type Server struct {
 	hub       *hub.Hub
+	sessions  *session.Registry
 	links     *carry.Links
 	origins   access.Origins
 	version   string
@@ -39,7 +40,7 @@ type Server struct {
 // before the hub runs.
 func New(o Options) *Server {
 	s := &Server{
-		hub: o.Hub, links: o.Links, origins: o.Origins, version: o.Version,
+		hub: o.Hub, sessions: o.Sessions, links: o.Links, origins: o.Origins, version: o.Version,
 		subscribe: o.Subscribe, rpc: o.RPC, limits: o.Sessions.Limits(),
 	}
 	s.hub.HandleCall(callEmulate, s.emulateForOther)

@@ -25,6 +25,7 @@ func (p *protocol) subscribe(ctx context.Context, req *subscribeRequest, a *answ
 		},
 		Since: req.since(),
 		Data:  req.Data,
+		Token: req.Token,
 	})
 	if err != nil {
 		return nil, err

@@ -88,6 +88,8 @@ type Registry struct {
 	draining context.Context
 	drain    context.CancelFunc
 
+	told told
+
 	mu       sync.Mutex // guards what follows
 	sessions map[string]*Session
 	clients  Tally         // that were let in and have not gone

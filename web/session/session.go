@@ -58,7 +58,7 @@ func CallContext() (context.Context, context.CancelFunc) {
 func (s *Session) Prepare(h access.Hello) (err error) {
 	ctx, cancel := CallContext()
 	defer cancel()
-	if s.identity, err = s.registry.guard.Connect(ctx, h); err != nil {
+	if s.identity, err = s.registry.Identify(ctx, h); err != nil {
 		return err
 	}
 	return s.protocol.Prepare(ctx, h)

@@ -41,6 +41,8 @@ type Wish struct {
 	Bytes int
 	// Data is what the client says of itself: JSON, or nothing.
 	Data []byte
+	// Token is what the client shows; empty: nothing.
+	Token string
 	// Server says that the server wants it, by itself or for a backend, and Info is
 	// what others are told of the client then: JSON in compact form, or nil.
 	Server bool
@@ -49,7 +51,7 @@ type Wish struct {
 
 // asks is the question for the guard whether the wish may be granted.
 func (w *Wish) asks(s *Session, channel string) access.Request {
-	r := access.Request{Who: s.identity, Action: access.Subscribe, Channel: channel, Rule: w.Rule, Data: w.Data}
+	r := access.Request{Who: s.identity, Action: access.Subscribe, Channel: channel, Rule: w.Rule, Data: w.Data, Token: w.Token}
 	if w.Server {
 		r.Who = access.Backend
 	}
@@ -60,7 +62,7 @@ func (w *Wish) asks(s *Session, channel string) access.Request {
 // subscription is to be started once the client was told. It is not called for
 // one channel twice at the same time.
 func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.Subscription, error) {
-	permit, err := s.registry.guard.Allow(ctx, w.asks(s, channel))
+	permit, err := s.registry.allow(ctx, w.asks(s, channel), s.transport)
 	if err != nil {
 		return nil, err
 	}
@@ -87,17 +89,12 @@ func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.S
 // answered with the first that comes, and that nobody sees there. It recovers about
 // so many bytes, and asks the guard as [Session.Subscribe] does.
 func (r *Registry) Listen(ctx context.Context, who *access.Identity, channel string, to hub.Subscriber, e hub.Encoder, since *hub.Position, bytes int) (*hub.Subscription, error) {
-	permit, err := r.guard.Allow(ctx, access.Request{Who: who, Action: access.Subscribe, Channel: channel})
+	permit, err := r.allow(ctx, access.Request{Who: who, Action: access.Subscribe, Channel: channel}, nil)
 	if err != nil {
 		return nil, err
 	}
 	o := hub.SubscribeOptions{Rule: permit.Rule, Recover: since, RecoverBytes: bytes}
 	return r.hub.Subscribe(ctx, channel, to, e, o)
-}
-
-// Identify says who somebody is that is no session, or why it may not come in.
-func (r *Registry) Identify(ctx context.Context, h access.Hello) (*access.Identity, error) {
-	return r.guard.Connect(ctx, h)
 }
 
 // Publish publishes what the client says, if it may, and not too much of it. The
@@ -106,7 +103,7 @@ func (s *Session) Publish(ctx context.Context, channel string, data []byte) erro
 	if !s.pace.publish(s.registry.limits) {
 		return errTooFast
 	}
-	permit, err := s.registry.guard.Allow(ctx, access.Request{Who: s.identity, Action: access.Publish, Channel: channel})
+	permit, err := s.registry.allow(ctx, access.Request{Who: s.identity, Action: access.Publish, Channel: channel}, s.transport)
 	if err != nil {
 		return err
 	}
