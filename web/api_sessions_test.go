@@ -110,7 +110,7 @@ func (c *client) introduce(s *testServer) string {
 func TestAPIOfNobody(t *testing.T) {
 	s := newCluster(t, newMembers(2))[0]
 	c := s.dialCentrifuge(t)
-	for _, who := range []string{`"client":"nobody"`, `"user":"u"`, `"session":"s"`} {
+	for _, who := range []string{`"client":"nobody"`, `"client":"none","user":"","session":""`} {
 		s.api(t, "subscribe", `{"channel":"chat",`+who+`}`)
 		s.api(t, "unsubscribe", `{"channel":"chat",`+who+`}`)
 		s.api(t, "disconnect", `{`+who+`}`)

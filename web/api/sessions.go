@@ -28,16 +28,18 @@ const (
 // back after 3000 to 3499 and 4000 to 4499.
 const minDisconnectCode, maxDisconnectCode = 3000, 4999
 
-// checkTarget wants something to be given: a call is about the sessions that match
-// everything that is.
+// checkTarget wants a client to be named. A user or a session would match nobody, and
+// whoever relies on the call has to hear of that.
 func checkTarget(t session.Target) error {
-	if t == (session.Target{}) {
-		return fault.Field("client", "is missing: give at least one of user, client and session")
-	}
-	for field, id := range map[string]string{"user": t.User, "client": t.Client, "session": t.Session} {
-		if len(id) > maxID {
-			return fault.Field(field, fmt.Sprintf("at most %d bytes are accepted", maxID))
-		}
+	switch {
+	case t.User != "":
+		return fault.Field("user", "there are no users here, everybody is anonymous: name a client, by the ID that it is told when it connects")
+	case t.Session != "":
+		return fault.Field("session", "sessions have no ID of their own here: name a client, by the ID that it is told when it connects")
+	case t.Client == "":
+		return fault.Field("client", "is missing: the ID is expected that a client is told when it connects")
+	case len(t.Client) > maxID:
+		return fault.Field("client", fmt.Sprintf("at most %d bytes are accepted", maxID))
 	}
 	return nil
 }
