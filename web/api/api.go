@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"net/http"
 	"time"
 
@@ -42,14 +41,16 @@ type Options struct {
 type API struct {
 	Options
 	started time.Time
-	calls   map[string]call
+	single  map[string]call // by their names; all but the batch, which is made of them
+	batch   call
 }
 
 // New makes an API, and answers what other nodes ask of it, so that it is made
 // before the hub runs.
 func New(o Options) *API {
 	a := &API{Options: o, started: time.Now()}
-	a.calls = a.table()
+	a.single = a.table()
+	a.batch = call{batchWait, reading(a.carryOut)}
 	a.answerNodes()
 	return a
 }
@@ -72,7 +73,7 @@ type call struct {
 
 // table is the server API, by the name in the path.
 func (a *API) table() map[string]call {
-	calls := map[string]call{
+	return map[string]call{
 		"publish":        {wait, reading(a.publish)},
 		"broadcast":      {wait, reading(a.broadcast)},
 		"subscribe":      {wait, reading(a.subscribe)},
@@ -87,15 +88,19 @@ func (a *API) table() map[string]call {
 		"info":           {wait, reading(a.info)},
 		"rpc":            {centrifuge.RPCWait, reading(a.rpc)},
 	}
-	calls["batch"] = a.batch(maps.Clone(calls)) // a batch in a batch is not answered
-	return calls
 }
 
-// Routes adds the calls to a router, each as POST /api/NAME.
+// Routes adds the calls to a router, each as POST /api/NAME, and POST /api for several
+// of them, as older libraries send all.
 func (a *API) Routes(r chi.Router) {
-	for name, c := range a.calls {
-		r.Post("/api/"+name, a.Errors.Handle(func(w http.ResponseWriter, r *http.Request) error { return a.serve(w, r, c) }))
+	post := func(path string, answer func(http.ResponseWriter, *http.Request, []byte) error) {
+		r.Post(path, a.Errors.Handle(func(w http.ResponseWriter, r *http.Request) error { return a.serve(w, r, answer) }))
 	}
+	for name, c := range a.single {
+		post("/api/"+name, c.answer)
+	}
+	post("/api/batch", a.batch.answer)
+	post("/api", a.answerLines)
 }
 
 // reading makes a call of a function that takes the decoded body, in which only
@@ -117,9 +122,18 @@ func (c call) run(ctx context.Context, body []byte) (any, error) {
 	return c.do(ctx, body)
 }
 
-// serve answers a request: it checks the key and the size of the body, and wraps
-// the result as {"result": …}.
-func (a *API) serve(w http.ResponseWriter, r *http.Request, c call) error {
+// answer wraps the result as {"result": …}.
+func (c call) answer(w http.ResponseWriter, r *http.Request, body []byte) error {
+	result, err := c.run(r.Context(), body)
+	if err != nil {
+		return err
+	}
+	fault.WriteJSON(w, http.StatusOK, map[string]any{"result": result})
+	return nil
+}
+
+// serve checks the key and the size of the body of a request, before it is answered.
+func (a *API) serve(w http.ResponseWriter, r *http.Request, answer func(http.ResponseWriter, *http.Request, []byte) error) error {
 	if _, err := a.Key.Check(r); err != nil {
 		return err
 	}
@@ -127,12 +141,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, c call) error {
 	if err != nil {
 		return err
 	}
-	result, err := c.run(r.Context(), body)
-	if err != nil {
-		return err
-	}
-	fault.WriteJSON(w, http.StatusOK, map[string]any{"result": result})
-	return nil
+	return answer(w, r, body)
 }
 
 // may asks whether the backend may do something on a channel, and returns the

@@ -1,9 +1,13 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -39,54 +43,111 @@ func (r batchReply) fault() *fault.Error {
 	return e
 }
 
-// batch makes the call /api/batch, which carries out others, one after the other
-// or, where parallel is asked for, at the same time. Replies stand in the order of
-// the commands. Commands fail one by one; only when the broker is away for all of
-// them does the whole call fail. It returns when all have, and leaves no goroutine
-// behind.
-func (a *API) batch(calls map[string]call) call {
-	return call{batchWait, reading(func(ctx context.Context, req *batchRequest) (any, error) {
-		if n := len(req.Commands); n == 0 || n > maxBatch {
-			return nil, fault.Field("commands", fmt.Sprintf("1 to %d commands are accepted", maxBatch))
-		}
-		var g errgroup.Group
-		g.SetLimit(1)
-		if req.Parallel {
-			g.SetLimit(batchAtOnce)
-		}
-		replies := make([]batchReply, len(req.Commands))
-		for i, command := range req.Commands {
-			g.Go(func() error {
-				replies[i] = a.command(ctx, calls, command)
-				return nil
-			})
-		}
-		_ = g.Wait() // the errors are in the replies
-		if worst := allUnavailable(replies, batchReply.fault); worst != nil {
-			return nil, worst
-		}
-		return map[string]any{"replies": replies}, nil
-	})}
+// carryOut answers /api/batch: it carries out other calls, one after the other or,
+// where parallel is asked for, at the same time. Replies stand in the order of the
+// commands. Commands fail one by one; only when the broker is away for all of them does
+// the whole call fail. It returns when all have, and leaves no goroutine behind.
+func (a *API) carryOut(ctx context.Context, req *batchRequest) (any, error) {
+	if n := len(req.Commands); n == 0 || n > maxBatch {
+		return nil, fault.Field("commands", fmt.Sprintf("1 to %d commands are accepted", maxBatch))
+	}
+	var g errgroup.Group
+	g.SetLimit(1)
+	if req.Parallel {
+		g.SetLimit(batchAtOnce)
+	}
+	replies := make([]batchReply, len(req.Commands))
+	for i, command := range req.Commands {
+		g.Go(func() error {
+			replies[i] = a.reply(ctx, command)
+			return nil
+		})
+	}
+	_ = g.Wait() // the errors are in the replies
+	if worst := allUnavailable(replies, batchReply.fault); worst != nil {
+		return nil, worst
+	}
+	return map[string]any{"replies": replies}, nil
 }
 
-// command carries out one command of a batch, within its own time and the batch's.
-// What its reply does not say of an error is logged.
-func (a *API) command(ctx context.Context, calls map[string]call, command map[string]json.RawMessage) batchReply {
+// reply carries out one command of a batch.
+func (a *API) reply(ctx context.Context, command map[string]json.RawMessage) batchReply {
 	if len(command) != 1 {
 		return batchReply{"error": fault.Field("command", "one method is expected in each")}
 	}
 	for name, body := range command {
-		c, ok := calls[name]
-		if !ok {
-			return batchReply{"error": errUnknownMethod}
-		}
-		result, err := c.run(ctx, body)
-		if err != nil {
-			e := fault.From(err)
-			a.Errors.Log(e, err, "path", "/api/batch")
+		result, e := a.command(ctx, name, body)
+		if e != nil {
 			return batchReply{"error": e}
 		}
 		return batchReply{name: result}
 	}
 	return nil // not reached: there is one
+}
+
+// command carries out one of several calls, within its own time and the time of all.
+// What the error does not say is logged.
+func (a *API) command(ctx context.Context, name string, body []byte) (any, *fault.Error) {
+	c, ok := a.single[name]
+	if !ok {
+		return nil, errUnknownMethod
+	}
+	result, err := c.run(ctx, body)
+	if err != nil {
+		e := fault.From(err)
+		a.Errors.Log(e, err, "path", "/api/"+name)
+		return nil, e
+	}
+	return result, nil
+}
+
+// lineCommand is a command as older libraries of Centrifugo send it to /api, each in a
+// line of its own (centrifugal/gocent, client.go).
+type lineCommand struct {
+	Method string          `json:"method"`
+	Params json.RawMessage `json:"params"`
+}
+
+// lineReply is the line in answer to one.
+type lineReply struct {
+	Error  *fault.Error `json:"error,omitempty"`
+	Result any          `json:"result,omitempty"`
+}
+
+// answerLines answers POST /api. Lines are carried out one after the other, in the time
+// that a batch has, and fail one by one: the status is for what concerns all of them.
+func (a *API) answerLines(w http.ResponseWriter, r *http.Request, body []byte) error {
+	commands, err := readLines(body)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), batchWait)
+	defer cancel()
+	var replies []byte
+	for _, c := range commands {
+		var reply lineReply
+		reply.Result, reply.Error = a.command(ctx, c.Method, c.Params)
+		replies = append(fault.AppendJSON(replies, reply), '\n')
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(replies)))
+	_, err = w.Write(replies)
+	return err
+}
+
+// readLines reads the commands of a body. What a command says beside its method and
+// params is for other servers.
+func readLines(body []byte) (commands []lineCommand, err error) {
+	for d := json.NewDecoder(bytes.NewReader(body)); ; {
+		c := lineCommand{Params: json.RawMessage("{}")}
+		switch err := d.Decode(&c); {
+		case err == io.EOF && len(commands) > 0:
+			return commands, nil
+		case err != nil:
+			return nil, fault.Field("body", `lines of {"method": …, "params": …} are expected: `+fault.DecodeError(err).Error())
+		case len(commands) == maxBatch:
+			return nil, fault.Field("body", fmt.Sprintf("1 to %d commands are accepted", maxBatch))
+		}
+		commands = append(commands, c)
+	}
 }
