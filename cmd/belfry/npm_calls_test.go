@@ -109,6 +109,14 @@ func testNPMToken(t *testing.T, c *npmCluster) {
 	r.must("", "disconnect")
 }
 
+// testNPMProtobuf speaks what is not spoken here. The client hears that, and does not
+// come back.
+func testNPMProtobuf(t *testing.T, c *npmCluster) {
+	r := newRemote(t, c.open, `{"transports":"ws://`+c.node.host()+`/connection/websocket","options":{"protocol":"protobuf"}}`)
+	r.must("", "connect")
+	r.hear("connecting 0 connect called", "disconnected 3506 centrifuge-protobuf is not spoken here: have the client use JSON")
+}
+
 // testNPMOverLimit sends a message which is so long that the client must not
 // send it again.
 func testNPMOverLimit(t *testing.T, c *npmCluster) {

@@ -25,6 +25,7 @@ func TestCentrifugeFromNPM(t *testing.T) {
 		{"history", testNPMHistory},
 		{"refusals", testNPMRefusals},
 		{"a token", testNPMToken},
+		{"Protobuf", testNPMProtobuf},
 		{"a message over the limit", testNPMOverLimit},
 		{"what was said while unsubscribed", testNPMUnsubscribed},
 		{"a state from elsewhere", testNPMState},

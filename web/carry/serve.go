@@ -106,12 +106,13 @@ func (x *exchange) carry(query url.Values, d lines, e session.Endpoint, answer f
 	if query.Has("session") {
 		return x.carryOn(query, answer)
 	}
-	link, err := x.links.Open(x.r, Opening{Dialect: d, Keep: UntilAcknowledged, Speak: e.Speak})
+	subprotocol, speak := e.Agree(query["protocol"])
+	link, err := x.links.Open(x.r, Opening{Dialect: d, Keep: UntilAcknowledged, Speak: speak})
 	if err != nil {
 		return err
 	}
 	x.link = link
-	x.preface = d.appendOpen(x.preface, x.links.name(link), e.Subprotocol(query["protocol"]))
+	x.preface = d.appendOpen(x.preface, x.links.name(link), subprotocol)
 	if err := answer(); err != nil {
 		link.vanish() // nobody knows its name
 		return err

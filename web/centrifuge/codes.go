@@ -68,6 +68,9 @@ var closeCodes = [...]struct {
 	session.Forced:      {3503, "force disconnect"},
 }
 
+// codeInappropriate is that of the protocol for another protocol than is spoken.
+const codeInappropriate = 3506
+
 // Codes of an unsubscribe push. From 2500 on the client subscribes again.
 const (
 	unsubscribeServer       = 2000 // a backend wants it

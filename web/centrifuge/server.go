@@ -62,10 +62,17 @@ func (s *Server) newProtocol(c *session.Session) *protocol {
 	return p
 }
 
-// chooseSubprotocol takes the one for JSON, if it is offered.
-func chooseSubprotocol(offered []string) string {
-	if slices.Contains(offered, "centrifuge-json") {
-		return "centrifuge-json"
+// chooseSubprotocol takes the one for JSON, if it is offered. Clients that offer the one
+// for Protobuf alone speak nothing else, and have to hear that in a way that they
+// understand: after a handshake that is refused, or that leaves theirs out, they come
+// back for ever.
+func chooseSubprotocol(offered []string) (string, session.Speak) {
+	const inJSON, inProtobuf = "centrifuge-json", "centrifuge-protobuf"
+	switch {
+	case slices.Contains(offered, inJSON):
+		return inJSON, nil
+	case slices.Contains(offered, inProtobuf):
+		return inProtobuf, session.Farewell(codeInappropriate, "centrifuge-protobuf is not spoken here: have the client use JSON")
 	}
-	return ""
+	return "", nil
 }

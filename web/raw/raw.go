@@ -21,8 +21,8 @@ func Channel(channel string, rule *hub.Rule) session.Endpoint {
 // could be tricked into showing here. Plain text goes with any subprotocol, so the
 // first is chosen.
 func endpoint(speak session.Speak) session.Endpoint {
-	return session.Endpoint{Speak: speak, Drafts: true, Choose: func(offered []string) string {
-		return append(offered, "")[0]
+	return session.Endpoint{Speak: speak, Drafts: true, Choose: func(offered []string) (string, session.Speak) {
+		return append(offered, "")[0], nil
 	}}
 }
 

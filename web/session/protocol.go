@@ -52,13 +52,14 @@ type Endpoint struct {
 	// Drafts lets in clients from before RFC 6455.
 	Drafts bool
 	// Choose picks one of the subprotocols that a client offers; empty: none. A
-	// client that offers some gives up when none comes back.
-	Choose func(offered []string) string
+	// client that offers some gives up when none comes back. Where another is spoken
+	// than Speak makes it says so, and nil otherwise.
+	Choose func(offered []string) (name string, speak Speak)
 }
 
-// Subprotocol picks one of what a client offers in lists (RFC 6455, section 4.1).
-// What is no token of RFC 2616 is left out.
-func (e Endpoint) Subprotocol(lists []string) string {
+// Agree picks one of the subprotocols that a client offers in lists (RFC 6455, section
+// 4.1), and what is spoken then. What is no token of RFC 2616 is left out.
+func (e Endpoint) Agree(lists []string) (name string, speak Speak) {
 	var offered []string
 	for _, list := range lists {
 		for name := range strings.SplitSeq(list, ",") {
@@ -67,7 +68,10 @@ func (e Endpoint) Subprotocol(lists []string) string {
 			}
 		}
 	}
-	return e.Choose(offered)
+	if name, speak = e.Choose(offered); speak == nil {
+		speak = e.Speak
+	}
+	return name, speak
 }
 
 func isNoToken(c rune) bool {

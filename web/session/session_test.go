@@ -187,7 +187,7 @@ func TestDeliver(t *testing.T) {
 // TestSubprotocol picks one of what a client offers, which may come in several
 // lists, and leaves out what is no token.
 func TestSubprotocol(t *testing.T) {
-	e := session.Endpoint{Choose: func(offered []string) string { return fmt.Sprint(offered) }}
+	e := session.Endpoint{Choose: func(offered []string) (string, session.Speak) { return fmt.Sprint(offered), nil }}
 	for _, c := range []struct {
 		lists []string
 		want  string
@@ -196,7 +196,7 @@ func TestSubprotocol(t *testing.T) {
 		{[]string{"a, b", "c"}, "[a b c]"},
 		{[]string{" a ,, b;q=1, c d, (e), f\x00, g-1.x"}, "[a g-1.x]"},
 	} {
-		if got := e.Subprotocol(c.lists); got != c.want {
+		if got, _ := e.Agree(c.lists); got != c.want {
 			t.Errorf("%q: got %s, want %s", c.lists, got, c.want)
 		}
 	}

@@ -40,7 +40,7 @@ func TestAnswerComesFirst(t *testing.T) {
 		Limits: session.Limits{Message: 1 << 10, Buffer: 1 << 16, Subscriptions: 1},
 	})
 	s := ws.New(ws.Options{Sessions: r, Legacy: true})
-	none := func([]string) string { return "" }
+	none := func([]string) (string, session.Speak) { return "", nil }
 	endpoint := session.Endpoint{Drafts: true, Choose: none, Speak: func(s *session.Session) session.Protocol { return silent{session.TextOnly{Session: s}} }}
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = s.Serve(w, r, endpoint) }))
 	defer site.Close()

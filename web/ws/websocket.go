@@ -116,10 +116,10 @@ func (s *Server) serveMasked(w http.ResponseWriter, r *http.Request, e session.E
 	if err := checkKey(r); err != nil {
 		return err
 	}
-	subprotocol := e.Subprotocol(r.Header["Sec-Websocket-Protocol"])
+	subprotocol, speak := e.Agree(r.Header["Sec-Websocket-Protocol"])
 	t := &webSocket{}
 	hello := access.HelloOf(r)
-	c, err := s.sessions.Open(hello, t, e.Speak)
+	c, err := s.sessions.Open(hello, t, speak)
 	if err != nil {
 		return err
 	}
