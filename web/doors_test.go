@@ -90,7 +90,9 @@ func TestOtherSites(t *testing.T) {
 			}
 			for _, page := range foreign {
 				status := s.statusOf(t, page.method, path+"?"+query.Encode(), body, page.header)
-				if status < 400 || status >= 500 {
+				// A page is let in by WebSocket only to be told that it may not; see TestOrigins.
+				toldToGo := page.name == "a WebSocket" && via == "" && status == http.StatusSwitchingProtocols
+				if (status < 400 || status >= 500) && !toldToGo {
 					t.Errorf("%s %s?via=%s by %s: %d, want it refused", page.method, path, via, page.name, status)
 				}
 				if status == http.StatusForbidden {
@@ -103,9 +105,7 @@ func TestOtherSites(t *testing.T) {
 			t.Errorf("%s: only %d requests were refused for where they come from, want %d", path, refused, want)
 		}
 	}
-	if n := s.web.NumSessions(); n != 1 {
-		t.Errorf("%d sessions are open, want the witness alone", n)
-	}
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return s.web.NumSessions() == 1 }, "the witness alone has a session")
 	s.publish(t, "chat", `"the end"`)
 	if got := witness.hear(); !strings.Contains(got, `"the end"`) {
 		t.Errorf("another site has published: %s", got)

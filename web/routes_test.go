@@ -110,16 +110,21 @@ func TestOrigins(t *testing.T) {
 				header.Set("Origin", tc.origin)
 			}
 			conn, response, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http")+"/ws/chat", header)
-			if err == nil {
-				conn.Close()
+			if err != nil {
+				t.Fatalf("%v %v: a browser tells its page nothing of that", response, err)
 			}
-			if (err == nil) != tc.allowed {
-				t.Errorf("host %s, origin %s: %v, want allowed=%t", tc.host, tc.origin, err, tc.allowed)
+			defer conn.Close()
+			if tc.allowed {
+				return
 			}
-			if !tc.allowed && response.StatusCode != http.StatusForbidden {
-				t.Errorf("status %d, want 403", response.StatusCode)
+			code, reason := (&client{t: t, Conn: conn}).closed()
+			if code != 3507 || !strings.Contains(reason, "BELFRY_ORIGINS") || !strings.Contains(reason, tc.origin) {
+				t.Errorf("closed with %d %q, want 3507, the key and the origin", code, reason)
 			}
 		})
+	}
+	if n := s.hub.NumSubscribers("chat"); n > len(cases)-11 {
+		t.Errorf("%d are subscribed", n)
 	}
 	if got := strings.Count(s.log.String(), "origin not allowed"); got != 11 {
 		t.Errorf("%d log lines about origins, want one for each of the 11 refused", got)

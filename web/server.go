@@ -117,7 +117,7 @@ func New(o Options) *Server {
 			Published: int(o.Limits.Body), Connections: o.Limits.Connections, PerAddress: o.Limits.ConnectionsPerAddress,
 			PublishRate: o.Limits.PublishRate},
 	})
-	s.webSocket = ws.New(ws.Options{Sessions: s.sessions, Origins: s.origins, Legacy: o.Legacy})
+	s.webSocket = ws.New(ws.Options{Sessions: s.sessions, Origins: s.origins, Errors: s.errors, Legacy: o.Legacy})
 	s.links = carry.New(carry.Options{Hub: o.Hub, Sessions: s.sessions, Backlog: o.Limits.Backlog})
 	s.centrifuge = centrifuge.New(centrifuge.Options{
 		Hub: o.Hub, Sessions: s.sessions, Links: s.links, Origins: s.origins,

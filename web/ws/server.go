@@ -1,7 +1,9 @@
 package ws
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -24,6 +26,7 @@ const (
 type Options struct {
 	Sessions *session.Registry
 	Origins  access.Origins
+	Errors   fault.Answerer // logs which pages were sent away
 	// Legacy lets clients from before RFC 6455 in, where an endpoint does.
 	Legacy bool
 }
@@ -33,6 +36,7 @@ type Options struct {
 type Server struct {
 	sessions *session.Registry
 	origins  access.Origins
+	errors   fault.Answerer
 	legacy   bool
 	melody   *melody.Melody
 	conns    *wire.Options
@@ -44,6 +48,7 @@ func New(o Options) *Server {
 	return &Server{
 		sessions: o.Sessions,
 		origins:  o.Origins,
+		errors:   o.Errors,
 		legacy:   o.Legacy,
 		melody:   newMelody(limits.Message),
 		conns:    &wire.Options{Limit: limits.Buffer, Alone: limits.Alone(), WriteWait: WriteWait},
@@ -68,11 +73,15 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, e session.Endpoin
 	case d == draftUnspoken:
 		return errHybiDraft
 	}
-	if err := s.origins.Check(r); err != nil {
-		return err
-	}
 	if err := checkBody(w, r, d); err != nil {
 		return err
+	}
+	if err := s.origins.Check(r); err != nil {
+		if d != draftRFC || r.Header.Get("Origin") == "" || r.Header.Get("Sec-Websocket-Origin") != "" {
+			return err // no browser of today
+		}
+		s.errors.Log(fault.From(err), err, "path", r.URL.Path, "remote", r.RemoteAddr)
+		return s.serveMasked(w, r, sentAway(r))
 	}
 	if d == draftHixie75 || d == draftHixie76 {
 		return s.serveHixie(w, r, d, e.Speak)
@@ -97,6 +106,22 @@ func checkBody(w http.ResponseWriter, r *http.Request, d draft) error {
 		return errHixieBody
 	}
 	return errBody
+}
+
+// codeForeign is what a page of another origin is told: after a code of this range the
+// libraries of the Centrifuge protocol stay away.
+const codeForeign = 3507
+
+// sentAway is where a page is let in that may not, to be told why: a browser keeps the
+// answer to a handshake that is refused to itself. It wants one of the subprotocols that
+// it has offered.
+func sentAway(r *http.Request) session.Endpoint {
+	origin := strings.ToValidUTF8(r.Header.Get("Origin"), "?")
+	reason := fmt.Sprintf("origins (BELFRY_ORIGINS) does not let in pages of %.70s", origin)
+	return session.Endpoint{
+		Speak:  session.Farewell(codeForeign, reason),
+		Choose: func(offered []string) (string, session.Speak) { return append(offered, "")[0], nil },
+	}
 }
 
 // isUpgrade reports whether a request asks for WebSocket, of whatever draft.
