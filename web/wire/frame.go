@@ -13,6 +13,12 @@ const (
 	finPing  = 0x80 | 0x9
 )
 
+// EmptyClose is a close frame without a code (RFC 6455, section 5.5.1).
+var EmptyClose = []byte{finClose, 0}
+
+// IsClose reports whether a frame is a close frame by its first byte.
+func IsClose(first byte) bool { return first == finClose }
+
 // Ping is a WebSocket ping frame without data (RFC 6455, section 5.5.2).
 var Ping = []byte{finPing, 0}
 

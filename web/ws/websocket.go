@@ -2,7 +2,9 @@ package ws
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
+	"io"
 	"math"
 	"net"
 	"net/http"
@@ -20,6 +22,9 @@ import (
 const (
 	// pongWait is how long a client may leave pings unanswered.
 	pongWait = (2*session.PingSeconds + 10) * time.Second
+	// returnWait is how long what a client has published may take to come back to it,
+	// before it is told that it has broken a rule.
+	returnWait = 250 * time.Millisecond
 	// readBuffer is the size of a session's read buffer in bytes. Longer
 	// messages are read past it. Gorilla keeps a reader of more than 256 bytes.
 	readBuffer = 320
@@ -30,7 +35,25 @@ const (
 type webSocket struct {
 	wire.Conn
 	session  *session.Session // how melody's callbacks find it
-	answered bool             // gorilla believes that it has answered the handshake
+	in       *bufio.Reader    // that gorilla reads from
+	text     wire.TextCheck
+	notUTF8  bool   // text that has come in part is not UTF-8
+	answered bool   // gorilla believes that it has answered the handshake
+	verdict  []byte // gorilla's close frame for a client that has broken a rule
+}
+
+// errNotUTF8 ends reading when text is not UTF-8.
+var errNotUTF8 = errors.New("text is not valid UTF-8")
+
+// Read implements [net.Conn] for gorilla, and looks at text as it comes. What came
+// before is handled when gorilla asks for more, and only then reading ends.
+func (t *webSocket) Read(p []byte) (int, error) {
+	if t.notUTF8 {
+		return 0, errNotUTF8
+	}
+	n, err := t.Conn.Read(p)
+	t.notUTF8 = !t.text.Valid(p[:n])
+	return n, err
 }
 
 // Name implements [session.Transport].
@@ -54,18 +77,25 @@ func (t *webSocket) Shut(code int, reason string, drop bool) {
 }
 
 // Write implements [net.Conn] for gorilla. What gorilla writes first is its answer to
-// gorillaRequest, which is left out: ours was sent.
+// gorillaRequest, which is left out: ours was sent. A close frame of its is kept until
+// reading has failed.
 func (t *webSocket) Write(p []byte) (int, error) {
-	if t.answered {
-		return t.Conn.Write(p)
+	switch {
+	case !t.answered:
+		t.answered = true
+		return len(p), nil
+	case len(p) > 0 && wire.IsClose(p[0]):
+		t.verdict = bytes.Clone(p)
+		return len(p), nil
 	}
-	t.answered = true
-	return len(p), nil
+	return t.Conn.Write(p)
 }
 
-func sessionOf(ms *melody.Session) *session.Session {
-	return ms.WebsocketConnection().NetConn().(*webSocket).session
+func transportOf(ms *melody.Session) *webSocket {
+	return ms.WebsocketConnection().NetConn().(*webSocket)
 }
+
+func sessionOf(ms *melody.Session) *session.Session { return transportOf(ms).session }
 
 // newMelody sets melody up. Its broadcast and its queue are not used: frames
 // are written by the hub's drain through [wire.Conn].
@@ -92,21 +122,53 @@ func newMelody(longest int64) *melody.Melody {
 		sessionOf(ms).Opened()
 	})
 	m.HandleMessage(func(ms *melody.Session, text []byte) { sessionOf(ms).Receive(session.Text, text) })
-	m.HandleError(func(ms *melody.Session, err error) {
-		if errors.Is(err, websocket.ErrReadLimit) {
-			ms.WebsocketConnection().NetConn().(*webSocket).tooLong()
-		}
-	})
+	m.HandleError(func(ms *melody.Session, err error) { transportOf(ms).failed(err) })
+	m.HandleClose(echoClose)
 	m.HandleMessageBinary(func(ms *melody.Session, data []byte) {
 		sessionOf(ms).Receive(session.Binary, data)
 	})
 	return m
 }
 
-// tooLong ends a session whose client has been told 1009 by gorilla, and is in the
-// middle of its message still.
-func (t *webSocket) tooLong() {
-	t.session.BeginClosing()
+// echoClose answers a close frame with the same code and reason (RFC 6455, section
+// 5.5.1). To a client that answers ours nothing is sent.
+func echoClose(ms *melody.Session, code int, reason string) error {
+	t, answer := transportOf(ms), wire.EmptyClose
+	if code != websocket.CloseNoStatusReceived {
+		answer = wire.AppendClose(nil, code, reason)
+	}
+	if t.session.BeginClosing() {
+		t.End(answer, false, endWait)
+	}
+	return nil
+}
+
+// failed ends a session of which nothing more is read. A client that breaks a rule is
+// told so when what it said before has had time to come back to it. Behind that, or
+// behind its close frame, it may have sent more, and to close with that unread would
+// reset the connection: it would lose all that it has not read.
+func (t *webSocket) failed(err error) {
+	var said *websocket.CloseError
+	var broken net.Error
+	switch {
+	case errors.Is(err, errNotUTF8):
+		time.Sleep(returnWait)
+		t.session.Close(session.InvalidUTF8)
+	case errors.As(err, &said) && said.Code != websocket.CloseAbnormalClosure:
+		if t.in.Buffered() == 0 {
+			t.Wait() // until the answer is out
+			return
+		}
+	case errors.As(err, &said): // the end of the connection
+		return
+	case errors.As(err, &broken), errors.Is(err, net.ErrClosed), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return
+	default:
+		time.Sleep(returnWait)
+		if t.session.BeginClosing() {
+			t.End(t.verdict, false, endWait)
+		}
+	}
 	t.Discard(endWait)
 }
 
@@ -159,7 +221,8 @@ type upgrade struct {
 
 // Hijack implements [http.Hijacker].
 func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return u.conn, bufio.NewReadWriter(bufio.NewReaderSize(u.conn, readBuffer), bufio.NewWriterSize(u.conn, 16)), nil
+	u.conn.in = bufio.NewReaderSize(u.conn, readBuffer)
+	return u.conn, bufio.NewReadWriter(u.conn.in, bufio.NewWriterSize(u.conn, 16)), nil
 }
 
 // Header implements [http.ResponseWriter].
