@@ -31,14 +31,17 @@ soak: tools ## lose nothing while everything breaks, for ten minutes or BELFRY_S
 	BELFRY_TEST_REQUIRE=1 BELFRY_SOAK=$(BELFRY_SOAK) BELFRY_SEED=$(BELFRY_SEED) \
 		go test -race -count=1 -timeout 25h -v -run '^TestLoss$$' ./cmd/belfry
 
-# What is found is kept under testdata/fuzz, where go test runs it from then on.
+# What is found is kept under testdata/fuzz, where go test runs it from then on. On a
+# busy machine go test takes the end of its time for a fault now and then, and says
+# "context deadline exceeded" instead of where the failing input is.
 BELFRY_FUZZ ?= 3600
 fuzz: ## feed what comes from outside with nonsense, for an hour or BELFRY_FUZZ=600 seconds
 	@set -- $$(go test -list '^Fuzz' ./... | awk '/^Fuzz/ {names[++n] = $$1} /^ok/ {for (i = 1; i <= n; i++) print $$2 ":" names[i]; n = 0}'); \
-	each=$$(($(BELFRY_FUZZ) / $$#)); \
+	each=$$(($(BELFRY_FUZZ) / $$#)); log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	for target; do \
 		echo "$${target#*:} of $${target%:*}, for $$each seconds"; \
-		go test -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime "$${each}s" "$${target%:*}" || failed="$$failed $${target#*:}"; \
+		{ go test -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime "$${each}s" "$${target%:*}" || echo failed; } 2>&1 | tee "$$log"; \
+		if grep -q '^failed' "$$log" && ! grep -q 'context deadline exceeded' "$$log"; then failed="$$failed $${target#*:}"; fi; \
 	done; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
