@@ -34,6 +34,8 @@ func (c Config) Check(readRedisURL func(string) error) error {
 	k.channels(c.Channels)
 	k.subscribe(c)
 	within(&k, "presence.ttl", c.Presence.TTL, Age(5*time.Second), Age(10*time.Minute))
+	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	k.oneOf("log.format", c.Log.Format, Text, JSON)
 	k.limits(c.Limits)
 	return k.faults.err()
 }

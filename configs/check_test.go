@@ -95,6 +95,10 @@ func TestCheck(t *testing.T) {
 		{"too many server-side subscriptions", func(c *Config) { c.Limits.Subscriptions, c.Connect.Subscribe = 1, Names{"a", "b"} }, []string{
 			"connect.subscribe: has 2 items; want at most 1 (limits.subscriptions)"}},
 
+		{"strange words for the log", func(c *Config) { c.Log = Log{"INFO", ""} }, []string{
+			`log.level: "INFO": want debug, info, warn or error`, `log.format: "": want text or json`}},
+		{"other words for the log", func(c *Config) { c.Log = Log{"error", JSON} }, nil},
+
 		{"lower bounds", func(c *Config) {
 			l := &c.Limits
 			l.Body, l.Message, l.Buffer, l.Subscriptions = 1<<10, 256, 64<<10, 1

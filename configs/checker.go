@@ -3,6 +3,8 @@ package configs
 import (
 	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // maxItems is how many items each list may have.
@@ -24,6 +26,14 @@ func (k *checker) items(key string, n int) bool {
 		k.fault(key, "has %d items; want at most %d", n, maxItems)
 	}
 	return n <= maxItems
+}
+
+// oneOf wants one of some words.
+func (k *checker) oneOf(key, value string, words ...string) {
+	if !slices.Contains(words, value) {
+		last := len(words) - 1
+		k.fault(key, "%.300q: want %s or %s", value, strings.Join(words[:last], ", "), words[last])
+	}
 }
 
 // within wants a value from low to high, both inclusive.

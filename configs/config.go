@@ -32,6 +32,8 @@ type Config struct {
 
 	Legacy Legacy `json:"legacy" envPrefix:"LEGACY_"`
 
+	Log Log `json:"log" envPrefix:"LOG_"`
+
 	Limits Limits `json:"limits" envPrefix:"LIMITS_"`
 
 	from places
@@ -141,6 +143,20 @@ type Legacy struct {
 	Enabled bool `json:"enabled" env:"ENABLED"`
 }
 
+// Log configures what is logged, and how.
+type Log struct {
+	// Level is debug, info, warn or error: lines that matter less are left out.
+	Level string `json:"level" env:"LEVEL"`
+	// Format is [Text] or [JSON].
+	Format string `json:"format" env:"FORMAT"`
+}
+
+// How a log is written.
+const (
+	Text = "text" // name=value
+	JSON = "json" // an object on each line
+)
+
 // Limits bounds what comes from outside. Every range is inclusive.
 type Limits struct {
 	// Body is the most that the body of an HTTP API request may have, 1KiB to 64MiB.
@@ -191,6 +207,7 @@ func Default() Config {
 		Connect:  Connect{Subscribe: Names{}},
 		Presence: Presence{TTL: Age(time.Minute)},
 		Legacy:   Legacy{Enabled: true},
+		Log:      Log{Level: "info", Format: Text},
 		Limits: Limits{
 			Body:                  1 << 20,
 			Message:               64 << 10,

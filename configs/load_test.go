@@ -80,13 +80,14 @@ func TestLoad(t *testing.T) {
 			"BELFRY_HTTP_ADDR=h:1", "BELFRY_HTTP_IDLE=1m30s", "BELFRY_POLICY_ADDR=:2", "BELFRY_POLICY_ALLOW=a.com:80,81-82, *.b.com:*",
 			"BELFRY_REDIS_URL=redis://r", "BELFRY_API_KEY=k", "BELFRY_ORIGINS=https://a.com, *.b.com,",
 			"BELFRY_HOSTS=a.com, *.b.com,", "BELFRY_CONNECT_SUBSCRIBE=news, date,",
+			"BELFRY_LOG_LEVEL=debug", "BELFRY_LOG_FORMAT=json",
 			"BELFRY_LIMITS_BODY=1KiB", "BELFRY_LIMITS_MESSAGE=300", "BELFRY_LIMITS_BUFFER=1MiB", "BELFRY_LIMITS_SUBSCRIPTIONS=3",
 			"BELFRY_LIMITS_CHANNELS=1000", "BELFRY_LIMITS_HISTORY=2MiB", "BELFRY_LIMITS_IDEMPOTENCY_KEYS=2000", "BELFRY_LIMITS_BACKLOG=3MiB",
 			"BELFRY_LIMITS_CONNECTIONS=4", "BELFRY_LIMITS_CONNECTIONS_PER_ADDRESS=5",
 			"BELFRY_LIMITS_PUBLISH_RATE=6",
 		}, change: func(c *Config) {
 			c.HTTP.Addr, c.Policy.Addr, c.Redis.URL, c.API.Key = "h:1", ":2", "redis://r", "k"
-			c.HTTP.Idle = Age(90 * time.Second)
+			c.HTTP.Idle, c.Log = Age(90*time.Second), Log{"debug", JSON}
 			c.Policy.Allow = Grants{{"a.com", "80,81-82"}, {"*.b.com", "*"}}
 			c.Origins = Origins{"https://a.com", "*.b.com"}
 			c.Hosts, c.Connect.Subscribe = Hosts{"a.com", "*.b.com"}, Names{"news", "date"}
@@ -124,7 +125,7 @@ func TestLoadFaults(t *testing.T) {
 	}{
 		{name: "unknown key", file: "http: {addres: ':1'}\n", want: []string{"b.yaml:1: http: unknown key addres; there are addr and idle"}},
 		{name: "unknown section", file: "\nhistory: {}\n", want: []string{
-			"b.yaml:2: unknown key history; there are http, policy, redis, api, origins, hosts, channels, connect, presence, legacy and limits"}},
+			"b.yaml:2: unknown key history; there are http, policy, redis, api, origins, hosts, channels, connect, presence, legacy, log and limits"}},
 		{name: "several at once", file: "http:\n  addr: 40132\nlimits:\n  body: big\n  buffer: []\nchannels:\n- match: a\n  publish: server\n", want: []string{
 			`b.yaml:2: http.addr: "40132": is a number; want text, in quotes`,
 			`b.yaml:4: limits.body: "big": want a size such as 512B, 64KiB, 1MiB, or a whole number of bytes`,
@@ -151,7 +152,7 @@ func TestLoadFaults(t *testing.T) {
 		{name: "an alias", file: "http: &a {addr: ':1'}\n", want: []string{"b.yaml:1: http: has an anchor, an alias or a tag; write the value itself"}},
 		{name: "two documents", file: "http:\n---\nhttp:\n", want: []string{"b.yaml:3: a second document begins; want one"}},
 		{name: "a list at the top", file: "- a\n", want: []string{
-			"b.yaml:1: is a list; want a mapping with http, policy, redis, api, origins, hosts, channels, connect, presence, legacy and limits"}},
+			"b.yaml:1: is a list; want a mapping with http, policy, redis, api, origins, hosts, channels, connect, presence, legacy, log and limits"}},
 		{name: "no YAML", file: "http:\n  addr: 'x\n", want: []string{"b.yaml:2: not YAML: could not find end character of single-quoted text"}},
 		{name: "nested", file: "http: " + strings.Repeat("[", 100_000), want: []string{
 			"b.yaml:1: is nested deeper than 32 levels or has a line over 16KiB"}},
@@ -181,7 +182,7 @@ func TestLoadFaults(t *testing.T) {
 }
 
 const variables = "BELFRY_HTTP_ADDR, BELFRY_HTTP_IDLE, BELFRY_POLICY_ADDR, BELFRY_POLICY_ALLOW, BELFRY_REDIS_URL, BELFRY_API_KEY, BELFRY_ORIGINS, BELFRY_HOSTS, " +
-	"BELFRY_CONNECT_SUBSCRIBE, BELFRY_PRESENCE_TTL, BELFRY_LEGACY_ENABLED, BELFRY_LIMITS_BODY, BELFRY_LIMITS_MESSAGE, BELFRY_LIMITS_BUFFER, BELFRY_LIMITS_SUBSCRIPTIONS, " +
+	"BELFRY_CONNECT_SUBSCRIBE, BELFRY_PRESENCE_TTL, BELFRY_LEGACY_ENABLED, BELFRY_LOG_LEVEL, BELFRY_LOG_FORMAT, BELFRY_LIMITS_BODY, BELFRY_LIMITS_MESSAGE, BELFRY_LIMITS_BUFFER, BELFRY_LIMITS_SUBSCRIPTIONS, " +
 	"BELFRY_LIMITS_CHANNELS, BELFRY_LIMITS_HISTORY, BELFRY_LIMITS_IDEMPOTENCY_KEYS, BELFRY_LIMITS_BACKLOG, " +
 	"BELFRY_LIMITS_CONNECTIONS, BELFRY_LIMITS_CONNECTIONS_PER_ADDRESS, BELFRY_LIMITS_PUBLISH_RATE and BELFRY_SERVER"
 

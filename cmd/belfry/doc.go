@@ -3,7 +3,8 @@
 //
 // # The files
 //
-//	main.go, terminal.go       the command line, exit codes, signals
+//	main.go, terminal.go       the command line, exit codes
+//	signals.go                 what stops a command, and what does not
 //
 //	serve.go                   belfry serve: makes the parts, runs them, stops them in order
 //	serve_http.go              the HTTP port, and how long a request may take

@@ -43,13 +43,14 @@ var mayImport = map[string][]string{
 	"policy":  nil,
 	"configs": nil,
 
-	"cmd/belfry": {"hub", "hub/redisbroker", "web", "policy", "configs", "cmd/internal/centrifuge", "cmd/internal/load"},
+	"cmd/belfry": {"hub", "hub/redisbroker", "web", "policy", "configs", "cmd/internal/centrifuge", "cmd/internal/load", "cmd/internal/logs"},
 
 	// Measures and yardsticks reach a server by its ports only.
 	"cmd/reference":           nil,
 	"cmd/compare":             {"cmd/internal/follow", "cmd/internal/load", "cmd/internal/process"},
 	"cmd/internal/centrifuge": nil,
 	"cmd/internal/client":     nil,
+	"cmd/internal/logs":       nil,
 	"cmd/internal/process":    nil,
 	"cmd/internal/follow":     {"cmd/internal/centrifuge", "cmd/internal/client"},
 	"cmd/internal/load":       {"cmd/internal/centrifuge", "cmd/internal/client", "cmd/internal/process"},

@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
+
+	"belfry/cmd/internal/logs"
 )
 
 // Exit codes.
@@ -35,21 +35,6 @@ type cli struct {
 
 func main() {
 	os.Exit(run(untilSignal(), os.Args[1:], &terminal{os.Stdin, os.Stdout, os.Stderr, os.Environ()}))
-}
-
-// untilSignal returns a context that the first signal to stop ends. Signals are
-// the system's again before it ends, so that a second one, however soon it
-// comes, ends the process at once.
-func untilSignal() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	first := make(chan os.Signal, 1)
-	signal.Notify(first, os.Interrupt, syscall.SIGTERM)
-	go func() { // as long as the process
-		<-first
-		signal.Stop(first)
-		cancel()
-	}()
-	return ctx
 }
 
 // run runs one command line until it is done or the context ends, and returns
@@ -94,7 +79,7 @@ func exitCode(t *terminal, err error) int {
 		return exitOK
 	}
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintln(t.err, "belfry:", strings.TrimSuffix(line, "\n"))
+		logs.Say(t.err, "belfry: "+strings.TrimSuffix(line, "\n")+"\n")
 	}
 	return exitFault
 }

@@ -63,6 +63,14 @@ func (o *output) String() string {
 // has to obey.
 func start(t *testing.T, environ []string, args ...string) *process {
 	t.Helper()
+	p := prepare(t, environ, args...)
+	p.launch()
+	return p
+}
+
+// prepare is start but for the starting.
+func prepare(t *testing.T, environ []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(os.Args[0], args...), gone: make(chan struct{})}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "BELFRY_") {
@@ -72,12 +80,16 @@ func start(t *testing.T, environ []string, args ...string) *process {
 	// The race detector would sleep for a second at each exit.
 	p.cmd.Env = append(append(p.cmd.Env, asProgram+"=1", "GORACE=atexit_sleep_ms=10"), environ...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
+	return p
+}
+
+func (p *process) launch() {
+	p.t.Helper()
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	go func() { _ = p.cmd.Wait(); close(p.gone) }() // ends with the process; cleanup waits
-	t.Cleanup(p.end)
-	return p
+	p.t.Cleanup(p.end)
 }
 
 func (p *process) end() {

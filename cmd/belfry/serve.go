@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"belfry/cmd/internal/logs"
 	"belfry/configs"
 	"belfry/hub"
 	"belfry/hub/redisbroker"
@@ -40,22 +41,25 @@ func (serveCommand) Help() string {
   BELFRY_API_KEY=… belfry --config belfry.yaml
 
 The first SIGTERM or SIGINT asks every client to come back later and stops;
-the second stops at once.`
+the second stops at once. SIGHUP, SIGUSR1 and SIGUSR2 change nothing and are
+logged: the configuration is read at the start only.`
 }
 
 // Run serves until the context ends. The welcome goes to standard output, and nothing
-// after it; the log goes to standard error.
+// after it; the log goes to standard error. Neither has to be read.
 func (c *serveCommand) Run(ctx context.Context, t *terminal) error {
 	config, err := c.load(t.environ)
 	if err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewTextHandler(t.err, nil))
-	p, err := newProgram(ctx, config, logger)
+	log := logs.New(t.err, logOptions(config))
+	defer log.Close()
+	defer ignoreSignals(log.Logger)()
+	p, err := newProgram(ctx, config, log.Logger)
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(t.out, p.welcome())
+	logs.Say(t.out, p.welcome())
 	return p.run(ctx)
 }
 

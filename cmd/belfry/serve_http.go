@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
+
+	"belfry/cmd/internal/logs"
 )
 
 const (
@@ -36,8 +40,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 // server answers HTTP requests. It has no write timeout, which would end streams:
-// web sets a deadline for each body and each answer. net/http logs what clients do wrong, which is
-// for debugging only.
+// web sets a deadline for each body and each answer.
 func (p *program) server() *http.Server {
 	return &http.Server{
 		Handler:           p.web,
@@ -46,8 +49,26 @@ func (p *program) server() *http.Server {
 		IdleTimeout:       time.Duration(p.config.HTTP.Idle),
 		MaxHeaderBytes:    64 << 10,
 		HTTP2:             &http.HTTP2Config{SendPingTimeout: quietWait, WriteByteTimeout: writeWait},
-		ErrorLog:          slog.NewLogLogger(p.logger.Handler(), slog.LevelDebug),
+		ErrorLog:          log.New(httpLog{p.logger}, "", 0),
 	}
+}
+
+// httpLog sorts what net/http logs: most is what clients do wrong, and for debugging
+// only.
+type httpLog struct{ logger *slog.Logger }
+
+// Write takes one line, or a panic with its stack.
+func (l httpLog) Write(p []byte) (int, error) {
+	text, stack, _ := strings.Cut(strings.TrimSpace(string(p)), "\n")
+	switch {
+	case strings.Contains(text, "Accept error"):
+		l.logger.Warn("no connection can be accepted, trying again", "err", text)
+	case strings.Contains(text, "panic serving"):
+		l.logger.Error("panic", "err", text, logs.StackKey, stack)
+	default:
+		l.logger.Debug("http", "err", text)
+	}
+	return len(p), nil
 }
 
 // protocols are the versions of HTTP that are spoken. HTTP/2 without TLS is for

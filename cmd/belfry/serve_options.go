@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"belfry/cmd/internal/logs"
 	"belfry/configs"
 	"belfry/hub"
 	"belfry/web"
@@ -21,6 +22,14 @@ func rules(config configs.Config) hub.Rules {
 		rules = append(rules, r)
 	}
 	return rules
+}
+
+// logOptions translates how the log is written. Check has seen that there is such a
+// level.
+func logOptions(config configs.Config) logs.Options {
+	o := logs.Options{JSON: config.Log.Format == configs.JSON}
+	_ = o.Level.UnmarshalText([]byte(config.Log.Level))
+	return o
 }
 
 // limits translates the limits of what comes from outside.

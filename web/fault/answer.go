@@ -44,11 +44,11 @@ func (a Answerer) Answer(w http.ResponseWriter, r *http.Request, err error) {
 
 // Log logs an error that the world hears of as e, as loud as its kind demands.
 func (a Answerer) Log(e *Error, err error, attrs ...any) {
-	level := kinds[e.Kind].log
-	if level == quiet {
+	line := kinds[e.Kind].log
+	if line == quiet {
 		return
 	}
-	a.Logger.Log(context.Background(), level, "request", append(attrs, "err", err)...)
+	a.Logger.Log(context.Background(), line.level, line.text, append(attrs, "err", err)...)
 }
 
 // WriteJSON answers with a status and a value that JSON can express.

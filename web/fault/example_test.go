@@ -36,6 +36,6 @@ func Example() {
 	}
 	// Output:
 	// 400 {"error":{"code":106,"message":"limit exceeded: there are no more tickets"}}
-	// level=ERROR msg=request path=/office remote=192.0.2.1:1234 err="open the box office: the key is lost"
+	// level=ERROR msg="request failed" path=/office remote=192.0.2.1:1234 err="open the box office: the key is lost"
 	// 500 {"error":{"code":100,"message":"internal server error","temporary":true}}
 }

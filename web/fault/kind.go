@@ -38,16 +38,16 @@ const (
 var kinds = [...]struct {
 	status, code int
 	temporary    bool // trying again may help, and Retry-After says when
-	log          slog.Level
+	log          line
 }{
-	Internal:          {http.StatusInternalServerError, 100, true, slog.LevelError},
-	Unavailable:       {http.StatusServiceUnavailable, 100, true, slog.LevelWarn},
+	Internal:          {http.StatusInternalServerError, 100, true, line{slog.LevelError, "request failed"}},
+	Unavailable:       {http.StatusServiceUnavailable, 100, true, line{slog.LevelWarn, "request not served"}},
 	NotServing:        {http.StatusServiceUnavailable, 100, true, quiet},
 	Unauthorized:      {http.StatusUnauthorized, 101, false, quiet},
 	Denied:            {http.StatusForbidden, 103, false, quiet},
-	Foreign:           {http.StatusForbidden, 103, false, slog.LevelWarn},
-	Misdirected:       {http.StatusMisdirectedRequest, 103, false, slog.LevelWarn},
-	NotFound:          {http.StatusNotFound, 104, false, slog.LevelInfo},
+	Foreign:           {http.StatusForbidden, 103, false, line{slog.LevelWarn, "page refused"}},
+	Misdirected:       {http.StatusMisdirectedRequest, 103, false, line{slog.LevelWarn, "name refused"}},
+	NotFound:          {http.StatusNotFound, 104, false, line{slog.LevelInfo, "nothing at this path"}},
 	WrongMethod:       {http.StatusMethodNotAllowed, 104, false, quiet},
 	UnknownMethod:     {http.StatusNotFound, 104, false, quiet},
 	UnknownChannel:    {http.StatusNotFound, 102, false, quiet},
@@ -63,8 +63,15 @@ var kinds = [...]struct {
 	Application:       {http.StatusBadRequest, 0, false, quiet},
 }
 
+// line is how the log tells of a kind. Each kind has a text of its own, so that many of
+// one do not keep another out of the log.
+type line struct {
+	level slog.Level
+	text  string
+}
+
 // quiet is for what the client hears whole: nothing is left for the log.
-const quiet = slog.LevelDebug
+var quiet = line{}
 
 // Status is the HTTP status of a kind.
 func (k Kind) Status() int { return kinds[k].status }

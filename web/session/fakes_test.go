@@ -115,16 +115,18 @@ func (p *protocol) CloseCode(why session.Reason) (int, string) {
 type node struct {
 	*session.Registry
 	hub *hub.Hub
+	log *hubtest.Log // from the default level on
 }
 
 // newNode makes one whose clients send at most eight bytes and have two
 // subscriptions. Only channels that begin with chat exist.
 func newNode(t *testing.T) node {
 	h, _ := hubtest.Run(t, hub.Options{Rules: hub.Rules{{Match: "chat*", ClientPublish: true, ServerPublish: true}}})
+	log := &hubtest.Log{}
 	return node{session.NewRegistry(session.Options{
-		Hub: h, Guard: access.Rules{For: h.Rule}, Logger: slog.New(slog.DiscardHandler),
+		Hub: h, Guard: access.Rules{For: h.Rule}, Logger: slog.New(slog.NewTextHandler(log, nil)),
 		Limits: session.Limits{Message: 8, Buffer: 1 << 10, Subscriptions: 2},
-	}), h}
+	}), h, log}
 }
 
 // client is a session and both of its sides.

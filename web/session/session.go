@@ -198,15 +198,15 @@ func (s *Session) Close(why Reason) {
 	switch why {
 	case Slow:
 		s.registry.evicted.Add(1)
-		logEnd(s, "evicted")
+		logEnd(s, slog.LevelInfo, "evicted: the client is too slow")
 	case Vanished:
 		s.registry.vanished.Add(1)
-		logEnd(s, "gone")
+		logEnd(s, slog.LevelDebug, "gone")
 	}
 }
 
-func logEnd(s *Session, what string) {
-	s.registry.logger.Debug(what, "session", s.id, "remote", s.transport.Remote(),
+func logEnd(s *Session, level slog.Level, what string) {
+	s.registry.logger.Log(context.Background(), level, what, "session", s.id, "remote", s.transport.Remote(),
 		"transport", s.transport.Name(), "protocol", s.protocol.Name())
 }
 

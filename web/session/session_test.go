@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 
 	"belfry/hub"
@@ -83,6 +84,10 @@ func TestEvictedByAnswer(t *testing.T) {
 	answered.Send([]byte("answer\n"))
 	hubtest.Publish(t, n.hub, "chat", `"x"`)
 	hubtest.Eventually(t, hubtest.Patience, func() bool { return n.NumEvicted() == 1 && n.NumVanished() == 1 }, "one is evicted, and one is gone")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return n.log.String() != "" }, "the log tells")
+	if text := n.log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "evicted: the client is too slow") {
+		t.Errorf("the log has %q, want a line on the one that was evicted", text)
+	}
 	answered.End()
 	told.End()
 }
