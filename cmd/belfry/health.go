@@ -11,13 +11,14 @@ import (
 	"time"
 )
 
-// healthWait is how long a server may take to say whether it is ready.
+// healthWait is how long a server may take to say how it is.
 const healthWait = 2 * time.Second
 
 // healthCommand is belfry health, made for health checks of containers: they run in
 // the server's own environment and need no argument.
 type healthCommand struct {
 	configFlags
+	Ready  bool      `help:"Ask whether it can serve, and not only whether it is alive."`
 	Server serverURL `help:"Ask this server, and not the one that the configuration describes on this machine." placeholder:"URL"`
 }
 
@@ -25,18 +26,24 @@ type healthCommand struct {
 func (healthCommand) Help() string {
 	return `Examples:
   belfry health                                  the server on this machine
+  belfry health --ready
   belfry health --server http://10.0.0.7:40132
+
+Without --ready it asks whether the server is alive, for whoever starts it again
+when it is not: without Redis it is alive, and its clients stay connected. With
+--ready it asks whether the server can serve, for whoever sends it clients.
 
 Without --server it asks the address that the configuration has for http.addr,
 so that a container's health check needs no argument. It prints nothing when
-the server is ready, or else the reason; the exit code is 0 or 1.`
+all is well, or else the reason; the exit code is 0 or 1. Proxies that the
+environment names are not used.`
 }
 
 // Validate is called by kong before Run.
 func (c *healthCommand) Validate() error { return c.Server.check() }
 
-// Run asks the server for /readyz. A server that is stopping, or has no Redis, is
-// not ready, and says so.
+// Run asks the server for /healthz or /readyz. A server that is stopping, or has no
+// Redis, is alive and not ready, and says so.
 func (c *healthCommand) Run(ctx context.Context, t *terminal) error {
 	server := c.Server
 	if server == "" {
@@ -50,7 +57,10 @@ func (c *healthCommand) Run(ctx context.Context, t *terminal) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthWait)
 	defer cancel()
-	return askReady(ctx, server)
+	if c.Ready {
+		return ask(ctx, server.http("/readyz"), server)
+	}
+	return ask(ctx, server.http("/healthz"), server)
 }
 
 // localServer is where this machine finds a server that listens on addr: one that
@@ -69,14 +79,14 @@ func localServer(addr string) (serverURL, error) {
 	return serverURL("http://" + net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)), nil
 }
 
-// askReady returns nil when the server is ready, and else what it says or that it
-// says nothing.
-func askReady(ctx context.Context, server serverURL) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.http("/readyz"), nil)
+// ask returns nil when the server answers 200, and else what it says or that it says
+// nothing. It asks no proxy: that would say how the proxy is.
+func ask(ctx context.Context, url string, server serverURL) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s does not answer within %v", server, healthWait)
