@@ -2,6 +2,7 @@ package configs
 
 import (
 	"net"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -55,10 +56,25 @@ func (k *checker) redisURL(u URL, read func(string) error) {
 		return
 	}
 	text := u.Reveal()
+	if wrapped := wrapping(text); wrapped != "" {
+		k.fault("redis.url", "%s", wrapped)
+		return
+	}
 	if !strings.HasPrefix(text, "redis://") && !strings.HasPrefix(text, "rediss://") || read(text) != nil {
 		k.fault("redis.url", "%v: want redis://[[user]:password@]host[:port][/database][?option=value], rediss:// for TLS; "+
 			"special characters in the password are written as %%XX", u)
+		return
 	}
+	if parsed, err := url.Parse(text); err != nil || !isServer(parsed) {
+		k.fault("redis.url", "%v: want one host, and a port from 1 to 65535: several servers behind one address are reached by its name", u)
+	}
+}
+
+// isServer reports whether a URL names one server, or none, which stands for this
+// machine. The library takes a list for the name of one.
+func isServer(u *url.URL) bool {
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return hostname.MatchString(u.Hostname()) && (u.Port() == "" || err == nil && port > 0)
 }
 
 func (k *checker) apiKey(s Secret) {
@@ -66,6 +82,8 @@ func (k *checker) apiKey(s Secret) {
 	switch {
 	case s == hidden:
 		k.fault("api.key", "is what is printed in place of a key; want the key itself")
+	case wrapping(s.Reveal()) != "":
+		k.fault("api.key", "%s", wrapping(s.Reveal()))
 	case len(s) > maxKey || strings.ContainsFunc(s.Reveal(), bad):
 		k.fault("api.key", "%v: want at most %d letters, digits and signs of ASCII, without spaces", s, maxKey)
 	}

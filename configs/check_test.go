@@ -27,6 +27,8 @@ func TestCheck(t *testing.T) {
 	const (
 		wantAddr    = ": want :port or host:port, with a port from 0 to 65535, 0 for any free one"
 		wantRedis   = ": want redis://[[user]:password@]host[:port][/database][?option=value], rediss:// for TLS; special characters in the password are written as %XX"
+		wantServer  = ": want one host, and a port from 1 to 65535: several servers behind one address are reached by its name"
+		wantWithout = ", which would be a part of it; want it without"
 		wantKey     = "api.key: (hidden): want at most 256 letters, digits and signs of ASCII, without spaces"
 		wantMatch   = ": want 1 to 255 bytes of UTF-8 without control characters, * for any run of characters"
 		wantName    = ": want the name of a channel, 1 to 255 bytes of UTF-8 without control characters"
@@ -54,6 +56,20 @@ func TestCheck(t *testing.T) {
 		{"Redis password that breaks the URL", func(c *Config) { c.Redis.URL = "redis://u:p/w%@h" }, []string{"redis.url: (hidden)" + wantRedis}},
 		{"good Redis", func(c *Config) { c.Redis.URL = "rediss://u:p%2Fw@h:1/2?dial_timeout=1s" }, nil},
 
+		{"several servers", func(c *Config) { c.Redis.URL = "redis://a,b" }, []string{"redis.url: redis://a,b" + wantServer}},
+		{"several servers with ports", func(c *Config) { c.Redis.URL = "redis://:pw@a:1,b:2" }, []string{"redis.url: redis://:(hidden)@a:1,b:2" + wantServer}},
+		{"a strange server", func(c *Config) { c.Redis.URL = "redis://a;b/1" }, []string{"redis.url: redis://a;b/1" + wantServer}},
+		{"port of no server", func(c *Config) { c.Redis.URL = "redis://h:65536" }, []string{"redis.url: redis://h:65536" + wantServer}},
+		{"port 0", func(c *Config) { c.Redis.URL = "redis://h:0" }, []string{"redis.url: redis://h:0" + wantServer}},
+		{"Redis with a line break", func(c *Config) { c.Redis.URL = "redis://h\n" }, []string{"redis.url: ends in a line break" + wantWithout}},
+		{"Redis in quotes", func(c *Config) { c.Redis.URL = `"redis://h"` }, []string{"redis.url: is in quotes" + wantWithout}},
+		{"Redis on this machine", func(c *Config) { c.Redis.URL = "redis://:6379" }, nil},
+		{"Redis at an address", func(c *Config) { c.Redis.URL = "redis://[::1]:6379/1" }, nil},
+
+		{"key in quotes", func(c *Config) { c.API.Key = `"k"` }, []string{"api.key: is in quotes" + wantWithout}},
+		{"key in other quotes", func(c *Config) { c.API.Key = "'k'" }, []string{"api.key: is in quotes" + wantWithout}},
+		{"key with a line break", func(c *Config) { c.API.Key = "k\n" }, []string{"api.key: ends in a line break" + wantWithout}},
+		{"key with one quote", func(c *Config) { c.API.Key = `"` }, nil},
 		{"key with a space", func(c *Config) { c.API.Key = "a b" }, []string{wantKey}},
 		{"long key", func(c *Config) { c.API.Key = Secret(long + "x") }, []string{wantKey}},
 		{"key that was printed", func(c *Config) { c.API.Key = hidden }, []string{"api.key: is what is printed in place of a key; want the key itself"}},

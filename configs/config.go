@@ -7,7 +7,7 @@ import (
 
 // Config is everything that can be configured. A field's json tag is its key
 // in the YAML file, its env tag, after the prefixes around it and BELFRY_, its
-// environment variable. It may be copied, and read from several goroutines.
+// environment variable, which has the same YAML where a list is no list of texts. It may be copied, and read from several goroutines.
 type Config struct {
 	HTTP   HTTP   `json:"http" envPrefix:"HTTP_"`
 	Policy Policy `json:"policy" envPrefix:"POLICY_"`
@@ -24,7 +24,7 @@ type Config struct {
 
 	// Channels are the rules of channels; the first that matches applies. A
 	// channel that matches none does not exist.
-	Channels []Channel `json:"channels" env:"-"`
+	Channels []Channel `json:"channels" env:"CHANNELS"`
 
 	Connect Connect `json:"connect" envPrefix:"CONNECT_"`
 

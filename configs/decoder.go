@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -15,12 +16,18 @@ import (
 // decoder walks the tree of a file along the Config type, collects what is not
 // accepted, and notes where each value was set. A value at fault is left as it was.
 type decoder struct {
-	file   string
-	from   places
-	faults Faults
+	file     string
+	variable string // in place of a file, where the text is one variable's
+	from     places
+	faults   Faults
 }
 
-func (d *decoder) place(line int) string { return d.file + ":" + strconv.Itoa(line) }
+func (d *decoder) place(line int) string {
+	if d.variable != "" {
+		return d.variable
+	}
+	return d.file + ":" + strconv.Itoa(line)
+}
 
 func (d *decoder) fault(line int, key, problem string) {
 	d.faults = append(d.faults, Fault{d.place(line), key, problem})
@@ -28,24 +35,24 @@ func (d *decoder) fault(line int, key, problem string) {
 
 // syntax notes why the library cannot read the file, in its words but for the lines
 // that it would show: these may hold a secret.
-func (d *decoder) syntax(err error) {
+func (d *decoder) syntax(path string, err error) {
 	var at yaml.Error
 	if !errors.As(err, &at) || at.GetToken() == nil {
-		d.faults = append(d.faults, Fault{Place: d.file, Problem: "not YAML"})
+		d.faults = append(d.faults, Fault{cmp.Or(d.variable, d.file), path, "not YAML"})
 		return
 	}
-	d.fault(at.GetToken().Position.Line, "", "not YAML: "+at.GetMessage())
+	d.fault(at.GetToken().Position.Line, path, "not YAML: "+at.GetMessage())
 }
 
-// document decodes the one document of a file. An empty file is one without settings.
-func (d *decoder) document(tree *ast.File, c reflect.Value) {
+// document decodes the one document of a text. An empty one is without settings.
+func (d *decoder) document(tree *ast.File, path string, v reflect.Value) {
 	docs := slices.DeleteFunc(tree.Docs, func(doc *ast.DocumentNode) bool { return doc.Body == nil })
 	if len(docs) > 1 {
-		d.fault(line(docs[1].Body), "", "a second document begins; want one")
+		d.fault(line(docs[1].Body), path, "a second document begins; want one")
 		return
 	}
 	if len(docs) == 1 {
-		d.value("", docs[0].Body, c)
+		d.value(path, docs[0].Body, v)
 	}
 }
 

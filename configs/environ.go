@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,9 +15,25 @@ import (
 // let pass.
 const testPrefix = prefix + "TEST_"
 
-// clientVariables are read by the commands that are clients of a server, and
-// are let pass.
-var clientVariables = []string{"BELFRY_SERVER"}
+// fileVariable names the file when no flag does.
+const fileVariable = prefix + "CONFIG"
+
+// otherVariables are read elsewhere: by Load, and by the commands that are clients of
+// a server.
+var otherVariables = []string{fileVariable, "BELFRY_SERVER"}
+
+// Variables by which Kubernetes, and Docker's links, tell a container of a service that
+// is called belfry, or belfry-redis.
+var (
+	serviceVariable = regexp.MustCompile(`^BELFRY_(?:[A-Z0-9_]+_)?(?:SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:ADDR|PORT|PROTO))?)$`)
+	portVariable    = regexp.MustCompile(`^BELFRY_(?:[A-Z0-9_]+_)?PORT=(?:tcp|udp|sctp)://`)
+)
+
+// isOfService reports whether somebody else has set a variable. A BELFRY_PORT that has
+// a number is what a person tries who wants another port.
+func isOfService(name, value string) bool {
+	return serviceVariable.MatchString(name) || portVariable.MatchString(name+"="+value)
+}
 
 // loadEnviron sets what the environment says. A variable that is set but empty
 // counts: it empties a text or a list.
@@ -25,7 +42,11 @@ func loadEnviron(c *Config, environ []string) Faults {
 	faults := unknownVariables(c, set)
 	for _, s := range settings(c) {
 		value, ok := set[s.env]
-		if !ok || s.env == "" {
+		if !ok {
+			continue
+		}
+		if s.isYAML() {
+			faults = append(faults, loadVariable(c, s, value)...)
 			continue
 		}
 		if err := setVariable(c, s, value); err != nil {
@@ -42,14 +63,12 @@ func loadEnviron(c *Config, environ []string) Faults {
 func unknownVariables(c *Config, set map[string]string) Faults {
 	var known []string
 	for _, s := range settings(c) {
-		if s.env != "" {
-			known = append(known, s.env)
-		}
+		known = append(known, s.env)
 	}
-	known = append(known, clientVariables...)
+	known = append(known, otherVariables...)
 	var faults Faults
-	for name := range set {
-		if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, testPrefix) && !slices.Contains(known, name) {
+	for name, value := range set {
+		if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, testPrefix) && !slices.Contains(known, name) && !isOfService(name, value) {
 			faults = append(faults, Fault{Place: name, Problem: "unknown environment variable; there are " + list(known)})
 		}
 	}
@@ -63,6 +82,9 @@ func unknownVariables(c *Config, set map[string]string) Faults {
 func setVariable(c *Config, s setting, value string) error {
 	if value == "" {
 		return setEmpty(s.value)
+	}
+	if wrapped := wrapping(value); wrapped != "" && s.value.Kind() != reflect.Slice {
+		return errors.New(wrapped)
 	}
 	err := env.ParseWithOptions(c, env.Options{Prefix: prefix, Environment: map[string]string{s.env: value}})
 	if err == nil {

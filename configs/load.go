@@ -1,17 +1,21 @@
 package configs
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/caarlos0/env/v11"
 )
 
 // maxFile is the most bytes that a configuration file may have.
 const maxFile = 1 << 20
 
 // Load returns the defaults with a YAML file over them, and environ, in the
-// form of [os.Environ], over both. An empty file name means no file; a file
-// that is named must be there, with at most 1 MiB.
+// form of [os.Environ], over both. An empty file name means the one that
+// BELFRY_CONFIG names, and no file when that names none; a file that is named must
+// be there, with at most 1 MiB.
 //
 // The error is a [Faults] with everything that could not be read. The Config
 // then has what could be, so that Check may look for more to report; it must
@@ -20,7 +24,7 @@ func Load(file string, environ []string) (Config, error) {
 	c := Default()
 	c.from = places{}
 	var faults Faults
-	if file != "" {
+	if file = cmp.Or(file, env.ToMap(environ)[fileVariable]); file != "" {
 		faults = loadFile(&c, file)
 	}
 	faults = append(faults, loadEnviron(&c, environ)...)

@@ -96,6 +96,21 @@ func TestLoad(t *testing.T) {
 			l.Channels, l.History, l.IdempotencyKeys, l.Backlog = 1000, 2<<20, 2000, 3<<20
 			l.Connections, l.ConnectionsPerAddress, l.PublishRate = 4, 5, 6
 		}},
+		{name: "rules by variable", file: "channels:\n- {match: b, publish: [server]}\n", environ: []string{`BELFRY_CHANNELS=[{match: "a*", publish: [client], history: {size: 2}}]`}, change: func(c *Config) {
+			c.Channels = []Channel{{Match: "a*", Publish: []string{Client}, History: History{Size: 2}}}
+		}},
+		{name: "rules by variable on several lines", environ: []string{"BELFRY_CHANNELS=# of the site\n- match: a\n  publish: [client]\n- match: \"*\"\n  publish: [server]\n"}, change: func(c *Config) {
+			c.Channels = []Channel{{Match: "a", Publish: []string{Client}}, {Match: "*", Publish: []string{Server}}}
+		}},
+		{name: "lists that end in a line break", environ: []string{"BELFRY_ORIGINS=https://a.com,\nhttps://b.com\n"}, change: func(c *Config) {
+			c.Origins = Origins{"https://a.com", "https://b.com"}
+		}},
+		{name: "variables of Kubernetes and Docker", environ: []string{
+			"BELFRY_PORT=tcp://10.0.0.1:40132", "BELFRY_SERVICE_HOST=10.0.0.1", "BELFRY_SERVICE_PORT=40132", "BELFRY_SERVICE_PORT_HTTP=40132",
+			"BELFRY_PORT_40132_TCP=tcp://10.0.0.1:40132", "BELFRY_PORT_40132_TCP_ADDR=10.0.0.1", "BELFRY_PORT_40132_TCP_PORT=40132", "BELFRY_PORT_40132_TCP_PROTO=tcp",
+			"BELFRY_PORT_843_UDP=udp://10.0.0.1:843", "BELFRY_REDIS_MASTER_SERVICE_HOST=10.0.0.2", "BELFRY_REDIS_MASTER_SERVICE_PORT=6379",
+			"BELFRY_REDIS_PORT=tcp://10.0.0.2:6379", "BELFRY_REDIS_PORT_6379_TCP_ADDR=10.0.0.2",
+		}, change: func(*Config) {}},
 		{name: "empty variables count", file: "redis: {url: redis://r}\norigins: [https://a.com]\nhosts: [a.com]\n", environ: []string{
 			"BELFRY_POLICY_ADDR=", "BELFRY_REDIS_URL=", "BELFRY_ORIGINS=", "BELFRY_HOSTS=", "BELFRY_POLICY_ALLOW=",
 		}, change: func(c *Config) { c.Policy.Addr = "" }},
@@ -160,6 +175,24 @@ func TestLoadFaults(t *testing.T) {
 			"b.yaml:1: is nested deeper than 32 levels or has a line over 16KiB"}},
 		{name: "unknown variable", environ: []string{"BELFRY_ZZ=1", "BELFRY_HTTP_ADR=secret"}, want: []string{
 			"BELFRY_HTTP_ADR: unknown environment variable; there are " + variables, "BELFRY_ZZ: unknown environment variable; there are " + variables}},
+		{name: "almost variables of Kubernetes", environ: []string{"BELFRY_HTTP_PORT=80", "BELFRY_PORT=8080", "BELFRY_PORT_80=1", "BELFRY_SERVICE=x", "BELFRY_SERVICE_HOSTS=x"}, want: []string{
+			"BELFRY_HTTP_PORT: unknown environment variable; there are " + variables, "BELFRY_PORT: unknown environment variable; there are " + variables,
+			"BELFRY_PORT_80: unknown environment variable; there are " + variables, "BELFRY_SERVICE: unknown environment variable; there are " + variables,
+			"BELFRY_SERVICE_HOSTS: unknown environment variable; there are " + variables}},
+		{name: "what is around a value", environ: []string{`BELFRY_API_KEY="key"`, "BELFRY_REDIS_URL='redis://h'", "BELFRY_HTTP_ADDR=:80\n", "BELFRY_LIMITS_BODY=1KiB\r\n", `BELFRY_LEGACY_ENABLED="true"`}, want: []string{
+			`BELFRY_HTTP_ADDR: http.addr: ":80\n": ends in a line break, which would be a part of it; want it without`,
+			"BELFRY_REDIS_URL: redis.url: is in quotes, which would be a part of it; want it without",
+			"BELFRY_API_KEY: api.key: is in quotes, which would be a part of it; want it without",
+			`BELFRY_LEGACY_ENABLED: legacy.enabled: "\"true\"": is in quotes, which would be a part of it; want it without`,
+			`BELFRY_LIMITS_BODY: limits.body: "1KiB\r\n": ends in a line break, which would be a part of it; want it without`}},
+		{name: "bad rules by variable", environ: []string{"BELFRY_CHANNELS=[{match: 7, publish: server, hist: 1}]"}, want: []string{
+			`BELFRY_CHANNELS: channels[0].match: "7": is a number; want text, in quotes`,
+			"BELFRY_CHANNELS: channels[0].publish: is text; want a list, [] for an empty one",
+			"BELFRY_CHANNELS: channels[0]: unknown key hist; there are match, publish, history and presence"}},
+		{name: "rules by variable that are no list", environ: []string{"BELFRY_CHANNELS=chat"}, want: []string{
+			"BELFRY_CHANNELS: channels: is text; want a list, [] for an empty one"}},
+		{name: "rules by variable that are no YAML", environ: []string{"BELFRY_CHANNELS=[{match: 'a"}, want: []string{
+			"BELFRY_CHANNELS: channels: not YAML: could not find end character of single-quoted text"}},
 		{name: "the prefix alone", environ: []string{"BELFRY_=1"}, want: []string{"BELFRY_: unknown environment variable; there are " + variables}},
 		{name: "bad variables", environ: []string{"BELFRY_LIMITS_BODY=1XB", "BELFRY_LIMITS_SUBSCRIPTIONS=many", "BELFRY_POLICY_ALLOW=80"}, want: []string{
 			`BELFRY_POLICY_ALLOW: policy.allow: "80": want domain:ports, such as example.com:40132 or *.example.com:843,40000-40200`,
@@ -181,15 +214,30 @@ func TestLoadFaults(t *testing.T) {
 	}
 }
 
-const variables = "BELFRY_HTTP_ADDR, BELFRY_HTTP_IDLE, BELFRY_POLICY_ADDR, BELFRY_POLICY_ALLOW, BELFRY_REDIS_URL, BELFRY_API_KEY, BELFRY_ORIGINS, BELFRY_HOSTS, " +
+const variables = "BELFRY_HTTP_ADDR, BELFRY_HTTP_IDLE, BELFRY_POLICY_ADDR, BELFRY_POLICY_ALLOW, BELFRY_REDIS_URL, BELFRY_API_KEY, BELFRY_ORIGINS, BELFRY_HOSTS, BELFRY_CHANNELS, " +
 	"BELFRY_CONNECT_SUBSCRIBE, BELFRY_PRESENCE_TTL, BELFRY_LEGACY_ENABLED, BELFRY_LOG_LEVEL, BELFRY_LOG_FORMAT, BELFRY_LIMITS_BODY, BELFRY_LIMITS_MESSAGE, BELFRY_LIMITS_BUFFER, BELFRY_LIMITS_SUBSCRIPTIONS, " +
 	"BELFRY_LIMITS_CHANNELS, BELFRY_LIMITS_HISTORY, BELFRY_LIMITS_IDEMPOTENCY_KEYS, BELFRY_LIMITS_BACKLOG, " +
-	"BELFRY_LIMITS_CONNECTIONS, BELFRY_LIMITS_CONNECTIONS_PER_ADDRESS, BELFRY_LIMITS_PUBLISH_RATE and BELFRY_SERVER"
+	"BELFRY_LIMITS_CONNECTIONS, BELFRY_LIMITS_CONNECTIONS_PER_ADDRESS, BELFRY_LIMITS_PUBLISH_RATE, BELFRY_CONFIG and BELFRY_SERVER"
 
 func TestLoadWithoutFile(t *testing.T) {
 	got, err := Load("", nil)
 	if diff := cmp.Diff(Default(), got, sameConfig); err != nil || diff != "" {
 		t.Errorf("Load: %v, -want +got:\n%s", err, diff)
+	}
+}
+
+// TestFileByVariable names the file in the environment, which a flag comes before.
+func TestFileByVariable(t *testing.T) {
+	file, other := write(t, "http: {addr: ':1'}"), write(t, "http: {addr: ':2'}")
+	for _, test := range []struct{ flag, variable, want string }{
+		{"", file, ":1"}, {other, file, ":2"}, {"", "", ":40132"},
+	} {
+		if c, err := Load(test.flag, []string{"BELFRY_CONFIG=" + test.variable}); err != nil || c.HTTP.Addr != test.want {
+			t.Errorf("flag %q, variable %q: %s, %v; want %s", test.flag, test.variable, c.HTTP.Addr, err, test.want)
+		}
+	}
+	if _, err := Load("", []string{"BELFRY_CONFIG=/nowhere.yaml"}); err == nil || !strings.Contains(err.Error(), "/nowhere.yaml") {
+		t.Errorf("a file that is not there: %v", err)
 	}
 }
 

@@ -11,7 +11,7 @@ const prefix = "BELFRY_"
 // setting is one value of a Config that a file or a variable can set.
 type setting struct {
 	key   string        // in the file: http.addr
-	env   string        // environment variable; empty if there is none
+	env   string        // environment variable
 	value reflect.Value // can be set
 }
 
@@ -31,13 +31,16 @@ func appendSettings(all []setting, section reflect.Value, key, env string) []set
 			all = appendSettings(all, value, name+".", env+field.Tag.Get("envPrefix"))
 			continue
 		}
-		s := setting{key: name, value: value}
-		if variable := field.Tag.Get("env"); variable != "-" {
-			s.env = env + variable
-		}
-		all = append(all, s)
+		all = append(all, setting{name, env + field.Tag.Get("env"), value})
 	}
 	return all
+}
+
+// isYAML reports whether the variable of a setting has YAML, as a file has behind the
+// key: a list that does not read itself from text.
+func (s setting) isYAML() bool {
+	_, text := s.value.Addr().Interface().(encoding.TextUnmarshaler)
+	return s.value.Kind() == reflect.Slice && !text
 }
 
 // isSection reports whether v has keys of its own and no text.

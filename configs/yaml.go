@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/lexer"
@@ -21,18 +22,33 @@ func (c Config) YAML() ([]byte, error) {
 // it, which may hold a secret.
 func loadYAML(c *Config, file string, text []byte) Faults {
 	d := decoder{file: file, from: c.from}
-	tokens := lexer.Tokenize(string(text))
+	d.text(string(text), "", reflect.ValueOf(c).Elem())
+	return d.faults
+}
+
+// loadVariable sets what the YAML of a variable says.
+func loadVariable(c *Config, s setting, text string) Faults {
+	d := decoder{variable: s.env, from: c.from}
+	if strings.TrimSpace(text) == "" {
+		text = "[]"
+	}
+	d.text(text, s.key, s.value)
+	return d.faults
+}
+
+// text sets v, which has the key path, from YAML.
+func (d *decoder) text(text, path string, v reflect.Value) {
+	tokens := lexer.Tokenize(text)
 	if line := tooDeep(tokens); line > 0 {
-		d.fault(line, "", fmt.Sprintf("is nested deeper than %d levels or has a line over %v", maxNesting, Size(maxColumn)))
-		return d.faults
+		d.fault(line, path, fmt.Sprintf("is nested deeper than %d levels or has a line over %v", maxNesting, Size(maxColumn)))
+		return
 	}
 	tree, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		d.syntax(err)
-		return d.faults
+		d.syntax(path, err)
+		return
 	}
-	d.document(tree, reflect.ValueOf(c).Elem())
-	return d.faults
+	d.document(tree, path, v)
 }
 
 // The parser's time and stack grow with the square of the nesting.
