@@ -134,14 +134,18 @@ func (p *memoryPresence) take() []joinLeave {
 }
 
 // Presence implements [PresenceStore].
-func (b *MemoryBroker) Presence(_ context.Context, channel string) ([]ClientInfo, error) {
+func (b *MemoryBroker) Presence(_ context.Context, channel string, bytes int) (Presence, error) {
 	b.presence.mu.Lock()
 	defer b.presence.mu.Unlock()
-	var clients []ClientInfo
-	for _, m := range b.presence.channels[channel] {
+	members := b.presence.channels[channel]
+	if bytes > 0 && len(members) > bytes/PresenceName {
+		return Presence{}, ErrPresenceSize
+	}
+	clients := make([]ClientInfo, 0, len(members))
+	for _, m := range members {
 		clients = append(clients, m.info)
 	}
-	return clients, nil
+	return NewPresence(clients, bytes)
 }
 
 // PresenceStats implements [PresenceStore].

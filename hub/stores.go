@@ -34,8 +34,10 @@ type PresenceStore interface {
 	// a message of [KindLeave], which excludes it, goes to the channel's handlers.
 	// It does not block.
 	Leave(channel, client string)
-	// Presence returns who is on a channel, in no order.
-	Presence(ctx context.Context, channel string) ([]ClientInfo, error)
+	// Presence returns who is on a channel, in no order and in about so many bytes,
+	// as [NewPresence] does; more is not read. Zero: no bound. The error may be
+	// [ErrPresenceSize], too.
+	Presence(ctx context.Context, channel string, bytes int) (Presence, error)
 	// PresenceStats counts them, for less than Presence costs.
 	PresenceStats(ctx context.Context, channel string) (PresenceStats, error)
 }
@@ -71,9 +73,11 @@ func (noHistory) Positions(_ context.Context, channels []string, _ []Position) (
 // noPresence is that of channels of which none has any.
 type noPresence struct{}
 
-func (noPresence) Join(context.Context, string, ClientInfo) error         { return nil }
-func (noPresence) Leave(string, string)                                   {}
-func (noPresence) Presence(context.Context, string) ([]ClientInfo, error) { return nil, nil }
+func (noPresence) Join(context.Context, string, ClientInfo) error { return nil }
+func (noPresence) Leave(string, string)                           {}
+func (noPresence) Presence(context.Context, string, int) (Presence, error) {
+	return Presence{}, nil
+}
 func (noPresence) PresenceStats(context.Context, string) (PresenceStats, error) {
 	return PresenceStats{}, nil
 }

@@ -66,8 +66,8 @@ type fixedPresence struct{ hub.PresenceStore }
 
 func (fixedPresence) Join(context.Context, string, hub.ClientInfo) error { return nil }
 func (fixedPresence) Leave(string, string)                               {}
-func (fixedPresence) Presence(context.Context, string) ([]hub.ClientInfo, error) {
-	return []hub.ClientInfo{{Client: "from elsewhere"}}, nil
+func (fixedPresence) Presence(context.Context, string, int) (hub.Presence, error) {
+	return hub.Presence{Clients: []hub.ClientInfo{{Client: "from elsewhere"}}}, nil
 }
 func (fixedPresence) PresenceStats(context.Context, string) (hub.PresenceStats, error) {
 	return hub.PresenceStats{Clients: 7}, nil

@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ var presenceChecks = []check{
 	{"evicted", checkPresenceEvicted},
 	{"at once", checkPresenceAtOnce},
 	{"names", checkPresenceNames},
+	{"bounded", checkPresenceBounded},
 }
 
 func checkPresence(t *testing.T, s Setup) {
@@ -60,12 +62,12 @@ func checkPresenceFields(t *testing.T, s Setup) {
 	} {
 		before := time.Now().UnixMilli()
 		sub, _ := hubtest.Enter(t, hubs[1], "chat", c)
-		clients, err := hubs[0].Presence(t.Context(), "chat")
-		at := slices.IndexFunc(clients, func(p hub.ClientInfo) bool { return p.Client == c.Client })
+		there, err := hubs[0].Presence(t.Context(), "chat", 0)
+		at := slices.IndexFunc(there.Clients, func(p hub.ClientInfo) bool { return p.Client == c.Client })
 		if err != nil || at < 0 {
-			t.Fatalf("%q is not on the channel: %v, %v", c.Client, clients, err)
+			t.Fatalf("%q is not on the channel: %v, %v", c.Client, there, err)
 		}
-		if diff := gocmp.Diff(c, clients[at]); diff != "" {
+		if diff := gocmp.Diff(c, there.Clients[at]); diff != "" {
 			t.Errorf("%q: -joined +present:\n%.500s", c.Client, diff)
 		}
 		sub.Cancel()
@@ -92,10 +94,10 @@ func checkPresenceAgain(t *testing.T, s Setup) {
 	old.Cancel()
 	old.Cancel()
 	hubtest.WantPresent(t, hubs[0], "chat", "anna watcher", 2)
-	clients, err := hubs[0].Presence(t.Context(), "chat")
-	slices.SortFunc(clients, func(a, b hub.ClientInfo) int { return cmp.Compare(a.Client, b.Client) })
-	if err != nil || string(clients[0].ChanInfo) != `"newer"` {
-		t.Errorf("the presence is %v, %v; want what the newer subscription said", clients, err)
+	there, err := hubs[0].Presence(t.Context(), "chat", 0)
+	slices.SortFunc(there.Clients, func(a, b hub.ClientInfo) int { return cmp.Compare(a.Client, b.Client) })
+	if err != nil || string(there.Clients[0].ChanInfo) != `"newer"` {
+		t.Errorf("the presence is %v, %v; want what the newer subscription said", there, err)
 	}
 	again.Cancel()
 	r.WantJoinsAndLeaves(t, "+anna", "-anna")
@@ -210,7 +212,53 @@ func checkPresenceNames(t *testing.T, s Setup) {
 	for i, name := range names {
 		hubtest.WantPresent(t, hubs[(i+1)%2], name, fmt.Sprint("c", i), 1)
 	}
-	if _, err := hubs[0].Presence(t.Context(), ""); err == nil {
+	if _, err := hubs[0].Presence(t.Context(), "", 0); err == nil {
 		t.Error("a channel without a name has a presence")
 	}
+}
+
+// More are present, on two nodes, than there is room for in an answer: all are named,
+// and the infos are left out of some. Where not even the names fit, nobody is.
+func checkPresenceBounded(t *testing.T, s Setup) {
+	const clients, infoSize, bytes = 1100, 1000, 256 << 10
+	hubs := s.nodes(t, 2, meeting)
+	var coming sync.WaitGroup
+	for i := range clients {
+		coming.Go(func() {
+			c := hubtest.Client(fmt.Sprintf("%05d", i))
+			c.ChanInfo = fmt.Appendf(nil, "%q", strings.Repeat("x", infoSize-2))
+			hubtest.Enter(t, hubs[i%2], "chat", c)
+		})
+	}
+	coming.Wait()
+	there := presentOf(t, hubs[0], "chat", clients, bytes)
+	size, named := 0, make(map[string]bool)
+	for _, c := range there.Clients {
+		size += hub.PresenceName + 2*len(c.Client) + len(c.User) + len(c.ChanInfo)
+		named[c.Client] = true
+	}
+	infos := (size - clients*(hub.PresenceName+3*5)) / infoSize
+	if len(named) != clients || size > bytes || infos < bytes/infoSize/4 || there.WithoutInfo != clients-infos {
+		t.Errorf("%d of %d are named in %d bytes, %d without info and %d with", len(named), clients, size, there.WithoutInfo, infos)
+	}
+	if all := presentOf(t, hubs[1], "chat", clients, 0); all.WithoutInfo != 0 {
+		t.Errorf("without a bound %d are without info", all.WithoutInfo)
+	}
+	if p, err := hubs[0].Presence(t.Context(), "chat", clients*hub.PresenceName); !errors.Is(err, hub.ErrPresenceSize) {
+		t.Errorf("%d are named where there is no room, %v", len(p.Clients), err)
+	}
+	if stats, err := hubs[0].PresenceStats(t.Context(), "chat"); err != nil || stats.Clients != clients {
+		t.Errorf("%+v are counted, %v", stats, err)
+	}
+}
+
+// presentOf waits until so many are on a channel.
+func presentOf(t *testing.T, h *hub.Hub, channel string, n, bytes int) (p hub.Presence) {
+	t.Helper()
+	hubtest.Eventually(t, hubtest.Patience, func() (all bool) {
+		var err error
+		p, err = h.Presence(t.Context(), channel, bytes)
+		return err == nil && len(p.Clients) == n
+	}, fmt.Sprint(n, " are present"))
+	return p
 }

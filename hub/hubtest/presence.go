@@ -49,12 +49,12 @@ func (r *Recorder) WantJoinsAndLeaves(t testing.TB, want ...string) {
 // Present returns the clients of a channel in order, or what kept them from
 // being read.
 func Present(h *hub.Hub, channel string) string {
-	clients, err := h.Presence(context.Background(), channel)
+	there, err := h.Presence(context.Background(), channel, 0)
 	if err != nil {
 		return err.Error()
 	}
 	var names []string
-	for _, c := range clients {
+	for _, c := range there.Clients {
 		names = append(names, c.Client)
 	}
 	slices.Sort(names)

@@ -20,9 +20,10 @@
 //     tell one another.
 //   - history.go reads what is kept, and position.lua where it ends; begin.lua is the
 //     epoch of channels of which nothing is kept.
-//   - presence.go reads who is there; members.go is what this node has to say about
-//     that, keeper.go says it under a lease (lease.lua, member.lua), and reaper.go takes
-//     out the clients of a node that is gone (reap.lua).
+//   - presence.go counts who is there, and roll.go reads them, page by page
+//     (members.lua); members.go is what this node has to say about that, keeper.go
+//     says it under a lease (lease.lua, member.lua), and reaper.go takes out the
+//     clients of a node that is gone (reap.lua).
 //
 // # What it promises
 //

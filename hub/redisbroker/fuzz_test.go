@@ -128,11 +128,24 @@ func replyOf(b []byte) *redis.Cmd {
 	c := redis.NewCmd(context.Background())
 	var value any
 	if json.Unmarshal(b, &value) == nil {
-		c.SetVal(value)
+		c.SetVal(withIntegers(value))
 	} else {
 		c.SetVal(string(b))
 	}
 	return c
+}
+
+// withIntegers makes numbers what Redis answers.
+func withIntegers(value any) any {
+	switch v := value.(type) {
+	case float64:
+		return int64(v)
+	case []any:
+		for i := range v {
+			v[i] = withIntegers(v[i])
+		}
+	}
+	return value
 }
 
 func addReplies(f *testing.F) {
@@ -159,6 +172,19 @@ func FuzzParsePublishReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if r, count, err := parsePublishReply(replyOf(b)); err != nil && (r.Position.Offset > 0 || count > 0) {
 			t.Errorf("%q is %+v at %d, and %v", b, r, count, err)
+		}
+	})
+}
+
+func FuzzParsePage(f *testing.F) {
+	addReplies(f)
+	for _, text := range []string{`["0",1,["c","0 x"],[]]`, `["7",2,["a","b"],["c","u"]]`, `["x",1,[],[]]`, `["0",1,["c"],[]]`, `["0",1,{},[7,8]]`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := parsePage(replyOf(b))
+		if err == nil && (p.cursor == "" || len(p.whole)%2+len(p.bare)%2 > 0) {
+			t.Fatalf("%q is %+v", b, p)
 		}
 	})
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,36 +67,16 @@ func (p *presence) Join(ctx context.Context, channel string, c hub.ClientInfo) e
 // Leave implements [hub.PresenceStore].
 func (p *presence) Leave(channel, client string) { p.members.leave(channel, client) }
 
-// Presence implements [hub.PresenceStore], in two round trips.
-func (p *presence) Presence(ctx context.Context, channel string) ([]hub.ClientInfo, error) {
-	hashes, err := p.underLeases(ctx, "read presence of "+channel, func(lease string) string { return p.keys.members(channel, lease) })
-	if err != nil {
-		return nil, err
-	}
-	clients := make(map[string]hub.ClientInfo)
-	for _, hash := range hashes {
-		for client, value := range hash {
-			info, err := parseMember(client, value)
-			if err != nil {
-				p.unreadable("member", channel, err)
-				continue
-			}
-			clients[client] = info
-		}
-	}
-	return slices.Collect(maps.Values(clients)), nil
-}
-
 // PresenceStats implements [hub.PresenceStore], in two round trips. It reads a number
 // for each user and node.
 func (p *presence) PresenceStats(ctx context.Context, channel string) (hub.PresenceStats, error) {
-	hashes, err := p.underLeases(ctx, "count presence of "+channel, func(lease string) string { return p.keys.users(channel, lease) })
+	numbers, err := p.numbers(ctx, channel)
 	if err != nil {
-		return hub.PresenceStats{}, err
+		return hub.PresenceStats{}, unavailable("count presence of "+channel, err)
 	}
 	stats, users := hub.PresenceStats{}, make(map[string]struct{})
-	for _, hash := range hashes {
-		for user, text := range hash {
+	for _, ofLease := range numbers {
+		for user, text := range ofLease.Val() {
 			n, err := strconv.Atoi(text)
 			if err != nil || n < 1 {
 				p.unreadable("number of clients", channel, fmt.Errorf("%.30q: %w", text, err))
@@ -112,29 +90,21 @@ func (p *presence) PresenceStats(ctx context.Context, channel string) (hub.Prese
 	return stats, nil
 }
 
-// underLeases reads a hash of each lease.
-func (p *presence) underLeases(ctx context.Context, operation string, key func(lease string) string) ([]map[string]string, error) {
+// numbers reads how many clients each user has on a channel, under each lease.
+func (p *presence) numbers(ctx context.Context, channel string) (replies []*redis.MapStringStringCmd, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	leases, err := p.redis.ZRange(ctx, p.keys.leases(), 0, -1).Result()
 	if err != nil {
-		return nil, unavailable(operation, err)
+		return nil, err
 	}
-	replies := make([]*redis.MapStringStringCmd, len(leases))
 	_, err = p.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, lease := range leases {
-			replies[i] = pipe.HGetAll(ctx, key(lease))
+		for _, lease := range leases {
+			replies = append(replies, pipe.HGetAll(ctx, p.keys.users(channel, lease)))
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, unavailable(operation, err)
-	}
-	hashes := make([]map[string]string, len(leases))
-	for i, reply := range replies {
-		hashes[i] = reply.Val()
-	}
-	return hashes, nil
+	return replies, err
 }
 
 // appendMember appends a member as it is kept in Redis; see member.lua.

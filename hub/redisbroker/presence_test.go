@@ -186,7 +186,7 @@ func TestRedisPresenceWhileAway(t *testing.T) {
 	if d := time.Since(start); d > hubtest.Soon {
 		t.Errorf("clients waited %s for a Redis that is away", d)
 	}
-	if _, err := a.Presence(t.Context(), "chat"); !errors.Is(err, hub.ErrUnavailable) {
+	if _, err := a.Presence(t.Context(), "chat", 0); !errors.Is(err, hub.ErrUnavailable) {
 		t.Errorf("Presence without Redis = %v", err)
 	}
 	if _, err := a.PresenceStats(t.Context(), "chat"); !errors.Is(err, hub.ErrUnavailable) {
@@ -493,8 +493,8 @@ func BenchmarkRedisPresence(b *testing.B) {
 	}
 	b.Run("presence of 1000", func(b *testing.B) {
 		for range b.N {
-			if clients, err := h.Presence(context.Background(), "chat"); err != nil || len(clients) < 1000 {
-				b.Fatal(len(clients), err)
+			if there, err := h.Presence(context.Background(), "chat", 0); err != nil || len(there.Clients) < 1000 {
+				b.Fatal(len(there.Clients), err)
 			}
 		}
 	})

@@ -22,6 +22,8 @@ var (
 	leaseSource string
 	//go:embed member.lua
 	memberSource string
+	//go:embed members.lua
+	membersSource string
 	//go:embed reap.lua
 	reapSource string
 
@@ -34,6 +36,7 @@ var (
 	vouchScript    = redis.NewScript(vouchSource)
 	leaseScript    = redis.NewScript(leaseSource)
 	memberScript   = redis.NewScript(memberSource)
+	membersScript  = redis.NewScript(membersSource)
 	reapScript     = redis.NewScript(reapSource)
 )
 
@@ -41,5 +44,5 @@ var (
 var scriptNames = map[string]string{
 	publishScript.Hash(): "publish.lua", positionScript.Hash(): "position.lua", entriesScript.Hash(): "entries.lua",
 	vouchScript.Hash(): "vouch.lua",
-	leaseScript.Hash(): "lease.lua", memberScript.Hash(): "member.lua", reapScript.Hash(): "reap.lua",
+	leaseScript.Hash(): "lease.lua", memberScript.Hash(): "member.lua", membersScript.Hash(): "members.lua", reapScript.Hash(): "reap.lua",
 }

@@ -40,9 +40,9 @@ func (s *store) History(ctx context.Context, channel string, o hub.HistoryOption
 	return r, err
 }
 
-func (s *store) Presence(ctx context.Context, channel string) ([]hub.ClientInfo, error) {
+func (s *store) Presence(ctx context.Context, channel string, bytes int) (hub.Presence, error) {
 	s.count(0)
-	return s.MemoryBroker.Presence(ctx, channel)
+	return s.MemoryBroker.Presence(ctx, channel, bytes)
 }
 
 func (s *store) count(size int) {

@@ -2,9 +2,9 @@ package centrifuge
 
 import (
 	"context"
+	"errors"
 
 	"belfry/hub"
-
 	"belfry/web/fault"
 )
 
@@ -27,45 +27,23 @@ type PresenceStatsResult struct {
 	NumUsers   int `json:"num_users"`
 }
 
-// newPresenceResult words who is on a channel in about so many bytes: all of them,
-// but the infos only of as many as fit. It returns nil when there is no room even
-// for all names.
-func newPresenceResult(clients []hub.ClientInfo, bytes int) *PresenceResult {
-	const names = 60 // of the fields, with the signs around them
-	for _, c := range clients {
-		bytes -= names + 2*len(c.Client) + len(c.User)
-	}
-	if bytes < 0 {
-		return nil
-	}
-	r := &PresenceResult{Presence: make(map[string]ClientInfo, len(clients))}
-	for _, c := range clients {
-		info := newClientInfo(c)
-		if size := len(c.ConnInfo) + len(c.ChanInfo); size <= bytes {
-			bytes -= size
-		} else {
-			info.ConnInfo, info.ChanInfo = nil, nil
-			r.WithoutInfo++
-		}
-		r.Presence[c.Client] = info
-	}
-	return r
-}
-
 // Presence tells a client or a backend that may who is on a channel with this rule,
-// over all nodes, in about so many bytes. Errors are errNoPresence, errPresenceLimit,
-// and those of the hub.
+// over all nodes, in about so many bytes: all of them, but the infos only of as many as
+// fit. Errors are errNoPresence, errPresenceLimit, and those of the hub.
 func (s *Server) Presence(ctx context.Context, rule *hub.Rule, channel string, bytes int) (*PresenceResult, error) {
 	if !rule.Presence {
 		return nil, errNoPresence
 	}
-	clients, err := s.hub.Presence(ctx, channel)
-	if err != nil {
+	there, err := s.hub.Presence(ctx, channel, bytes)
+	switch {
+	case errors.Is(err, hub.ErrPresenceSize):
+		return nil, errPresenceLimit
+	case err != nil:
 		return nil, err
 	}
-	r := newPresenceResult(clients, bytes)
-	if r == nil {
-		return nil, errPresenceLimit
+	r := &PresenceResult{make(map[string]ClientInfo, len(there.Clients)), there.WithoutInfo}
+	for _, c := range there.Clients {
+		r.Presence[c.Client] = newClientInfo(c)
 	}
 	return r, nil
 }
