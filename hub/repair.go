@@ -12,6 +12,8 @@ const (
 	repairers = 8
 	// repairBatch is how many channels one question about positions names.
 	repairBatch = 500
+	// repairBytes is about how many bytes of messages one read for a repair brings.
+	repairBytes = 4 << 20
 	// repairRetry is the pause after a repair that the broker did not answer.
 	repairRetry = 100 * time.Millisecond
 )
@@ -142,24 +144,40 @@ func (r *repairer) repairTo(ctx context.Context, name string, reached Position) 
 }
 
 // repairOne brings a channel to a position that the history is known to have
-// reached.
+// reached, in parts: what was missed may be as large as the history, and the next part
+// is read when most of it has gone out.
 func (r *repairer) repairOne(ctx context.Context, c *channel, reached Position) error {
 	for again := true; again; {
+		c.waitForRoom()
 		since := c.lastPosition()
 		if since == reached {
 			return nil
 		}
-		read, err := r.history.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, TTL: c.rule.History.TTL})
+		read, err := r.history.History(ctx, c.name, HistoryOptions{Since: &since, Limit: -1, Bytes: repairBytes, TTL: c.rule.History.TTL})
 		if err != nil {
 			return err
+		}
+		reached = read.Position
+		whole := read.isWhole()
+		if !whole {
+			read.Position.Offset = read.Messages[len(read.Messages)-1].Offset
 		}
 		var repaired int
 		var lost bool
 		repaired, lost, again = c.fillGap(since, read)
-		reached = read.Position
+		again = again || !whole
 		r.count(c.name, repaired, lost)
 	}
 	return nil
+}
+
+// waitForRoom returns when not too much waits for the channel's rounds.
+func (c *channel) waitForRoom() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.queued > maxQueued {
+		c.room.Wait()
+	}
 }
 
 // fillGap queues what a read of the history since a position of the channel
