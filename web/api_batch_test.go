@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"belfry/hub"
+	"belfry/web"
 )
 
 // encode writes JSON with its members in order.
@@ -108,5 +110,69 @@ func TestAPIBatchBrokerAway(t *testing.T) {
 	replies := s.api(t, "batch", `{"commands":[`+publish+`,{"info":{}}]}`)["replies"].([]any)
 	if got := fmt.Sprint(replies[0]); !strings.Contains(got, "code:100") || strings.Contains(got, "secret") {
 		t.Errorf("one of two: %s, want a temporary error", got)
+	}
+}
+
+// newBigServer is one whose channel "big" remembers as much as a node may.
+func newBigServer(t *testing.T) *testServer {
+	return newTestServer(t, func(o *web.Options) {
+		o.Hub = hub.New(hub.Options{Rules: hub.Rules{
+			{Match: "big", ServerPublish: true, History: hub.History{Size: 1000, TTL: time.Hour, Bytes: 1 << 30}},
+			{Match: "*", ServerPublish: true},
+		}})
+	})
+}
+
+// TestAPIBatchIsBounded has each of many commands ask for as much as one call may
+// bring: they share that, what changes something is carried out, and what there is no
+// room for is an error.
+func TestAPIBatchIsBounded(t *testing.T) {
+	s := newBigServer(t)
+	data := fmt.Sprintf("%q", strings.Repeat("x", 900_000))
+	for range 12 {
+		s.publish(t, "big", data)
+	}
+	const large = 40
+	history := `{"history":{"channel":"big","limit":-1}}`
+	for _, parallel := range []bool{false, true} {
+		body := fmt.Sprintf(`{"parallel":%t,"commands":[%s{"publish":{"channel":"off","data":1}}]}`, parallel, strings.Repeat(history+",", large))
+		_, answer := s.call(t, "/api/batch", body, "X-API-Key", testKey)
+		replies := answer["result"].(map[string]any)["replies"].([]any)
+		size, refused := 0, 0
+		for _, r := range replies[:large] {
+			text := encode(t, r)
+			size += len(text)
+			if strings.HasPrefix(text, `{"error":`) {
+				refused++
+				if !strings.Contains(text, `"code":106`) || !strings.Contains(text, "8 MiB") {
+					t.Errorf("refused with %s", text)
+				}
+			}
+		}
+		t.Logf("parallel %t: %d bytes, %d of %d refused", parallel, size, refused, large)
+		if size > 17<<20 || size < 7<<20 || refused == 0 || refused > large-8 {
+			t.Errorf("parallel %t: %d bytes, %d of %d refused", parallel, size, refused, large)
+		}
+		if got := encode(t, replies[large]); got != `{"publish":{}}` {
+			t.Errorf("the publish behind them: %s", got)
+		}
+	}
+}
+
+// TestAPIBatchGivesWhatIsLeftOver has two commands that want more than half each of
+// what there is, beside one that wants little.
+func TestAPIBatchGivesWhatIsLeftOver(t *testing.T) {
+	s := newBigServer(t)
+	data := fmt.Sprintf("%q", strings.Repeat("x", 60_000))
+	for range 200 {
+		s.publish(t, "big", data)
+	}
+	history := `{"history":{"channel":"big","limit":-1}}`
+	replies := s.api(t, "batch", `{"commands":[{"info":{}},`+history+`,`+history+`]}`)["replies"].([]any)
+	for _, r := range replies[1:] {
+		got := len(r.(map[string]any)["history"].(map[string]any)["publications"].([]any))
+		if half := 4 << 20 / 60_150; got < half-1 || got > half+1 {
+			t.Errorf("%d publications, want half of what a request has, %d", got, half)
+		}
 	}
 }

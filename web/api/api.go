@@ -50,12 +50,13 @@ type API struct {
 func New(o Options) *API {
 	a := &API{Options: o, started: time.Now()}
 	a.single = a.table()
-	a.batch = call{batchWait, reading(a.carryOut)}
+	a.batch = call{batchWait, true, reading(a.carryOut)}
 	a.answerNodes()
 	return a
 }
 
-// maxRead is about how many bytes of a history or a presence one call answers with.
+// maxRead is about how many bytes of a history or a presence one call answers with, and
+// all commands of a batch together.
 const maxRead = 8 << 20
 
 // wait bounds what a call asks of the broker, so that a publisher hears within two
@@ -64,29 +65,31 @@ const wait = 1800 * time.Millisecond
 
 // call is one line of the table.
 type call struct {
-	wait time.Duration // how long it may take
+	wait  time.Duration // how long it may take
+	large bool          // the result may be
 	// do reads the body, carries the call out, and returns the result, of which
-	// JSON is made. Its context ends when its time is over; its errors are those
-	// of [fault.From]. It does not keep the body.
-	do func(ctx context.Context, body []byte) (any, error)
+	// JSON is made: about so many bytes, where there is more to choose from. Its
+	// context ends when its time is over; its errors are those of [fault.From]. It
+	// does not keep the body.
+	do func(ctx context.Context, body []byte, bytes int) (any, error)
 }
 
 // table is the server API, by the name in the path.
 func (a *API) table() map[string]call {
 	return map[string]call{
-		"publish":        {wait, reading(a.publish)},
-		"broadcast":      {wait, reading(a.broadcast)},
-		"subscribe":      {wait, reading(a.subscribe)},
-		"unsubscribe":    {wait, reading(a.unsubscribe)},
-		"disconnect":     {wait, reading(a.disconnect)},
-		"refresh":        {wait, func(context.Context, []byte) (any, error) { return nil, errNotAvailable }},
-		"presence":       {wait, reading(a.presence)},
-		"presence_stats": {wait, reading(a.presenceStats)},
-		"history":        {wait, reading(a.history)},
-		"history_remove": {wait, reading(a.removeHistory)},
-		"channels":       {wait, reading(a.channels)},
-		"info":           {wait, reading(a.info)},
-		"rpc":            {centrifuge.RPCWait, reading(a.rpc)},
+		"publish":        {wait, false, reading(a.publish)},
+		"broadcast":      {wait, false, reading(a.broadcast)},
+		"subscribe":      {wait, false, reading(a.subscribe)},
+		"unsubscribe":    {wait, false, reading(a.unsubscribe)},
+		"disconnect":     {wait, false, reading(a.disconnect)},
+		"refresh":        {wait, false, func(context.Context, []byte, int) (any, error) { return nil, errNotAvailable }},
+		"presence":       {wait, true, readingWithin(a.presence)},
+		"presence_stats": {wait, false, reading(a.presenceStats)},
+		"history":        {wait, true, readingWithin(a.history)},
+		"history_remove": {wait, false, reading(a.removeHistory)},
+		"channels":       {wait, true, reading(a.channels)},
+		"info":           {wait, true, reading(a.info)},
+		"rpc":            {centrifuge.RPCWait, true, reading(a.rpc)},
 	}
 }
 
@@ -105,26 +108,31 @@ func (a *API) Routes(r chi.Router) {
 
 // reading makes a call of a function that takes the decoded body, in which only
 // fields are accepted that Q has.
-func reading[Q any](f func(context.Context, *Q) (any, error)) func(context.Context, []byte) (any, error) {
-	return func(ctx context.Context, body []byte) (any, error) {
+func reading[Q any](f func(context.Context, *Q) (any, error)) func(context.Context, []byte, int) (any, error) {
+	return readingWithin(func(ctx context.Context, q *Q, _ int) (any, error) { return f(ctx, q) })
+}
+
+// readingWithin is reading for a function that is told how large its result may be.
+func readingWithin[Q any](f func(context.Context, *Q, int) (any, error)) func(context.Context, []byte, int) (any, error) {
+	return func(ctx context.Context, body []byte, bytes int) (any, error) {
 		q := new(Q)
 		if err := fault.Decode(body, q); err != nil {
 			return nil, err
 		}
-		return f(ctx, q)
+		return f(ctx, q, bytes)
 	}
 }
 
 // run carries the call out within its time.
-func (c call) run(ctx context.Context, body []byte) (any, error) {
+func (c call) run(ctx context.Context, body []byte, bytes int) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.wait)
 	defer cancel()
-	return c.do(ctx, body)
+	return c.do(ctx, body, bytes)
 }
 
 // answer wraps the result as {"result": …}.
 func (c call) answer(w http.ResponseWriter, r *http.Request, body []byte) error {
-	result, err := c.run(r.Context(), body)
+	result, err := c.run(r.Context(), body, maxRead)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,17 @@ type batchRequest struct {
 	Parallel bool                         `json:"parallel"`
 }
 
+// names yields the method of each command that has one.
+func (r *batchRequest) names(yield func(string) bool) {
+	for _, command := range r.Commands {
+		for name := range command {
+			if len(command) == 1 && !yield(name) {
+				return
+			}
+		}
+	}
+}
+
 // batchReply is the result of a command under its name, or an error under "error".
 type batchReply map[string]any
 
@@ -46,7 +57,8 @@ func (r batchReply) fault() *fault.Error {
 // carryOut answers /api/batch: it carries out other calls, one after the other or,
 // where parallel is asked for, at the same time. Replies stand in the order of the
 // commands. Commands fail one by one; only when the broker is away for all of them does
-// the whole call fail. It returns when all have, and leaves no goroutine behind.
+// the whole call fail. Those whose results may be large share the bytes that one call
+// may answer with. It returns when all have, and leaves no goroutine behind.
 func (a *API) carryOut(ctx context.Context, req *batchRequest) (any, error) {
 	if n := len(req.Commands); n == 0 || n > maxBatch {
 		return nil, fault.Field("commands", fmt.Sprintf("1 to %d commands are accepted", maxBatch))
@@ -56,10 +68,10 @@ func (a *API) carryOut(ctx context.Context, req *batchRequest) (any, error) {
 	if req.Parallel {
 		g.SetLimit(batchAtOnce)
 	}
-	replies := make([]batchReply, len(req.Commands))
+	replies, s := make([]batchReply, len(req.Commands)), a.newShares(req.names)
 	for i, command := range req.Commands {
 		g.Go(func() error {
-			replies[i] = a.reply(ctx, command)
+			replies[i] = a.reply(ctx, command, s)
 			return nil
 		})
 	}
@@ -71,12 +83,12 @@ func (a *API) carryOut(ctx context.Context, req *batchRequest) (any, error) {
 }
 
 // reply carries out one command of a batch.
-func (a *API) reply(ctx context.Context, command map[string]json.RawMessage) batchReply {
+func (a *API) reply(ctx context.Context, command map[string]json.RawMessage, s *shares) batchReply {
 	if len(command) != 1 {
 		return batchReply{"error": fault.Field("command", "one method is expected in each")}
 	}
 	for name, body := range command {
-		result, e := a.command(ctx, name, body)
+		result, e := a.command(ctx, name, body, s)
 		if e != nil {
 			return batchReply{"error": e}
 		}
@@ -87,12 +99,12 @@ func (a *API) reply(ctx context.Context, command map[string]json.RawMessage) bat
 
 // command carries out one of several calls, within its own time and the time of all.
 // What the error does not say is logged.
-func (a *API) command(ctx context.Context, name string, body []byte) (any, *fault.Error) {
+func (a *API) command(ctx context.Context, name string, body []byte, s *shares) (any, *fault.Error) {
 	c, ok := a.single[name]
 	if !ok {
 		return nil, errUnknownMethod
 	}
-	result, err := c.run(ctx, body)
+	result, err := c.runWithin(ctx, body, s)
 	if err != nil {
 		e := fault.From(err)
 		a.Errors.Log(e, err, "path", "/api/"+name)
@@ -123,10 +135,17 @@ func (a *API) answerLines(w http.ResponseWriter, r *http.Request, body []byte) e
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), batchWait)
 	defer cancel()
+	s := a.newShares(func(yield func(string) bool) {
+		for _, c := range commands {
+			if !yield(c.Method) {
+				return
+			}
+		}
+	})
 	var replies []byte
 	for _, c := range commands {
 		var reply lineReply
-		reply.Result, reply.Error = a.command(ctx, c.Method, c.Params)
+		reply.Result, reply.Error = a.command(ctx, c.Method, c.Params, s)
 		replies = append(fault.AppendJSON(replies, reply), '\n')
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -8,13 +8,13 @@ import (
 )
 
 // history answers /api/history, for a channel whose rule has a history, with up to
-// 1,000 messages of up to maxRead bytes.
-func (a *API) history(ctx context.Context, req *centrifuge.HistoryRequest) (any, error) {
+// 1,000 messages of so many bytes.
+func (a *API) history(ctx context.Context, req *centrifuge.HistoryRequest, bytes int) (any, error) {
 	rule, err := a.may(ctx, access.ReadHistory, req.Channel)
 	if err != nil {
 		return nil, err
 	}
-	return a.Centrifuge.History(ctx, rule, req, maxRead)
+	return a.Centrifuge.History(ctx, rule, req, bytes)
 }
 
 // removeHistory answers /api/history_remove. Positions go on counting, and a
