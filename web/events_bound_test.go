@@ -1,13 +1,16 @@
 package web_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"belfry/hub"
+	"belfry/hub/hubtest"
 	"belfry/web"
 )
 
@@ -155,4 +158,70 @@ func TestEventsOfLargeMessages(t *testing.T) {
 	if n := s.web.NumEvicted(); n != 0 {
 		t.Errorf("%d were evicted", n)
 	}
+}
+
+// gated is a broker at which subscribing to a channel takes until the gate is opened.
+type gated struct {
+	*hub.MemoryBroker
+	slow          string
+	asked, opened chan struct{}
+}
+
+func (b *gated) Subscribe(ctx context.Context, channel string) error {
+	if channel == b.slow {
+		close(b.asked)
+		<-b.opened
+	}
+	return b.MemoryBroker.Subscribe(ctx, channel)
+}
+
+// TestEventsPollHoldsLittle has a poll wait for the last of its channels, while much
+// comes on the others: together they keep what one client may have waiting.
+func TestEventsPollHoldsLittle(t *testing.T) {
+	const channels, size = 30, 900_000
+	b := &gated{hub.NewMemoryBroker(), "slow", make(chan struct{}), make(chan struct{})}
+	s := newTestServer(t, func(o *web.Options) {
+		o.Hub = hub.New(hub.Options{Broker: b, Rules: hub.Rules{{Match: "*", ServerPublish: true}}})
+	})
+	var names []string
+	for i := range channels {
+		names = append(names, fmt.Sprint("channel=c", i))
+	}
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		_, _ = s.poll(t, strings.Join(names, "&")+"&channel=slow") // it may have waited for too long
+	}()
+	<-b.asked
+	before := heap()
+	for i := range channels {
+		m := &hub.Message{Data: fmt.Appendf(nil, "%q", strings.Repeat("x", size))}
+		if _, err := s.hub.Publish(t.Context(), fmt.Sprint("c", i), m, hub.PublishOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.settle(t, channels)
+	if kept := heap() - before; kept > 8<<20 {
+		t.Errorf("%d KiB are kept for a poll that has not begun, of %d", kept>>10, channels*size>>10)
+	}
+	close(b.opened)
+	<-answered
+}
+
+// settle returns when the rounds of so many channels have ended.
+func (s *testServer) settle(t *testing.T, channels int) {
+	t.Helper()
+	for i := range channels {
+		r := hubtest.Listen(t, s.hub, fmt.Sprint("c", i), "r")
+		hubtest.Publish(t, s.hub, fmt.Sprint("c", i), "last")
+		r.Want(t, "last")
+	}
+}
+
+// heap is how many bytes are in use.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -18,10 +18,10 @@ import (
 // answer. It is nobody in a channel's presence.
 type poll struct {
 	sessions *session.Registry
-	who      *access.Identity
 	wish     wish
 	id       string
 	limit    int           // bytes of an answer; one message may always be in it
+	held     hub.Held      // what comes before the subscriptions are started
 	wake     chan struct{} // holds a token when there is something to answer
 	joined   []*hub.Subscription
 
@@ -53,6 +53,7 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request, wanted wish) error
 	}
 	defer place.Release()
 	p := &poll{sessions: s.sessions, wish: wanted, id: rand.Text(), limit: s.limits.Buffer, wake: make(chan struct{}, 1)}
+	p.held.Most = s.limits.Held()
 	defer p.leave()
 	if err := p.join(hello); err != nil {
 		return err
@@ -67,12 +68,14 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request, wanted wish) error
 }
 
 // join subscribes to the channels and takes what was missed on them.
-func (p *poll) join(h access.Hello) (err error) {
+func (p *poll) join(h access.Hello) error {
 	ctx, cancel := session.CallContext()
 	defer cancel()
-	if p.who, err = p.sessions.Identify(ctx, h); err != nil {
+	who, err := p.sessions.Identify(ctx, h)
+	if err != nil {
 		return err
 	}
+	listener := session.Listener{Who: who, To: p, Encoder: jsonEncoder{}, Held: &p.held}
 	for _, channel := range p.wish.channels {
 		if ctx.Err() != nil {
 			return errNotReady
@@ -82,7 +85,7 @@ func (p *poll) join(h access.Hello) (err error) {
 			p.at.set(channel, *since) // what was missed there comes with the next poll
 			continue
 		}
-		sub, err := p.sessions.Listen(ctx, p.who, channel, p, jsonEncoder{}, since, max(1, p.limit-len(p.events)))
+		sub, err := p.sessions.Listen(ctx, listener, channel, since, max(1, p.limit-len(p.events)))
 		if err != nil {
 			return err
 		}

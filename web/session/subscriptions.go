@@ -85,16 +85,24 @@ func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.S
 	return sub, nil
 }
 
-// Listen subscribes somebody who is no session to a channel: a request that is
-// answered with the first that comes, and that nobody sees there. It recovers about
-// so many bytes, and asks the guard as [Session.Subscribe] does.
-func (r *Registry) Listen(ctx context.Context, who *access.Identity, channel string, to hub.Subscriber, e hub.Encoder, since *hub.Position, bytes int) (*hub.Subscription, error) {
-	permit, err := r.allow(ctx, access.Request{Who: who, Action: access.Subscribe, Channel: channel}, nil)
+// Listener is somebody who is no session: a request that is answered with the first
+// that comes, and that nobody sees on a channel.
+type Listener struct {
+	Who     *access.Identity
+	To      hub.Subscriber
+	Encoder hub.Encoder
+	Held    *hub.Held // what comes before its subscriptions are started
+}
+
+// Listen subscribes a listener to a channel, if it may. About so many bytes of what it
+// has missed since a position are recovered.
+func (r *Registry) Listen(ctx context.Context, l Listener, channel string, since *hub.Position, bytes int) (*hub.Subscription, error) {
+	permit, err := r.allow(ctx, access.Request{Who: l.Who, Action: access.Subscribe, Channel: channel}, nil)
 	if err != nil {
 		return nil, err
 	}
-	o := hub.SubscribeOptions{Rule: permit.Rule, Recover: since, RecoverBytes: bytes}
-	return r.hub.Subscribe(ctx, channel, to, e, o)
+	o := hub.SubscribeOptions{Rule: permit.Rule, Recover: since, RecoverBytes: bytes, Held: l.Held}
+	return r.hub.Subscribe(ctx, channel, l.To, l.Encoder, o)
 }
 
 // Publish publishes what the client says, if it may, and not too much of it. The
