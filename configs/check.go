@@ -182,6 +182,7 @@ func (k *checker) limits(l Limits) {
 	within(k, "limits.history", l.History, 1<<20, 1<<40)
 	within(k, "limits.idempotency_keys", l.IdempotencyKeys, 100, 10_000_000)
 	within(k, "limits.backlog", l.Backlog, 1<<20, 1<<40)
+	within(k, "limits.unread", l.Unread, 1<<20, 1<<40)
 	within(k, "limits.connections", l.Connections, 1, 10_000_000)
 	within(k, "limits.connections_per_address", l.ConnectionsPerAddress, 1, 10_000_000)
 	within(k, "limits.publish_rate", l.PublishRate, 1, 1_000_000)

@@ -118,37 +118,39 @@ func TestCheck(t *testing.T) {
 		{"lower bounds", func(c *Config) {
 			l := &c.Limits
 			l.Body, l.Message, l.Buffer, l.Subscriptions = 1<<10, 256, 64<<10, 1
-			l.Channels, l.History, l.IdempotencyKeys, l.Backlog = 100, 1<<20, 100, 1<<20
+			l.Channels, l.History, l.IdempotencyKeys, l.Backlog, l.Unread = 100, 1<<20, 100, 1<<20, 1<<20
 			l.Connections, l.ConnectionsPerAddress, l.PublishRate = 1, 1, 1
 		}, nil},
 		{"upper bounds", func(c *Config) {
 			l := &c.Limits
 			l.Body, l.Message, l.Buffer, l.Subscriptions = 64<<20, 16<<20, 256<<20, 10_000
-			l.Channels, l.History, l.IdempotencyKeys, l.Backlog = 10_000_000, 1<<40, 10_000_000, 1<<40
+			l.Channels, l.History, l.IdempotencyKeys, l.Backlog, l.Unread = 10_000_000, 1<<40, 10_000_000, 1<<40, 1<<40
 			l.Connections, l.ConnectionsPerAddress, l.PublishRate = 10_000_000, 10_000_000, 1_000_000
 		}, nil},
 		{"below", func(c *Config) {
 			l := &c.Limits
 			l.Body, l.Message, l.Buffer, l.Subscriptions = 1<<10-1, 255, 64<<10-1, 0
-			l.Channels, l.History, l.IdempotencyKeys, l.Backlog = 99, 1<<20-1, 99, 1<<20-1
+			l.Channels, l.History, l.IdempotencyKeys, l.Backlog, l.Unread = 99, 1<<20-1, 99, 1<<20-1, 1<<20-1
 			l.Connections, l.ConnectionsPerAddress, l.PublishRate = 0, 0, 0
 		}, []string{
 			"limits.body: 1023B: want 1KiB to 64MiB", "limits.message: 255B: want 256B to 16MiB",
 			"limits.buffer: 65535B: want 64KiB to 256MiB", "limits.subscriptions: 0: want 1 to 10000",
 			"limits.channels: 99: want 100 to 10000000", "limits.history: 1048575B: want 1MiB to 1024GiB",
 			"limits.idempotency_keys: 99: want 100 to 10000000", "limits.backlog: 1048575B: want 1MiB to 1024GiB",
+			"limits.unread: 1048575B: want 1MiB to 1024GiB",
 			"limits.connections: 0: want 1 to 10000000", "limits.connections_per_address: 0: want 1 to 10000000",
 			"limits.publish_rate: 0: want 1 to 1000000"}},
 		{"above", func(c *Config) {
 			l := &c.Limits
 			l.Body, l.Message, l.Buffer, l.Subscriptions = 64<<20+1, 16<<20+1, 256<<20+1, 10_001
-			l.Channels, l.History, l.IdempotencyKeys, l.Backlog = 10_000_001, 1<<40+1, 10_000_001, 1<<40+1
+			l.Channels, l.History, l.IdempotencyKeys, l.Backlog, l.Unread = 10_000_001, 1<<40+1, 10_000_001, 1<<40+1, 1<<40+1
 			l.Connections, l.ConnectionsPerAddress, l.PublishRate = 10_000_001, 10_000_001, 1_000_001
 		}, []string{
 			"limits.body: 67108865B: want 1KiB to 64MiB", "limits.message: 16777217B: want 256B to 16MiB",
 			"limits.buffer: 268435457B: want 64KiB to 256MiB", "limits.subscriptions: 10001: want 1 to 10000",
 			"limits.channels: 10000001: want 100 to 10000000", "limits.history: 1099511627777B: want 1MiB to 1024GiB",
 			"limits.idempotency_keys: 10000001: want 100 to 10000000", "limits.backlog: 1099511627777B: want 1MiB to 1024GiB",
+			"limits.unread: 1099511627777B: want 1MiB to 1024GiB",
 			"limits.connections: 10000001: want 1 to 10000000", "limits.connections_per_address: 10000001: want 1 to 10000000",
 			"limits.publish_rate: 1000001: want 1 to 1000000"}},
 		{"bytes of a history", func(c *Config) { c.Channels[0].History.Bytes, c.Channels[1].History.Bytes = 1<<10, 1<<30 }, nil},

@@ -179,6 +179,9 @@ type Limits struct {
 	// Backlog is how much is kept for all clients over HTTP together that have no
 	// request under way, 1MiB to 1024GiB.
 	Backlog Size `json:"backlog" env:"BACKLOG"`
+	// Unread is how much of answers may wait for all clients together that do not read
+	// them, 1MiB to 1024GiB.
+	Unread Size `json:"unread" env:"UNREAD"`
 	// Connections is how many clients there may be at a time, over all transports, 1
 	// to 10,000,000.
 	Connections int `json:"connections" env:"CONNECTIONS"`
@@ -217,6 +220,7 @@ func Default() Config {
 			History:               64 << 20,
 			IdempotencyKeys:       100_000,
 			Backlog:               64 << 20,
+			Unread:                64 << 20,
 			Connections:           100_000,
 			ConnectionsPerAddress: 1000,
 			PublishRate:           100,

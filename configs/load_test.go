@@ -83,6 +83,7 @@ func TestLoad(t *testing.T) {
 			"BELFRY_LOG_LEVEL=debug", "BELFRY_LOG_FORMAT=json",
 			"BELFRY_LIMITS_BODY=1KiB", "BELFRY_LIMITS_MESSAGE=300", "BELFRY_LIMITS_BUFFER=1MiB", "BELFRY_LIMITS_SUBSCRIPTIONS=3",
 			"BELFRY_LIMITS_CHANNELS=1000", "BELFRY_LIMITS_HISTORY=2MiB", "BELFRY_LIMITS_IDEMPOTENCY_KEYS=2000", "BELFRY_LIMITS_BACKLOG=3MiB",
+			"BELFRY_LIMITS_UNREAD=4MiB",
 			"BELFRY_LIMITS_CONNECTIONS=4", "BELFRY_LIMITS_CONNECTIONS_PER_ADDRESS=5",
 			"BELFRY_LIMITS_PUBLISH_RATE=6",
 		}, change: func(c *Config) {
@@ -93,7 +94,7 @@ func TestLoad(t *testing.T) {
 			c.Hosts, c.Connect.Subscribe = Hosts{"a.com", "*.b.com"}, Names{"news", "date"}
 			l := &c.Limits
 			l.Body, l.Message, l.Buffer, l.Subscriptions = 1<<10, 300, 1<<20, 3
-			l.Channels, l.History, l.IdempotencyKeys, l.Backlog = 1000, 2<<20, 2000, 3<<20
+			l.Channels, l.History, l.IdempotencyKeys, l.Backlog, l.Unread = 1000, 2<<20, 2000, 3<<20, 4<<20
 			l.Connections, l.ConnectionsPerAddress, l.PublishRate = 4, 5, 6
 		}},
 		{name: "rules by variable", file: "channels:\n- {match: b, publish: [server]}\n", environ: []string{`BELFRY_CHANNELS=[{match: "a*", publish: [client], history: {size: 2}}]`}, change: func(c *Config) {

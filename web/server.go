@@ -33,6 +33,9 @@ type Limits struct {
 	// Backlog is how many bytes are kept for all clients over HTTP together that
 	// have no request under way. Default 64 MiB.
 	Backlog int64
+	// Unread is how many bytes of answers wait for all clients together who do not
+	// read them. Default 64 MiB.
+	Unread int
 	// Connections is how many clients there may be at a time, over all transports.
 	// Default 100,000.
 	Connections int
@@ -52,6 +55,7 @@ func (l Limits) withDefaults() Limits {
 		Buffer:                cmp.Or(l.Buffer, 1<<20),
 		Subscriptions:         cmp.Or(l.Subscriptions, 128),
 		Backlog:               cmp.Or(l.Backlog, 64<<20),
+		Unread:                cmp.Or(l.Unread, 64<<20),
 		Connections:           cmp.Or(l.Connections, 100_000),
 		ConnectionsPerAddress: cmp.Or(l.ConnectionsPerAddress, 1000),
 		PublishRate:           cmp.Or(l.PublishRate, 100),
@@ -115,7 +119,7 @@ func New(o Options) *Server {
 		Hub: o.Hub, Guard: guard, Logger: o.Logger,
 		Limits: session.Limits{Message: o.Limits.Message, Buffer: o.Limits.Buffer, Subscriptions: o.Limits.Subscriptions,
 			Published: int(o.Limits.Body), Connections: o.Limits.Connections, PerAddress: o.Limits.ConnectionsPerAddress,
-			PublishRate: o.Limits.PublishRate},
+			PublishRate: o.Limits.PublishRate, Unread: o.Limits.Unread},
 	})
 	s.webSocket = ws.New(ws.Options{Sessions: s.sessions, Origins: s.origins, Errors: s.errors, Legacy: o.Legacy})
 	s.links = carry.New(carry.Options{Hub: o.Hub, Sessions: s.sessions, Backlog: o.Limits.Backlog})

@@ -36,7 +36,8 @@ func logOptions(config configs.Config) logs.Options {
 func limits(config configs.Config) web.Limits {
 	l := config.Limits
 	return web.Limits{
-		Body: int64(l.Body), Message: int64(l.Message), Buffer: int(l.Buffer), Subscriptions: l.Subscriptions, Backlog: int64(l.Backlog),
+		Body: int64(l.Body), Message: int64(l.Message), Buffer: int(l.Buffer), Subscriptions: l.Subscriptions,
+		Backlog: int64(l.Backlog), Unread: int(l.Unread),
 		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress, PublishRate: l.PublishRate,
 	}
 }

@@ -19,6 +19,9 @@ const (
 	// pollWriteWait is how long a client may take for the answer to a long-poll:
 	// over HTTP/2 it may let nothing through, however small.
 	pollWriteWait = 30 * time.Second
+	// pollCounted is from which size on such answers are counted, in bytes: a smaller one
+	// goes out at once.
+	pollCounted = 16 << 10
 	// streamPing is how long such a stream is quiet before it gets a ping.
 	streamPing = quietBeats * beat
 )
@@ -168,7 +171,7 @@ func (x *exchange) pollFetched() error {
 	if len(body) == 0 {
 		body = x.dialect.AppendPing(body)
 	}
-	if WritePoll(x.w, x.dialect.ContentType(), body) == nil {
+	if x.links.WritePoll(x.w, x.dialect.ContentType(), body) == nil {
 		x.source.done(last)
 	}
 	return nil
@@ -192,11 +195,16 @@ func (x *exchange) gather(most int, wait time.Duration) (body []byte, last bool,
 	return body, last, nil
 }
 
-// WritePoll writes the answer to a long-poll, in bounded time.
-func WritePoll(w http.ResponseWriter, contentType string, body []byte) error {
+// WritePoll writes the answer to a long-poll, in bounded time, and in less when too
+// much waits for clients that do not read.
+func (l *Links) WritePoll(w http.ResponseWriter, contentType string, body []byte) error {
 	SetHeader(w.Header(), contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pollWriteWait))
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(pollWriteWait))
+	if len(body) >= pollCounted {
+		defer l.sessions.HoldAnswer(len(body), func() { _ = control.SetWriteDeadline(time.Now()) })()
+	}
 	_, err := w.Write(body)
 	return err
 }

@@ -63,7 +63,7 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request, wanted wish) error
 	if r.Context().Err() != nil {
 		return nil // the client is gone
 	}
-	_ = carry.WritePoll(w, "application/json", p.answer()) // who does not hear it asks again
+	_ = s.links.WritePoll(w, "application/json", p.answer()) // who does not hear it asks again
 	return nil
 }
 
@@ -151,10 +151,11 @@ func (p *poll) leave() {
 	}
 }
 
-// answer words what was taken.
+// answer words what was taken, once.
 func (p *poll) answer() []byte {
 	body := append(make([]byte, 0, len(p.events)+maxCursor), `{"events":[`...)
 	body = append(body, p.events...)
+	p.events = nil
 	body = append(p.at.append(append(body, `],"cursor":"`...)), '"')
 	if len(p.gaps) > 0 {
 		body = fault.AppendJSON(append(body, `,"gap":`...), p.gaps)

@@ -24,7 +24,7 @@ const PingSeconds = 25
 var ErrDraining = fault.New(fault.NotServing, "the server is going down")
 
 // Limits bound what one client may send and keep, and how many there are. Only the
-// last four may be zero.
+// last five may be zero.
 type Limits struct {
 	Message       int64 // bytes of one message of a client
 	Buffer        int   // bytes that a client may be behind before it is evicted
@@ -33,12 +33,13 @@ type Limits struct {
 	Connections   int   // clients at a time; zero: no bound
 	PerAddress    int   // of them, those of one address; zero: no bound; see [Registry.Admit]
 	PublishRate   int   // messages a second of one session, which begins with twice as many; zero: no bound
+	Unread        int   // bytes of answers that wait for all clients together; zero: no bound
 }
 
 // orNone makes no bound one that is never reached.
 func (l Limits) orNone() Limits {
 	l.Connections, l.PerAddress = cmp.Or(l.Connections, math.MaxInt), cmp.Or(l.PerAddress, math.MaxInt)
-	l.PublishRate = cmp.Or(l.PublishRate, maxRate)
+	l.PublishRate, l.Unread = cmp.Or(l.PublishRate, maxRate), cmp.Or(l.Unread, math.MaxInt)
 	return l
 }
 
@@ -84,6 +85,8 @@ type Registry struct {
 	// because writing to it has shown that it is gone.
 	evicted, vanished atomic.Int64
 
+	unread unread // what waits for clients that do not read
+
 	// draining ends when the node goes down.
 	draining context.Context
 	drain    context.CancelFunc
@@ -110,6 +113,7 @@ func NewRegistry(o Options) *Registry {
 		sessions: make(map[string]*Session),
 		idle:     make(chan struct{}),
 	}
+	r.unread.most = r.limits.Unread
 	r.draining, r.drain = context.WithCancel(context.Background())
 	return r
 }

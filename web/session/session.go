@@ -1,12 +1,14 @@
 package session
 
 import (
+	"container/list"
 	"context"
 	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -27,6 +29,9 @@ type Session struct {
 	// deliver takes the place of Deliver; nil for most.
 	deliver func(*hub.Subscription, hub.Delivery) error
 	held    hub.Held // what comes before subscriptions are started
+
+	unseen atomic.Int64  // bytes that were sent since it was looked what waits; see unread.go
+	debt   *list.Element // in what is unread, and guarded by its lock; nil: none
 
 	pace    pace
 	begun   bool
@@ -88,6 +93,7 @@ func (s *Session) End() {
 		s.registry.pings.Remove(s, &s.slot)
 	}
 	s.unsubscribeAll()
+	s.registry.unread.settled(s)
 	if s.begun {
 		s.protocol.Gone()
 		s.registry.end(s)
@@ -153,14 +159,20 @@ func (s *Session) Deliver(sub *hub.Subscription, d hub.Delivery) error {
 	return s.transport.Send(d.Frames)
 }
 
-// Transmit sends frames from the function of [Session.DeliverBy], whose error it
-// returns to the hub.
-func (s *Session) Transmit(frames []byte) error { return s.transport.Send(frames) }
+// Transmit sends frames of the session alone from the function of [Session.DeliverBy],
+// whose error it returns to the hub.
+func (s *Session) Transmit(frames []byte) error {
+	err := s.transport.Send(frames)
+	if err == nil {
+		s.registry.unread.sent(s, len(frames))
+	}
+	return err
+}
 
 // Send writes frames that answer the client, and evicts one that does not take
 // them.
 func (s *Session) Send(frames []byte) {
-	if err := s.transport.Send(frames); err != nil {
+	if err := s.Transmit(frames); err != nil {
 		s.Evict(err)
 	}
 }
