@@ -166,6 +166,10 @@ func TestLoadFaults(t *testing.T) {
 		{name: "a number for a channel", file: "connect: {subscribe: [7]}\n", want: []string{
 			`b.yaml:1: connect.subscribe[0]: "7": is a number; want text, in quotes`}},
 		{name: "an alias", file: "http: &a {addr: ':1'}\n", want: []string{"b.yaml:1: http: has an anchor, an alias or a tag; write the value itself"}},
+		{name: "stars without quotes", file: "channels:\n- match: *\n  publish: [server]\n- match: *news\n  publish: [nobody]\n  hist: 1\norigins: [*.a.com, *]\nhosts:\n- *\nhttp: {adr: x}\n", want: []string{
+			"b.yaml:2: " + wantQuotes, "b.yaml:4: " + wantQuotes, "b.yaml:7: " + wantQuotes, "b.yaml:7: " + wantQuotes, "b.yaml:9: " + wantQuotes,
+			"b.yaml:6: channels[1]: unknown key hist; there are match, publish, history and presence", "b.yaml:10: http: unknown key adr; there are addr and idle"}},
+		{name: "a star without quotes by variable", environ: []string{"BELFRY_CHANNELS=[{match: *, publish: [server]}]"}, want: []string{"BELFRY_CHANNELS: channels: " + wantQuotes}},
 		{name: "two documents", file: "http:\n---\nhttp:\n", want: []string{"b.yaml:3: a second document begins; want one"}},
 		{name: "a list at the top", file: "- a\n", want: []string{
 			"b.yaml:1: is a list; want a mapping with http, policy, redis, api, origins, hosts, channels, connect, presence, legacy, log and limits"}},
@@ -214,6 +218,8 @@ func TestLoadFaults(t *testing.T) {
 		})
 	}
 }
+
+const wantQuotes = `a value that begins with * needs quotes, as in match: "*"`
 
 const variables = "BELFRY_HTTP_ADDR, BELFRY_HTTP_IDLE, BELFRY_POLICY_ADDR, BELFRY_POLICY_ALLOW, BELFRY_REDIS_URL, BELFRY_API_KEY, BELFRY_ORIGINS, BELFRY_HOSTS, BELFRY_CHANNELS, " +
 	"BELFRY_CONNECT_SUBSCRIBE, BELFRY_PRESENCE_TTL, BELFRY_LEGACY_ENABLED, BELFRY_LOG_LEVEL, BELFRY_LOG_FORMAT, BELFRY_LIMITS_BODY, BELFRY_LIMITS_MESSAGE, BELFRY_LIMITS_BUFFER, BELFRY_LIMITS_SUBSCRIPTIONS, " +

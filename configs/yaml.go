@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -43,12 +44,41 @@ func (d *decoder) text(text, path string, v reflect.Value) {
 		d.fault(line, path, fmt.Sprintf("is nested deeper than %d levels or has a line over %v", maxNesting, Size(maxColumn)))
 		return
 	}
+	if quoted := d.quoteStars(text, path, tokens); quoted != text {
+		tokens = lexer.Tokenize(quoted)
+	}
 	tree, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		d.syntax(path, err)
 		return
 	}
 	d.document(tree, path, v)
+}
+
+// quoteStars puts values that begin with a star into quotes, and notes that they need
+// some: in YAML they are aliases, which are of no use here, and which end the parsing
+// of the rest when they are meant as patterns.
+func (d *decoder) quoteStars(text, path string, tokens token.Tokens) string {
+	lines := strings.SplitAfter(text, "\n")
+	before := len(d.faults)
+	for _, tk := range slices.Backward(tokens) { // so that columns stay what they are
+		at := tk.Position
+		if tk.Type != token.AliasType || at.Line > len(lines) {
+			continue
+		}
+		line, begin := []rune(lines[at.Line-1]), at.Column-1
+		if begin >= len(line) || line[begin] != '*' {
+			continue
+		}
+		end := begin
+		for end < len(line) && !strings.ContainsRune(" \t\r\n,[]{}\"", line[end]) {
+			end++
+		}
+		lines[at.Line-1] = string(line[:begin]) + `"` + string(line[begin:end]) + `"` + string(line[end:])
+		d.fault(at.Line, path, `a value that begins with * needs quotes, as in match: "*"`)
+	}
+	slices.Reverse(d.faults[before:])
+	return strings.Join(lines, "")
 }
 
 // The parser's time and stack grow with the square of the nesting.
