@@ -31,6 +31,8 @@ type cli struct {
 	Config    configCommand    `cmd:"" help:"Check the configuration and print what is in force."`
 	Health    healthCommand    `cmd:"" help:"Ask a running Belfry whether it is alive, or ready: exit code 0 or 1."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
+
+	ShowVersion versionFlag `name:"version" help:"Print the version."`
 }
 
 func main() {

@@ -82,6 +82,7 @@ func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger)
 	if p.apiKey == "" {
 		p.apiKey = rand.Text()
 	}
+	p.warnOfKey()
 	broker, err := newBroker(config, logger)
 	if err != nil {
 		return nil, err

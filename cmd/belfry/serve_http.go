@@ -31,6 +31,10 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	config := net.ListenConfig{Control: boundSocket}
 	l, err := config.Listen(ctx, "tcp", addr)
 	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && nobodyListens(ctx, addr):
+		return nil, fmt.Errorf("the address %s is taken, though nobody listens there: it is this machine's end of an outgoing connection. "+
+			"Try again later, choose another with --addr, http.addr or BELFRY_HTTP_ADDR, or keep the system from giving the port away: "+
+			"sudo sysctl -w net.ipv4.ip_local_reserved_ports=%s", addr, portOf(addr))
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("the address %s is taken by another program: choose another with --addr, http.addr or BELFRY_HTTP_ADDR", addr)
 	case err != nil:
@@ -38,6 +42,26 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	}
 	return l, nil
 }
+
+// nobodyListens reports whether nobody answers at an address of this machine that
+// cannot be taken. The system gives ports to outgoing connections, on Linux those from
+// 32768 to 60999 as a rule.
+func nobodyListens(ctx context.Context, addr string) bool {
+	server, err := localServer(addr)
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(string(server), "http://"))
+	if err == nil {
+		_ = conn.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// portOf is the port of an address.
+func portOf(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
 
 // server answers HTTP requests. It has no write timeout, which would end streams:
 // web sets a deadline for each body and each answer.

@@ -212,3 +212,73 @@ func TestIdle(t *testing.T) {
 		t.Errorf("for %v, want as configured", got)
 	}
 }
+
+// TestWarningsOfKeys makes servers whose API key is not what it should be.
+func TestWarningsOfKeys(t *testing.T) {
+	for _, tc := range []struct {
+		name, key, redis string
+		want             string // of the log; empty: nothing
+		shown            bool   // the key, in the first screen
+	}{
+		{"alone, without a key", "", "", "", false},
+		{"with others, without a key", "", "redis://127.0.0.1:1", "this node has made an API key of its own, which no other node takes: set BELFRY_API_KEY (api.key)", false},
+		{"with others and a key", "secret", "redis://127.0.0.1:1", "", false},
+		{"a key that everybody knows", knownKey, "", "which everybody knows: set BELFRY_API_KEY (api.key)", true},
+	} {
+		config, log := configs.Default(), &output{}
+		config.HTTP.Addr, config.Policy.Addr, config.API.Key, config.Redis.URL = "127.0.0.1:0", "", configs.Secret(tc.key), configs.URL(tc.redis)
+		p, err := newProgram(t.Context(), config, slog.New(slog.NewTextHandler(log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = p.listener.Close()
+		if text := log.String(); tc.want == "" && text != "" || !strings.Contains(text, tc.want) || tc.want != "" && !strings.Contains(text, "level=WARN") {
+			t.Errorf("%s: the log has %q, want %q", tc.name, text, tc.want)
+		}
+		if shown := strings.Contains(p.welcome(), `"X-API-Key: `+tc.key+`"`) && tc.key != ""; shown != tc.shown {
+			t.Errorf("%s: the first screen is\n%s", tc.name, p.welcome())
+		}
+	}
+}
+
+// TestComposeKey wants the key that is known to everybody to be the one that
+// docker-compose.yml has, and nobody but this machine to be let in with it.
+func TestComposeKey(t *testing.T) {
+	text, err := os.ReadFile("../../docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "${BELFRY_API_KEY:-"+knownKey+"}") {
+		t.Errorf("docker-compose.yml has another key than %s", knownKey)
+	}
+	ports := regexp.MustCompile(`(?m)^ +- "(.*):\d+:\d+"$`).FindAllStringSubmatch(string(text), -1)
+	for _, port := range ports {
+		if port[1] != "${LISTEN:-127.0.0.1}" {
+			t.Errorf("docker-compose.yml lets others in: %s", port[0])
+		}
+	}
+	if len(ports) != 2 {
+		t.Errorf("%d ports are published, want 2", len(ports))
+	}
+}
+
+// TestPortOfAnOutgoingConnection starts a server on a port that the system has given to
+// an outgoing connection.
+func TestPortOfAnOutgoingConnection(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	addr := conn.LocalAddr().String()
+	_, err = listen(t.Context(), addr)
+	want := "it is this machine's end of an outgoing connection"
+	if err == nil || !strings.Contains(err.Error(), want) || !strings.HasSuffix(err.Error(), "net.ipv4.ip_local_reserved_ports="+portOf(addr)) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}

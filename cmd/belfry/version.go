@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/alecthomas/kong"
 )
 
 // versionCommand is belfry version.
@@ -22,6 +24,17 @@ func (c versionCommand) Run(t *terminal) error {
 		return err
 	}
 	_, err = fmt.Fprintf(t.out, "%s\n", text)
+	return err
+}
+
+// versionFlag is belfry --version, for those who try that first.
+type versionFlag bool
+
+// BeforeReset is called by kong when the flag is there, before anything else is looked
+// at.
+func (versionFlag) BeforeReset(k *kong.Kong, t *terminal) error {
+	err := versionCommand{}.Run(t)
+	k.Exit(exitOK)
 	return err
 }
 
