@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -94,8 +95,8 @@ func (r *recent) between(since, until uint64) ([]*Message, bool) {
 
 // recover returns what a subscriber has missed between its position and the one
 // at which it joined, or the first of it when that has more than so many bytes. It
-// returns false when that cannot be had, and an error wrapping ErrUnavailable when
-// the broker is away.
+// returns false when that cannot be had, errOtherEpoch when the subscriber has to join
+// anew to be told so, and an error wrapping ErrUnavailable when the broker is away.
 func (c *channel) recover(ctx context.Context, since, joined Position, bytes int) ([]*Message, bool, error) {
 	switch {
 	case since.Epoch != joined.Epoch || since.Offset > joined.Offset:
@@ -109,22 +110,40 @@ func (c *channel) recover(ctx context.Context, since, joined Position, bytes int
 		return nil, false, err
 	}
 	defer c.endReading()
-	if missed, ok := c.fromRecent(since, joined); ok {
-		return missed, true, nil
+	missed, at, err := c.readMissed(ctx, since, joined, bytes)
+	if err != nil || len(missed) > 0 {
+		return missed, len(missed) > 0, err
+	}
+	if at.Epoch != joined.Epoch {
+		err = c.hub.repairer.repairTo(ctx, c.name, at)
+	}
+	if err == nil && c.lastPosition().Epoch != joined.Epoch {
+		err = errOtherEpoch
+	}
+	return nil, false, err
+}
+
+// errOtherEpoch says that the channel has gone on to another epoch since a subscriber
+// joined, which would be told of the one that has ended, and of this one at once.
+var errOtherEpoch = errors.New("another epoch has begun")
+
+// readMissed returns the messages behind one position up to another, if they can be
+// had, and where the history was.
+func (c *channel) readMissed(ctx context.Context, since, joined Position, bytes int) ([]*Message, Position, error) {
+	if missed := c.fromRecent(since, joined); missed != nil {
+		return missed, joined, nil
 	}
 	if c.hub.atHand.Load()+maxRecent <= maxAtHand {
 		read, err := c.read(ctx, since)
 		if err != nil || read.isWhole() {
-			missed, ok := c.fromRecent(since, joined)
-			return missed, ok, err
+			return c.fromRecent(since, joined), read.Position, err
 		}
 		if missed := between(read, since, joined); bytes > 0 && len(missed) > 0 {
-			return missed, true, nil
+			return missed, read.Position, nil
 		}
 	}
 	read, err := c.readFrom(ctx, since, bytes)
-	missed := between(read, since, joined)
-	return missed, len(missed) > 0, err
+	return between(read, since, joined), read.Position, err
 }
 
 // isWhole reports whether a read of everything behind a position was not cut short
@@ -168,15 +187,14 @@ func (c *channel) catchUp(ctx context.Context, since Position) error {
 		return err
 	}
 	defer c.endReading()
-	if !c.isBefore(since) || c.hub.registry.receiver(c.name) == nil {
-		return nil // somebody else did it, or the hub has stopped
+	if !c.isBefore(since) {
+		return nil // somebody else did it
 	}
-	defer c.hub.registry.drains.Done()
 	positions, err := c.hub.history.Positions(ctx, []string{c.name}, []Position{c.lastPosition()})
 	if err != nil {
 		return fmt.Errorf("subscribe to %q: %w", c.name, err)
 	}
-	return c.hub.repairer.repairOne(ctx, c, positions[0])
+	return c.hub.repairer.repairTo(ctx, c.name, positions[0])
 }
 
 // isBefore reports whether the channel has still to come to a position, of the same
@@ -186,15 +204,20 @@ func (c *channel) isBefore(p Position) bool {
 	return (p.Epoch == at.Epoch || p.Epoch == "") && p.Offset > at.Offset
 }
 
-func (c *channel) fromRecent(since, joined Position) ([]*Message, bool) {
+// fromRecent returns what is at hand of the messages behind one position up to another,
+// or nil when that is not all.
+func (c *channel) fromRecent(since, joined Position) []*Message {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	missed, ok := c.recent.between(since.Offset, joined.Offset)
-	if ok {
-		missed = newerThan(missed, time.Now().Add(-c.rule.History.TTL))
-		ok = uint64(len(missed)) == joined.Offset-since.Offset
+	if c.position.Epoch != joined.Epoch {
+		return nil // what is at hand is of another one
 	}
-	return missed, ok
+	missed, _ := c.recent.between(since.Offset, joined.Offset)
+	missed = newerThan(missed, time.Now().Add(-c.rule.History.TTL))
+	if uint64(len(missed)) != joined.Offset-since.Offset {
+		return nil
+	}
+	return missed
 }
 
 // read reads the history since a little before a position, for others who come

@@ -52,6 +52,9 @@ func (h *Hub) Subscribe(ctx context.Context, channel string, s Subscriber, e Enc
 	sub.section.join(sub)
 	if err := sub.recover(ctx, o); err != nil {
 		sub.Cancel()
+		if err == errOtherEpoch {
+			return h.Subscribe(ctx, channel, s, e, o)
+		}
 		return nil, err
 	}
 	if !sub.More {
