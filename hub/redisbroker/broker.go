@@ -48,7 +48,7 @@ func (b *Broker) Attach(h hub.Handler) { b.listener.handler, b.presence.node = h
 // When it returns nothing is published any more.
 func (b *Broker) Run(ctx context.Context) error {
 	defer b.redis.Close()
-	defer func() { b.lanes.stop(); b.voucher.retire(context.WithoutCancel(ctx), b.redis) }()
+	defer func() { b.lanes.stop(); b.voucher.retire(context.WithoutCancel(ctx)) }()
 	var parts sync.WaitGroup
 	parts.Go(func() { b.presence.keep(ctx) })
 	parts.Go(func() { b.presence.reapDead(ctx) })

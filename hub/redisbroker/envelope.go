@@ -30,6 +30,7 @@ const (
 	tagKind    = 'j' // unsigned varint
 	tagConn    = 'i'
 	tagChan    = 'h'
+	tagReport  = 'n' // how far the counter is; the script puts it at the end, and the voucher reads it
 )
 
 var errEnvelope = errors.New("bad message envelope")

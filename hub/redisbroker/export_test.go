@@ -42,3 +42,6 @@ var BeginSource = beginText
 
 // SetPublishWait gives publishers more time. It is called before the first.
 func (b *Broker) SetPublishWait(d time.Duration) { b.publisher.wait = d }
+
+// Reached is how far the node knows that the counter has got.
+func (b *Broker) Reached() uint64 { return b.voucher.footing.Load().belief.highest.Load() }

@@ -8,7 +8,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -59,21 +58,18 @@ type belief struct {
 	generation string
 	term       string
 	counter    string        // its key
-	highest    atomic.Uint64 // that the counter is known to have reached; the largest number there is: sealed
-	last       uint64        // what highest was when it was sealed; for the voucher
+	highest    atomic.Uint64 // that the counter is known to have reached
+	left       atomic.Bool   // what is answered from now on need not be kept
 }
 
-// saw notes how far the counter has got. It returns false when it is too late.
+// saw notes how far the counter has got. It returns false when it is too late for an
+// answer to count. One that counts has been noted when the voucher, who leaves first,
+// looks at the highest.
 func (b *belief) saw(n uint64) bool {
-	for {
-		highest := b.highest.Load()
-		if highest == math.MaxUint64 || n <= highest {
-			return n <= highest && highest != math.MaxUint64
-		}
-		if b.highest.CompareAndSwap(highest, n) {
-			return true
-		}
+	for h := b.highest.Load(); n > h && !b.highest.CompareAndSwap(h, n); {
+		h = b.highest.Load()
 	}
+	return !b.left.Load()
 }
 
 // generationSize is how many letters a generation has, with which the epochs of its
@@ -133,17 +129,35 @@ func (v *voucher) tellOthers(ctx context.Context, c redis.Cmdable) error {
 	}
 }
 
-// hear takes what another node tells. What cannot be read is no news.
-func (v *voucher) hear(report string) {
-	term, count, _ := strings.Cut(report, " ")
-	n, err := parseCount(count)
-	if b := v.footing.Load().belief; err == nil && b != nil && b.term == term {
-		b.saw(n)
+// hear takes what another node tells, and looks at what it does not understand: a term
+// may have begun. It returns false when it is too late, as [belief.saw] does.
+func (v *voucher) hear(report string) bool {
+	b := v.footing.Load().belief
+	if b == nil {
+		return true
 	}
+	if len(report) < termSize || report[:termSize] != b.term {
+		raise(v.doubts)
+		return true
+	}
+	n, err := parseCount(report[termSize:])
+	return err != nil || b.saw(n)
 }
 
-// report is what other nodes are told.
-func (b *belief) report() string { return b.term + " " + strconv.FormatUint(b.highest.Load(), 10) }
+// hearMessage takes what a message that has a position says at its end.
+func (v *voucher) hearMessage(payload string) bool {
+	n := len(payload) - reportSize
+	return n < 2 || payload[n-2] != tagReport || payload[n-1] != reportSize || v.hear(payload[n:])
+}
+
+// A report is what a node tells, and the script with each message: the term, and how
+// far the counter has got in it, in so many digits.
+const (
+	termSize   = 8
+	reportSize = termSize + 16
+)
+
+func (b *belief) report() string { return fmt.Sprintf("%s%016d", b.term, b.highest.Load()) }
 
 // raise leaves a token, if there is room.
 func raise(signal chan struct{}) {

@@ -23,7 +23,8 @@
 -- Returns 1 when it published or 0 when the idempotency key was known, the
 -- position, as offset and epoch, of the first publish in the second case, and the
 -- counter. Nothing is numbered, and the error begins with VOUCH, when this is not
--- the Redis that the node takes it for; see vouch.go.
+-- the Redis that the node takes it for; see vouch.go. What it sends has the term and
+-- the counter at its end, as a field of the message (envelope.go).
 --
 -- Whatever Redis refuses, for want of memory or because it is a replica, it
 -- refuses at the first write. Nothing has been done then.
@@ -46,23 +47,24 @@ local once, kept = tonumber(ARGV[1]), ARGV[4] ~= '0'
 if once > 0 then
   local known = redis.call('GET', KEYS[1])
   if known then
-    if kept and redis.call('EXISTS', KEYS[4]) == 0 then
+    local count = kept and tonumber(redis.call('GET', KEYS[4]) or 0) or 0
+    if kept and count < tonumber(ARGV[10]) then
       return stranger()
     end
     local space = string.find(known, ' ', 1, true)
-    return {0, string.sub(known, 1, space - 1), string.sub(known, space + 1), 0}
+    return {0, string.sub(known, 1, space - 1), string.sub(known, space + 1), count}
   end
 end
 
-local offset, epoch, count = 0, '', 0
+local offset, epoch, count, reached = 0, '', 0, ''
 if kept then
   count = redis.call('INCR', KEYS[4])
   if count <= tonumber(ARGV[10]) then
-    if count == 1 then
-      redis.call('DEL', KEYS[4]) -- there was none
-    end
+    -- As if nothing had been done: who asks next may know of less.
+    redis.call(count == 1 and 'DEL' or 'DECR', KEYS[4])
     return stranger()
   end
+  reached = string.format('n\24%s%016.0f', string.sub(KEYS[4], -8), count)
   -- An entry holds when Redis took it, in seconds and microseconds by its own
   -- clock: those of the nodes differ.
   local now = redis.call('TIME')
@@ -109,5 +111,5 @@ end
 if once > 0 then
   redis.call('SET', KEYS[1], offset .. ' ' .. epoch, 'PX', once)
 end
-redis.call('PUBLISH', ARGV[2], offset .. ' ' .. epoch .. '\n' .. ARGV[3])
+redis.call('PUBLISH', ARGV[2], offset .. ' ' .. epoch .. '\n' .. ARGV[3] .. reached)
 return {1, tostring(offset), epoch, count}

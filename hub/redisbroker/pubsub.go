@@ -206,6 +206,9 @@ func (l *listener) handle(reply any) {
 			l.hear(r)
 			return
 		}
+		if !l.voucher.hearMessage(r.Payload) {
+			return // it comes from a Redis that was left; channels are repaired with the next one
+		}
 		m, err := parsePublished([]byte(r.Payload))
 		if err != nil {
 			l.unreadable("message", channel, err)
@@ -224,7 +227,7 @@ func (l *listener) handle(reply any) {
 // hear takes what nodes send one another.
 func (l *listener) hear(r *redis.Message) {
 	if r.Channel == l.keys.counts() {
-		l.voucher.hear(r.Payload)
+		_ = l.voucher.hear(r.Payload) // a loss of what nobody has seen
 		return
 	}
 	l.handler.HandleSignal([]byte(r.Payload))

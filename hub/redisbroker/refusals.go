@@ -143,10 +143,15 @@ func (r *refusals) see(c redis.Cmder, err error) {
 
 // nameOf is what a command is called in the log: its name, or that of its script.
 func nameOf(c redis.Cmder) string {
-	if c.Name() == "evalsha" && len(c.Args()) > 1 {
-		if name, ours := scriptNames[fmt.Sprint(c.Args()[1])]; ours {
-			return "the script " + name
-		}
+	if len(c.Args()) < 2 {
+		return c.Name()
+	}
+	script := fmt.Sprint(c.Args()[1])
+	if c.Name() == "eval" {
+		script = redis.NewScript(script).Hash()
+	}
+	if name, ours := scriptNames[script]; ours {
+		return "the script " + name
 	}
 	return c.Name()
 }

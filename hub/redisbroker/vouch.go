@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -29,8 +28,9 @@ import (
 //     in the same step in which it keeps the message, so that a Redis that has got as
 //     far as a number has every message up to it: what is replicated, logged and
 //     copied is always a beginning of what was done. Each node remembers the highest
-//     number it has seen: in the answers to its publishes, when it asks, once a second,
-//     and when others who publish tell, twenty times a second.
+//     number it has seen: in the answers to its publishes, at the end of each message
+//     that comes, when it asks, once a second, and when others who publish tell, twenty
+//     times a second.
 //   - The generation is four letters, with which every epoch begins. A new generation
 //     is a new epoch for every channel, when somebody next publishes, subscribes or
 //     compares its position.
@@ -40,23 +40,27 @@ import (
 //     counter had got at the end of each term before.
 //
 // A node that finds the run of the record goes on. Otherwise Redis was started again,
-// or it is another, and a node vouches for it if it believes in the newest term of
-// the record and knows of no higher number than the counter: then a new term begins
-// in the same generation, and nobody notices. When it knows of more, or believes in a
-// term that the record does not have, a new generation begins. So it does when there
-// is no record, and when no node can vouch. Nodes that were there within ten seconds
-// of the end wait for one another, for up to a second, so that one that knows of
-// more is heard before anything is numbered. A node that was just started, and so
-// knows nothing, waits for the others, for up to five seconds.
+// or it is another. Whoever finds that first ends the term, and begins one by which
+// nothing is numbered until a node has vouched: one that believes in the last term that
+// was vouched for, and knows of no higher number than that with which it has ended.
+// Then it goes on in the same generation, and nobody notices. When a node knows of more,
+// or believes in a term that the record does not have, a new generation begins. So it
+// does when there is no record, and when no node can vouch. Nodes that were there within
+// ten seconds of the end wait for one another, for up to a second, so that one that
+// knows of more is heard before anything is numbered. A node that was just started, and
+// so knows nothing, waits for the others, for up to five seconds.
 //
 // So much for one who asks. Nobody else gets to number anything, because:
 //
 //   - The script names the counter by the term that its node believes in, and says
-//     how far that has got. In any other Redis there is no such counter, or it is
-//     behind; then the script refuses, and nothing was done.
+//     how far that has got. Where the term has ended, or never was, there is no such
+//     counter, and in any other Redis it is behind; then the script refuses, and nothing
+//     was done.
 //   - A connection is used only if it goes to the process that the node has asked.
 //     Those to an earlier one are closed before it asks another, and what is still
-//     answered over them counts as not answered.
+//     answered over them counts as not answered. So what was made ready to be sent to
+//     one Redis, and goes by what was known then, comes to another when its term has
+//     ended.
 //
 // What follows:
 //
@@ -77,9 +81,10 @@ import (
 //     also when nothing was lost.
 //
 // What is left: a node may have had messages acknowledged for a twentieth of a second
-// that no other node has heard of. When Redis loses just these, and the node does not
-// come within a second to say no, the others vouch. It is found when that node comes,
-// which begins a generation; never, when it has died at the same time.
+// that no other node has heard of, on channels to which only its own clients listen.
+// When Redis loses just these, and the node does not come within a second to say no,
+// the others vouch. It is found when that node comes, which begins a generation; never,
+// when it has died at the same time.
 //
 // It costs a publish one more command inside the script, which another that is not
 // needed each time makes room for (publish.lua), and no round trip.
@@ -177,6 +182,7 @@ func (v *voucher) settle(ctx context.Context, c *redis.Conn) (begun bool, err er
 		if err != nil || !errors.Is(v.footing.Load().err, errWaiting) {
 			return begun && before != nil, err
 		}
+		_ = c.Publish(ctx, v.keys.counts(), "").Err() // those who are connected ask as well
 		pause(ctx, askAgain)
 		if ctx.Err() != nil {
 			return false, ctx.Err()
@@ -197,7 +203,7 @@ func (v *voucher) check(ctx context.Context, c *redis.Conn, last bool) (begun bo
 	}
 	old := v.footing.Load()
 	if old.process != "" && old.process != id.process {
-		v.leave(old, id.process)
+		v.leave(old)
 	}
 	if id.replica {
 		v.stand(id.process, old.belief, errReplica)
@@ -220,12 +226,17 @@ func (v *voucher) check(ctx context.Context, c *redis.Conn, last bool) (begun bo
 	return begun, nil
 }
 
-// leave ends what the node has to do with an earlier process.
-func (v *voucher) leave(old *footing, process string) {
-	v.stand(process, old.belief, errWaiting)
+// nowhere is the process of a footing between two.
+const nowhere = "nowhere"
+
+// leave ends what the node has to do with an earlier process. No connection is let in
+// until the next one was asked, because what waits to be sent over it goes by the term
+// that this ends.
+func (v *voucher) leave(old *footing) {
+	v.stand(nowhere, old.belief, errWaiting)
 	v.conns.close()
 	if old.belief != nil {
-		old.belief.seal()
+		old.belief.left.Store(true)
 	}
 }
 
@@ -233,7 +244,7 @@ func (v *voucher) leave(old *footing, process string) {
 func (v *voucher) ask(ctx context.Context, c *redis.Conn, id identity, old *belief, last bool) (*belief, string, error) {
 	term, highest, final := "", uint64(0), 0
 	if old != nil {
-		term, highest = old.term, old.known()
+		term, highest = old.term, old.highest.Load()
 	}
 	if last {
 		final = 1
@@ -253,7 +264,7 @@ func (v *voucher) ask(ctx context.Context, c *redis.Conn, id identity, old *beli
 	if err != nil {
 		return nil, "", fmt.Errorf("vouch script: %w", err)
 	}
-	if old != nil && old.term == reply[2] && !old.sealed() {
+	if old != nil && old.term == reply[2] && !old.left.Load() {
 		old.saw(count)
 		return old, reply[0], nil
 	}
@@ -300,13 +311,15 @@ func (v *voucher) watch(ctx context.Context, c *redis.Conn, begun func()) error 
 
 // retire tells what this node knows before it stops, and that nobody has to wait for it.
 // Nothing is published any more.
-func (v *voucher) retire(ctx context.Context, c redis.Cmdable) {
+func (v *voucher) retire(ctx context.Context) {
 	b := v.footing.Load().belief
 	if b == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, v.options.ReadTimeout)
 	defer cancel()
+	c := v.dial()
+	defer c.Close()
 	if c.Publish(ctx, v.keys.counts(), b.report()).Err() == nil {
 		_ = c.ZRem(ctx, v.keys.asking(), v.node).Err()
 	}
@@ -449,23 +462,4 @@ func fieldOf(info, name string) string {
 	_, rest, _ := strings.Cut("\n"+info, "\n"+name+":")
 	value, _, _ := strings.Cut(rest, "\n")
 	return strings.TrimSpace(value)
-}
-
-// seal ends a belief: what is answered from now on is not known to be kept.
-func (b *belief) seal() {
-	n := b.highest.Swap(math.MaxUint64)
-	if n != math.MaxUint64 {
-		b.last = n
-	}
-}
-
-func (b *belief) sealed() bool { return b.highest.Load() == math.MaxUint64 }
-
-// known is the highest number of the counter that this node has seen. It is for who
-// seals.
-func (b *belief) known() uint64 {
-	if n := b.highest.Load(); n != math.MaxUint64 {
-		return n
-	}
-	return b.last
 }
