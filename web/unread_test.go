@@ -3,7 +3,6 @@ package web_test
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -32,17 +31,12 @@ func newUnreadServer(t *testing.T) (s *testServer, cursor string) {
 	return s, cursorOf(place{"chat", at.Epoch, 0})
 }
 
-// frameOf is a text frame, masked by zeros.
-func frameOf(text string) string {
-	return string(binary.BigEndian.AppendUint16([]byte{0x81, 0xfe}, uint16(len(text)))) + "\x00\x00\x00\x00" + text
-}
-
 // TestUnreadIsBounded has one client after another ask for much and read nothing, by
 // each door: those who began go, and whoever reads gets everything.
 func TestUnreadIsBounded(t *testing.T) {
-	ask := frameOf(`{"id":2,"subscribe":{"channel":"chat"}}`) + strings.Repeat(frameOf(`{"id":3,"history":{"channel":"chat","limit":-1}}`), 40)
+	ask := frameOf(0x81, `{"id":2,"subscribe":{"channel":"chat"}}`) + strings.Repeat(frameOf(0x81, `{"id":3,"history":{"channel":"chat","limit":-1}}`), 40)
 	for name, request := range map[string]string{
-		"commands":  handshake("/connection/websocket", goodKey, versionField("13")) + frameOf(`{"id":1,"connect":{}}`) + ask,
+		"commands":  handshake("/connection/websocket", goodKey, versionField("13")) + frameOf(0x81, `{"id":1,"connect":{}}`) + ask,
 		"long-poll": "GET /events?channel=chat&cursor=CURSOR HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
