@@ -34,7 +34,7 @@ type versionFlag bool
 // at.
 func (versionFlag) BeforeReset(k *kong.Kong, t *terminal) error {
 	err := versionCommand{}.Run(t)
-	k.Exit(exitOK)
+	k.Exit(0)
 	return err
 }
 

@@ -64,12 +64,12 @@ func (o Origins) Check(r *http.Request) error {
 	named := originsOf(r)
 	for _, origin := range named {
 		if !o.allow(r.Host, origin) {
-			return fmt.Errorf("the origin %.100q, the host %.100q: %w", origin, r.Host, errOrigin)
+			return fmt.Errorf("asked with Origin %.100q, Host %.100q: %w", origin, r.Host, errOrigin)
 		}
 	}
 	site := r.Header.Get("Sec-Fetch-Site")
 	if len(named) == 0 && (site == "cross-site" || site == "same-site") && !o.every() {
-		return fmt.Errorf("no Origin, Sec-Fetch-Site %s, the host %.100q: %w", site, r.Host, errOrigin)
+		return fmt.Errorf("asked with no Origin, Sec-Fetch-Site %s, Host %.100q: %w", site, r.Host, errOrigin)
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func TestOriginsOfTwoHeaders(t *testing.T) {
 // in the answer.
 func TestOriginsInLogsOnly(t *testing.T) {
 	err := access.NewOrigins(nil).Check(ask(http.MethodGet, "https://evil.example"))
-	if want := `the origin "https://evil.example", the host "example.org": `; err == nil || !strings.Contains(err.Error(), want) ||
+	if want := `Origin "https://evil.example", Host "example.org": `; err == nil || !strings.Contains(err.Error(), want) ||
 		!strings.Contains(err.Error(), "BELFRY_ORIGINS") || strings.Contains(fault.From(err).Message, "evil.example") {
 		t.Errorf("the log has %v, the client %q", err, fault.From(err).Message)
 	}
