@@ -109,7 +109,7 @@ func TestRefusedHandshakes(t *testing.T) {
 		"hixie-76 with a strange query": handshake("/echo?via=pigeon", hixie...),
 		"hixie-76 by POST":              strings.Replace(handshake("/echo", hixie...), "GET", "POST", 1),
 		"hixie-75 of another site":      handshake("/echo", "Origin: http://evil.test"),
-		"13 of another site":            handshake("/echo", append(masked, "Origin: http://evil.test")...),
+		"8 of another site":             handshake("/echo", goodKey, versionField("8"), "Origin: http://evil.test"),
 		"13 without a key":              handshake("/echo", versionField("13")),
 		"14":                            handshake("/echo", goodKey, versionField("14")),
 		"13 with a body":                handshake("/echo", append(masked, "Content-Length: 8")...),
