@@ -39,6 +39,29 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+// TestOriginsOfNoHost starts with origins that belfry config accepts and a Flash policy
+// cannot name: they are left out of that.
+func TestOriginsOfNoHost(t *testing.T) {
+	origins := []string{"app://-", "app://_", "https://a_b.example", "chrome-extension://-a", "https://good.example", "ionic://localhost", "https://*.c.example", "*"}
+	if got := runConfig(t, []string{"BELFRY_ORIGINS=" + strings.Join(origins, ",")}); got.code != 0 {
+		t.Fatalf("belfry config: %+v", got)
+	}
+	server := runProgram(t, func(c *configs.Config) { c.Origins = origins })
+	response, err := http.Get(server.http("/crossdomain.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, _ := io.ReadAll(response.Body)
+	for _, origin := range origins {
+		host := originHost(origin)
+		good := host != "-" && host != "-a" && host != "*"
+		if named := strings.Contains(string(text), `"`+host+`"`); named != good {
+			t.Errorf("the policy names %s: %t, want %t\n%s", host, named, good, text)
+		}
+	}
+}
+
 // askAs asks whether a server is alive, by a name.
 func askAs(t *testing.T, server serverURL, host string) (status int, body string) {
 	t.Helper()

@@ -24,12 +24,15 @@ func (p *program) policyFile() (*policy.Policy, error) {
 }
 
 // defaultGrants lets in the hosts that may connect anyway, and only to the HTTP port.
+// Everybody is let in only by name, and pages that are of no host, as those of
+// app://-, have no place in a policy.
 func defaultGrants(origins []string, port int) []policy.Grant {
 	ports := strconv.Itoa(port)
 	grants := []policy.Grant{{Domain: "localhost", Ports: ports}}
 	for _, o := range origins {
-		if host := originHost(o); host != "*" { // everybody is let in only by name
-			grants = append(grants, policy.Grant{Domain: host, Ports: ports})
+		g := policy.Grant{Domain: originHost(o), Ports: ports}
+		if _, err := policy.New([]policy.Grant{g}); err == nil && g.Domain != "*" {
+			grants = append(grants, g)
 		}
 	}
 	return grants
