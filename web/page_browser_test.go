@@ -83,15 +83,19 @@ func startTower(t *testing.T, addr string) *tower {
 	return startTowerBy(t, addr, hub.Options{Rules: roomRules()})
 }
 
-// startTowerBy serves channels by options of the hub.
-func startTowerBy(t *testing.T, addr string, o hub.Options) *tower {
+// startTowerBy serves channels by options of the hub, and changes those of the server.
+func startTowerBy(t *testing.T, addr string, o hub.Options, changes ...func(*web.Options)) *tower {
 	t.Helper()
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := hub.New(o)
-	s := web.New(web.Options{Hub: h, APIKey: pageAPIKey, Version: "test", Logger: slog.New(slog.DiscardHandler)})
+	options := web.Options{Hub: h, APIKey: pageAPIKey, Version: "test", Logger: slog.New(slog.DiscardHandler)}
+	for _, change := range changes {
+		change(&options)
+	}
+	s := web.New(options)
 	b := &tower{addr: listener.Addr().String()}
 	b.handler = b.patient(s)
 	server := &http.Server{Handler: b.handler, ReadHeaderTimeout: hubtest.Patience}

@@ -159,7 +159,10 @@ type connectResult struct {
 	Pong    bool                        `json:"pong,omitempty"`    // pings are to be answered
 	Session string                      `json:"session,omitempty"` // a secret; over HTTP only
 	Node    string                      `json:"node,omitempty"`
-	Time    int64                       `json:"time,omitempty"` // Unix milliseconds
+	// MaxMessage is how many bytes a message of the client may have. It is no field of
+	// the protocol: belfry.js does not send what is larger.
+	MaxMessage int64 `json:"max_message,omitempty"`
+	Time       int64 `json:"time,omitempty"` // Unix milliseconds
 }
 
 // subscribeResult is where a subscription begins. It is empty but for WasRecovering

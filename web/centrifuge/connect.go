@@ -25,14 +25,15 @@ func (p *protocol) connect(ctx context.Context, req *connectRequest, a *answer) 
 	}
 	p.connected.Store(true)
 	return &connectResult{
-		Client:  p.Session.ID(),
-		Version: "belfry " + s.version,
-		Subs:    subs,
-		Ping:    session.PingSeconds,
-		Pong:    true,
-		Session: p.secret,
-		Node:    s.hub.Node(),
-		Time:    time.Now().UnixMilli(),
+		Client:     p.Session.ID(),
+		Version:    "belfry " + s.version,
+		Subs:       subs,
+		Ping:       session.PingSeconds,
+		Pong:       true,
+		Session:    p.secret,
+		Node:       s.hub.Node(),
+		MaxMessage: s.limits.Message,
+		Time:       time.Now().UnixMilli(),
 	}, nil
 }
 

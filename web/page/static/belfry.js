@@ -36,15 +36,22 @@
   const MEMBERS_EVERY = 30_000;
   const MEMBER_TIME = 500;
 
-  // Characters in one frame of several commands. A character is at most three
-  // bytes of UTF-8, so a frame stays under 48 KiB; the server takes 64 KiB.
-  const FRAME_MAX = 16 * 1024;
+  // Bytes in one frame of several commands, and in one command until the server has
+  // told what it takes.
+  const FRAME_MAX = 48 * 1024;
+  const MESSAGE_MAX = 64 * 1024;
 
   // Codes of our own lie below 100, where neither the server's errors (100 and
   // up) nor WebSocket close codes (1000 and up) can be.
   const CODE_CLIENT = 0; // this client did it: the reason says what
   const CODE_TIMEOUT = 1; // no reply in time
   const CODE_MESSAGE_TOO_BIG = 1009;
+  const CODE_ALREADY_SUBSCRIBED = 105; // the server's
+  const CODE_LIMIT = 106; // the server's, which it is spared to say
+  const NO_WISHES = '{}';
+  const ASKED = 'disconnect was asked for';
+
+  const encoder = new TextEncoder();
 
   /** What a refused or unanswered command rejects with. */
   class BelfryError extends Error {
@@ -73,6 +80,8 @@
    * After `close()` it reports nothing more.
    */
   function openWebSocket(url, on) {
+    // In Node before 22, and where a page has taken it away.
+    if (!globalThis.WebSocket) throw new Error('there is no WebSocket here: set globalThis.WebSocket, for instance to that of the package ws');
     const socket = new WebSocket(url);
     socket.onopen = () => on.opened();
     socket.onmessage = event => on.frame(event.data);
@@ -111,6 +120,11 @@
   /** Whether a close code says that coming back is of no use. */
   function isFinal(code) {
     return (code >= 3500 && code < 4000) || (code >= 4500 && code < 5000) || code === CODE_MESSAGE_TOO_BIG;
+  }
+
+  /** Bytes of a text in UTF-8. */
+  function sizeOf(text) {
+    return encoder.encode(text).length;
   }
 
   /** Calls a listener of the page, if there is one; what it throws is the page's and must not stop us. */
@@ -237,6 +251,8 @@
     #watchdog = null; // timer that ends a silent connection
     #silence = 0; // milliseconds without a frame that are too many; 0: any number is fine
     #pong = false; // the server wants its pings answered
+    #most = MESSAGE_MAX; // bytes that the server takes in one message
+    #following = null; // ends our listening to what happens to the page
 
     /**
      * Connects as soon as the present task is done.
@@ -247,7 +263,6 @@
     constructor(url) {
       this.#url = endpoint(url);
       this.#retry = setTimeout(() => this.connect());
-      this.#follow(globalThis);
     }
 
     /** The state as of now: 'connecting', 'connected' or 'disconnected'. */
@@ -274,7 +289,10 @@
      *   the `missed` messages have just been handed to the listeners; when only
      *   `was_recovering`, what was published meanwhile cannot be had;
      * - `unsubscribed`, with `{channel, code, reason}`, when the server refuses or
-     *   ends one for good. It is gone then: subscribe again if you mean to.
+     *   ends one for good. It is gone then: subscribe again if you mean to. When
+     *   nobody listens, the console has it;
+     * - `message`, with a {@link Message}, for each message of a channel to which the
+     *   server has subscribed us by itself, and nobody here has;
      * - `transport`, with `{transport}`, when a connection that is open goes on over
      *   another.
      *
@@ -329,7 +347,8 @@
      * @param {*} data anything that JSON can say
      * @returns {Promise<object>} resolves when the server has it; rejects with a
      *   {@link BelfryError} when it refuses, does not answer within 5 s, or when there
-     *   is no connection: nothing is kept for later
+     *   is no connection: nothing is kept for later. What is larger than the server
+     *   takes is not sent
      */
     publish(channel, data) {
       return this.call('publish', { channel, data });
@@ -354,14 +373,19 @@
     connect() {
       if (this.#transport) return;
       this.#stopWaiting();
+      this.#follow(globalThis);
       this.#tellState({ state: 'connecting', attempt: this.#failures + 1 });
       this.#watch(OPEN_TIMEOUT, 'the server cannot be reached');
-      this.#transport = openWebSocket(this.#url, {
-        opened: () => this.#opened(),
-        frame: text => this.#frame(text),
-        moved: () => this.#open && this.#emit('transport', { transport: this.transport }),
-        closed: (code, reason) => this.#lost(code, reason),
-      });
+      try {
+        this.#transport = openWebSocket(this.#url, {
+          opened: () => this.#opened(),
+          frame: text => this.#frame(text),
+          moved: () => this.#open && this.#emit('transport', { transport: this.transport }),
+          closed: (code, reason) => this.#lost(code, reason),
+        });
+      } catch (error) {
+        this.#end(CODE_CLIENT, error.message);
+      }
     }
 
     /** Drops the connection, for the reason given, and comes back as after any loss. */
@@ -371,44 +395,60 @@
 
     /** Ends the connection and does not come back until `connect`. Subscriptions are kept for then. */
     disconnect() {
-      this.#end(CODE_CLIENT, 'disconnect was asked for');
+      this.#end(CODE_CLIENT, ASKED);
     }
 
     // -- The connection ----------------------------------------------------
 
     /**
-     * Minds what happens to the page. A browser may keep one that was left, asleep
-     * and with its connection open: the server would take us for present.
+     * Minds what happens to the page, until the end. A browser may keep one that was
+     * left, asleep and with its connection open: the server would take us for present.
      */
     #follow(page) {
+      if (this.#following) return;
+      this.#following = new AbortController();
+      const { signal } = this.#following;
       const hurry = () => {
         if (this.#retry !== null) this.connect();
       };
-      page.addEventListener?.('online', hurry);
-      page.addEventListener?.('pageshow', hurry);
+      page.addEventListener?.('online', hurry, { signal });
+      page.addEventListener?.('pageshow', hurry, { signal });
       page.addEventListener?.('pagehide', () => {
         if (this.#transport) this.#lost(CODE_CLIENT, 'the page was left');
-      });
+      }, { signal });
     }
 
-    /** Greets, and subscribes to everything in the same frame. */
+    /**
+     * Greets, and subscribes to everything in the same frame, but for what the server
+     * subscribes us to by itself: of that it is told where we are.
+     */
     #opened() {
       this.#open = true;
-      this.#command('connect', { name: NAME }, (error, result) => {
+      const entries = [...this.#channels.values()];
+      const known = entries.filter(({ offered, epoch }) => offered && epoch);
+      const subs = Object.fromEntries(known.map(({ channel, epoch, offset }) => [channel, { recover: true, epoch, offset }]));
+      this.#command('connect', { name: NAME, subs: known.length ? subs : undefined }, (error, result) => {
+        if (!this.#open) return; // the connection was lost before, and that says why
         if (!error) this.#welcomed(result);
         else if (error.temporary) this.#lost(error.code, error.message);
         else this.#end(error.code, error.message);
       });
-      for (const entry of this.#channels.values()) this.#join(entry);
+      for (const entry of entries) if (!entry.offered) this.#join(entry);
     }
 
-    #welcomed({ client, ping = 0, pong = false }) {
+    #welcomed({ client, ping = 0, pong = false, subs = {}, max_message: most = MESSAGE_MAX }) {
       this.#failures = 0;
       this.#client = client;
       this.#pong = pong;
+      this.#most = most;
       this.#silence = ping && ping * 1000 + PING_GRACE;
       this.#listen();
+      const gone = [...this.#channels.values()].filter(({ channel, offered }) => offered && !subs[channel]);
       this.#tellState({ state: 'connected', client });
+      for (const [channel, result] of Object.entries(subs)) {
+        if (this.#client === client) this.#adopt(channel, result);
+      }
+      for (const entry of gone) if (this.#client === client) this.#disown(entry);
     }
 
     #lost(code, reason) {
@@ -422,6 +462,9 @@
     #end(code, reason) {
       this.#failures = 0;
       this.#drop();
+      this.#following?.abort();
+      this.#following = null;
+      if (reason !== ASKED && !this.#listeners.get('state')?.size) console.warn(`belfry.js: the connection has ended for good: ${code} ${reason}`);
       this.#tellState({ state: 'disconnected', code, reason, retryIn: null });
     }
 
@@ -476,12 +519,20 @@
     /** Sends a command; `done(error, result)` is called exactly once. */
     #command(method, params, done) {
       const id = ++this.#lastID;
+      const line = JSON.stringify({ id, [method]: params });
+      const size = sizeOf(line);
+      if (size > this.#most) {
+        // The server would close the connection, and the next, when it came again.
+        const error = new BelfryError(CODE_LIMIT, `${method} has ${size} bytes, the server takes at most ${this.#most} in one message (limits.message)`);
+        queueMicrotask(() => done(error));
+        return;
+      }
       const timer = setTimeout(() => {
         this.#commands.delete(id);
         done(new BelfryError(CODE_TIMEOUT, `no answer to ${method} within ${REPLY_TIMEOUT / 1000} s`));
       }, REPLY_TIMEOUT);
       this.#commands.set(id, { method, done, timer });
-      this.#send(JSON.stringify({ id, [method]: params }));
+      this.#send(line);
     }
 
     /** Queues a line; all lines of one task leave together. */
@@ -491,13 +542,18 @@
     }
 
     #flush() {
+      const most = Math.min(FRAME_MAX, this.#most);
       let frame = '';
+      let size = 0;
       for (const line of this.#outbox.splice(0)) {
-        if (frame && frame.length + line.length >= FRAME_MAX) {
+        const more = sizeOf(line) + 1;
+        if (frame && size + more > most) {
           this.#transport.send(frame);
           frame = '';
+          size = 0;
         }
         frame += frame ? `\n${line}` : line;
+        size += more;
       }
       if (frame) this.#transport.send(frame);
     }
@@ -538,7 +594,7 @@
     }
 
     /** Pushes of unknown kinds are ignored: a newer server may send them. */
-    #push({ channel, pub, join, leave, unsubscribe, disconnect }) {
+    #push({ channel, pub, join, leave, subscribe, unsubscribe, disconnect }) {
       const entry = this.#channels.get(channel);
       if (pub && entry) {
         this.#deliver(entry, pub);
@@ -550,6 +606,8 @@
         if (unsubscribe.code < 2500) this.#forget(entry, unsubscribe.code, unsubscribe.reason);
         else if (entry.joining) entry.again = true;
         else this.#join(entry);
+      } else if (subscribe) {
+        this.#adopt(channel, subscribe);
       } else if (disconnect) {
         this.#lost(disconnect.code, disconnect.reason);
       }
@@ -566,6 +624,9 @@
         offset: 0,
         data: undefined, // what the others see of us
         wishes: '', // what the server was last asked for, beside messages
+        server: false, // the server has made the subscription, by itself or for a backend
+        offered: false, // it has done so before, and may do so each time that we connect
+        insisted: false, // we have subscribed once more for what the server's does not bring
         joining: false, // a subscribe is not answered yet
         again: false, // after which there is to be another
         failures: 0,
@@ -585,6 +646,7 @@
     /** Hands a message to all who listen, and keeps its position to recover from. */
     #deliver(entry, pub) {
       if (pub.offset) entry.offset = pub.offset;
+      if (!entry.subscriptions.size) this.#emit('message', { channel: entry.channel, ...pub });
       for (const { listener } of [...entry.subscriptions]) tell(listener, { channel: entry.channel, ...pub });
     }
 
@@ -601,7 +663,10 @@
         entry.joining = false;
         if (!error) {
           entry.failures = 0;
+          entry.server = entry.insisted = false;
           this.#joined(entry, result);
+        } else if (error.code === CODE_ALREADY_SUBSCRIBED) {
+          this.#shared(entry);
         } else if (error.code === CODE_TIMEOUT) {
           this.#lost(error.code, error.message);
         } else if (error.temporary) {
@@ -627,6 +692,44 @@
       else this.#readMembers(entry);
     }
 
+    /** Takes a subscription that the server has made for ours. */
+    #adopt(channel, result) {
+      const entry = this.#channels.get(channel) ?? this.#entry(channel);
+      entry.server = entry.offered = true;
+      entry.insisted = false;
+      if (entry.joining) return this.#joined(entry, result); // it is asked for as well: see #shared
+      clearTimeout(entry.retry);
+      entry.retry = null;
+      entry.wishes = NO_WISHES;
+      this.#joined(entry, result);
+      if (this.#stands(entry)) this.#insist(entry);
+    }
+
+    /** Notes that we have asked for what the server has subscribed us to already. */
+    #shared(entry) {
+      entry.failures = 0;
+      entry.wishes = NO_WISHES;
+      if (!entry.server) this.#joined(entry, {}); // we were not told where it began
+      entry.server = true;
+      if (this.#stands(entry)) this.#insist(entry);
+    }
+
+    /** Subscribes by ourselves, once, where the server's subscription lacks what is wished for. */
+    #insist(entry) {
+      if (entry.insisted || (wishes(entry) === NO_WISHES && !entry.again)) return;
+      entry.insisted = true;
+      this.#renew(entry);
+    }
+
+    /** Goes on without a subscription that the server does not make any more. */
+    #disown(entry) {
+      entry.server = entry.offered = false;
+      if (this.#channels.get(entry.channel) !== entry) return;
+      if (entry.subscriptions.size) return this.#join(entry);
+      this.#channels.delete(entry.channel);
+      this.#emit('unsubscribed', { channel: entry.channel, code: CODE_CLIENT, reason: 'the server does not subscribe us any more' });
+    }
+
     /** Subscribes once more, from the position where we are, with the wishes of now. */
     #renew(entry) {
       if (!this.#stands(entry) || entry.retry) return; // it is still to be asked for
@@ -649,10 +752,10 @@
       });
     }
 
-    /** Takes one subscription off a channel, and the channel off the server after the last. */
+    /** Takes one subscription off a channel, and the channel off the server after the last, unless it is the server's own. */
     #leave(entry, subscription) {
       entry.subscriptions.delete(subscription);
-      if (entry.subscriptions.size || this.#channels.get(entry.channel) !== entry) return;
+      if (entry.server || entry.subscriptions.size || this.#channels.get(entry.channel) !== entry) return;
       rest(entry);
       this.#channels.delete(entry.channel);
       if (this.#open) this.#quit(entry);
@@ -661,6 +764,7 @@
     #forget(entry, code, reason) {
       rest(entry);
       this.#channels.delete(entry.channel);
+      if (!this.#listeners.get('unsubscribed')?.size) console.warn(`belfry.js: no subscription to ${JSON.stringify(entry.channel)}: ${code} ${reason}`);
       this.#emit('unsubscribed', { channel: entry.channel, code, reason });
       this.#tellMembers(entry, null, true);
     }
