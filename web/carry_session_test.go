@@ -9,9 +9,9 @@ import (
 	"belfry/web"
 )
 
-// TestSessionHeader names a session in the header in place of the query, over
-// everything that can carry one, and in both, where the header counts. The echo has
-// something to say each second.
+// TestSessionHeader names a session in the header, or the first line of the body, in
+// place of the query, over everything that can carry one, and in both, where the query
+// does not count. The echo has something to say each second.
 func TestSessionHeader(t *testing.T) {
 	t.Parallel()
 	brokers := newMembers(2)
@@ -44,6 +44,26 @@ func TestSessionHeader(t *testing.T) {
 				if got := node.statusOf(t, method, "/echo?via="+via+tc.query, body, header); got != tc.status {
 					t.Errorf("via=%s: %s: %d, want %d", via, tc.what, got, tc.status)
 				}
+				if via == "events" {
+					continue // has no body
+				}
+				if got := node.statusOf(t, method, "/echo?head&via="+via+tc.query, tc.header+"\n"+body, nil); got != tc.status {
+					t.Errorf("via=%s: %s in the body: %d, want %d", via, tc.what, got, tc.status)
+				}
+			}
+		}
+	}
+}
+
+// TestSessionHeadIsMissing has no first line where one is promised.
+func TestSessionHeadIsMissing(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, nil)
+	for _, body := range []string{"", "session=a.b", strings.Repeat("s", 600) + "\n"} {
+		for _, target := range []string{"POST /echo?via=poll&head", "POST /echo?via=send&head", "POST /echo?via=stream&head", "GET /echo?via=events&head"} {
+			method, path, _ := strings.Cut(target, " ")
+			if got := s.statusOf(t, method, path, body, nil); got != http.StatusBadRequest {
+				t.Errorf("%s with %.20q: %d, want 400", target, body, got)
 			}
 		}
 	}

@@ -113,7 +113,7 @@ func TestCarryCloses(t *testing.T) {
 		code             int
 		reason           string
 	}{
-		{"by the client", "/echo", `["close",1000,"enough"]`, 1000, ""},
+		{"by the client", "/echo", `["close",1000,"enough"]`, 1000, "enough"},
 		{"with a code of its own", "/echo", `["close",4711,""]`, 4711, ""},
 		{"without a code", "/echo", `["close"]`, 1005, ""},
 		{"binary", "/ws/chat", `["binary"]`, 1003, "only text is spoken here"},
@@ -280,7 +280,7 @@ func TestCarryFaults(t *testing.T) {
 			if status != tc.status || !strings.Contains(answer, tc.want) {
 				t.Errorf("%d %s, want %d and %q", status, answer, tc.status, tc.want)
 			}
-			if allowed := header.Get("Access-Control-Allow-Origin"); allowed != "" {
+			if allowed := header.Get("Access-Control-Allow-Origin") + header.Get("Access-Control-Allow-Credentials"); allowed != "" {
 				t.Errorf("origin %q is let read it", allowed)
 			}
 			if status == 405 && header.Get("Allow") == "" && tc.method != "PUT" {
@@ -298,7 +298,7 @@ func TestCarryOrigins(t *testing.T) {
 		r, _ := http.NewRequest("POST", s.URL+url, nil)
 		r.Header.Set("Origin", "https://good.example")
 		_, header, _ := do(t, r)
-		if header.Get("Access-Control-Allow-Origin") != "https://good.example" || header.Get("Vary") != "Origin" {
+		if header.Get("Access-Control-Allow-Origin") != "https://good.example" || header.Get("Access-Control-Allow-Credentials") != "true" || header.Get("Vary") != "Origin" {
 			t.Errorf("%s: header %v", url, header)
 		}
 	}

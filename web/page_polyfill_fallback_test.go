@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -32,6 +33,7 @@ func TestPolyfillFallback(t *testing.T) {
 		{"there is no WebSocket", testPolyfillMissing},
 		{"HTTP/2", testPolyfillHTTP2},
 		{"a server of another origin", testPolyfillElsewhere},
+		{"a server that lets in no page of this origin", testPolyfillForeign},
 		{"upgrades are refused", testPolyfillRefused},
 		{"upgrades are not answered", testPolyfillStalled},
 		{"responses are buffered", testPolyfillBuffered},
@@ -115,12 +117,15 @@ func testPolyfillRefused(t *testing.T, browser context.Context) {
 	other.wantTransport("websocket")
 }
 
-// testPolyfillElsewhere speaks with a server of another origin, which browsers ask
-// whether the page may send the header that names the session.
+// testPolyfillElsewhere speaks with a server of another origin, behind a proxy that wants
+// a cookie of everybody, also of a browser that only asks whether a page may do
+// something. So does an EventSource of the page.
 func testPolyfillElsewhere(t *testing.T, browser context.Context) {
 	s, elsewhere := newPolyfillSite(t), newPolyfillSite(t)
-	for _, transport := range transports {
+	elsewhere.gated.Store(true)
+	for _, transport := range append(transports, "websocket") {
 		p := s.open(t, browser, "force="+transport)
+		p.run(`document.cookie = "gate=open; path=/"; undefined`) // whatever the port
 		p.evalAsync(fmt.Sprintf(`(async () => {
 			globalThis.socket = new WebSocket("ws" + %q + "/echo");
 			globalThis.said = follow(socket);
@@ -129,6 +134,46 @@ func testPolyfillElsewhere(t *testing.T, browser context.Context) {
 			await until(() => [0, 1, 2].every(i => said.includes("message >" + i)));
 		})()`, strings.TrimPrefix(elsewhere.url, "http")))
 		p.wantTransport(transport)
+		p.evalAsync(fmt.Sprintf(`next(new EventSource(%q, { withCredentials: true }), "message")`, elsewhere.url+"/events?channel=date"))
+	}
+	p := s.open(t, browser, "force=true")
+	if got := p.evalAsync(fmt.Sprintf(`(async () => {
+		const socket = new WebSocket("ws" + %q + "/echo"), said = follow(socket);
+		await next(socket, "close");
+		return said.join();
+	})()`, strings.TrimPrefix(elsewhere.url, "http"))); got != "error,close 1006  false" {
+		t.Errorf("without the cookie: %s", got)
+	}
+}
+
+// testPolyfillForeign is of a page that may not, by WebSocket and by HTTP. The page
+// learns why by the first, and its reader by the console. The origin of the page is
+// null, which is nobody's.
+func testPolyfillForeign(t *testing.T, browser context.Context) {
+	s := newPolyfillSite(t)
+	for _, force := range []string{"false", "true"} {
+		page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Security-Policy", "sandbox allow-scripts") // it has no origin
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprintf(w, `<link rel="icon" href="data:,"><script>WEBSOCKET_FORCE_FALLBACK = %s; warned = []; console.warn = text => warned.push(text)</script>
+				<script src="%s/websocket.js"></script><script src="%s/belfry.js"></script>`, force, s.url, s.url)
+		}))
+		t.Cleanup(page.Close)
+		p := openTab(t, browser, page.URL)
+		p.run(fmt.Sprintf(`globalThis.states = []; globalThis.belfry = new Belfry(%q); belfry.on("state", e => states.push(e)); undefined`, s.url))
+		p.waitFor(`states.some(e => e.state === "disconnected")`)
+		got := p.eval(`(e => e.code + " " + e.reason + " " + e.retryIn)(states.find(e => e.state === "disconnected"))`)
+		if want := "3507 origins (BELFRY_ORIGINS) does not let in pages of null null"; force == "false" && got != want {
+			t.Errorf("the page hears %q, want %q", got, want)
+		}
+		if force == "false" {
+			continue
+		}
+		p.waitFor(`states.filter(e => e.state === "disconnected").length > 1`) // it tries again
+		p.run("belfry.disconnect()")
+		if warned := p.eval("warned.join('\\n')"); strings.Count(warned, "\n") > 0 || !strings.Contains(warned, "BELFRY_ORIGINS") {
+			t.Errorf("the console has %q, want one line that names the key", warned)
+		}
 	}
 }
 

@@ -28,6 +28,7 @@ type polyfillSite struct {
 	stalls   atomic.Bool  // upgrades, that is: answers none
 	buffers  atomic.Bool  // responses, until they end
 	loses    atomic.Bool  // sessions: none is known any more
+	gated    atomic.Bool  // only requests with a cookie get through
 	upgrades atomic.Int64 // that were asked for
 	vias     atomic.Int64 // requests of sessions over HTTP
 	streams  atomic.Int64 // those of them that go on and on
@@ -90,6 +91,10 @@ func (s *polyfillSite) proxy(target string) http.Handler {
 		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.gated.Load() && !strings.HasSuffix(r.URL.Path, ".js") && !strings.Contains(r.Header.Get("Cookie"), "gate=open") {
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
 		if r.Header.Get("Upgrade") != "" {
 			s.upgrades.Add(1)
 			if s.refuses.Load() {
@@ -105,7 +110,7 @@ func (s *polyfillSite) proxy(target string) http.Handler {
 		if inURL && r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Mode") != "no-cors" { // a beacon has no headers
 			s.exposed.Add(1)
 		}
-		if s.loses.Load() && (inURL || r.Header.Get("Belfry-Session") != "") {
+		if s.loses.Load() && (inURL || r.URL.Query().Has("head") || r.Header.Get("Belfry-Session") != "") {
 			http.Error(w, `{"error":{"code":104,"message":"no such session"}}`, http.StatusNotFound)
 			return
 		}

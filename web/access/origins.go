@@ -75,13 +75,16 @@ func (o Origins) Check(r *http.Request) error {
 }
 
 // Admit checks a request over plain HTTP, and lets a page read the response that
-// may: what is refused later, too.
+// may: what is refused later, too, and what it asks for with cookies. There are none of
+// ours, but a proxy in front may want its own, and a WebSocket brings them. The answer
+// never names all origins at once.
 func (o Origins) Admit(w http.ResponseWriter, r *http.Request) error {
 	if err := o.Check(r); err != nil {
 		return err
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
 		w.Header().Set("Access-Control-Allow-Origin", origin)
+		w.Header().Set("Access-Control-Allow-Credentials", "true")
 		w.Header().Set("Vary", "Origin")
 	}
 	return nil

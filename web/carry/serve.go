@@ -1,6 +1,8 @@
 package carry
 
 import (
+	"bufio"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -26,12 +28,18 @@ import (
 //
 //	Belfry-Session: session=NAME&got=5
 //
-// The name is all that is needed to speak for the client, and URLs are written to
-// logs, so that websocket.js uses the header wherever a browser lets it.
+// With a query "head" it is the first line of the body in place of that. The name is all
+// that is needed to speak for the client, and URLs are written to logs, so that
+// websocket.js uses the header wherever a browser lets it. For a page of another origin
+// a browser asks first whether it may be sent, without the cookies that a proxy in
+// between may want: there it is the body.
 
 // maxCarryBody is the largest body of a request that carries a session and needs
 // none, in bytes.
 const maxCarryBody = 4 << 10
+
+// maxHead is the longest first line of a body that names a session, in bytes.
+const maxHead = 512
 
 var (
 	errVia       = fault.New(fault.BadRequest, "via: events, stream, poll or send is expected")
@@ -42,7 +50,7 @@ var (
 // Serve answers a request with a query "via", of a page that may. A session that
 // it opens speaks what the endpoint speaks.
 func (l *Links) Serve(w http.ResponseWriter, r *http.Request, query url.Values, e session.Endpoint) error {
-	if err := addHeader(query, r.Header); err != nil {
+	if err := addSaid(query, r); err != nil {
 		return err
 	}
 	x := &exchange{links: l, w: w, r: r}
@@ -67,16 +75,19 @@ func (l *Links) Serve(w http.ResponseWriter, r *http.Request, query url.Values, 
 // pages of other origins send it.
 const sessionHeader = "Belfry-Session"
 
-// addHeader puts what the header says of a session into a query, in place of what the
-// query says.
-func addHeader(query url.Values, h http.Header) error {
-	text := h.Get(sessionHeader)
-	if text == "" {
-		return nil
+// addSaid puts what the header or the body says of a session into a query, in place of
+// what the query says.
+func addSaid(query url.Values, r *http.Request) (err error) {
+	where, text := sessionHeader, r.Header.Get(sessionHeader)
+	if query.Has("head") {
+		where = "head"
+		if text, err = cutHead(r); err != nil {
+			return err
+		}
 	}
 	said, err := url.ParseQuery(text)
 	if err != nil {
-		return fault.Field(sessionHeader, "is not written as a query: "+err.Error())
+		return fault.Field(where, "is not written as a query: "+err.Error())
 	}
 	for _, name := range []string{"session", "got", "first"} {
 		if said.Has(name) {
@@ -84,6 +95,21 @@ func addHeader(query url.Values, h http.Header) error {
 		}
 	}
 	return nil
+}
+
+// cutHead takes the first line off the body of a request. The body has the time that
+// [fault.Bounded] gives.
+func cutHead(r *http.Request) (string, error) {
+	in := bufio.NewReaderSize(r.Body, maxHead)
+	line, err := in.ReadSlice('\n')
+	if err != nil {
+		return "", fault.Newf(fault.BadRequest, "head: the first line of the body is expected to name the session, in at most %d bytes", maxHead)
+	}
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{in, r.Body}
+	return string(line[:len(line)-1]), nil
 }
 
 // wrongMethod says what would be answered.

@@ -42,7 +42,7 @@ const (
 type upLine struct {
 	kind session.Kind
 	data []byte
-	code int // of a close; 0: a message
+	code int // of a close, which data is the reason of; 0: a message
 }
 
 var errUpLine = errors.New(`a JSON string, ["close",code,"reason"] or ["binary"] is expected`)
@@ -79,21 +79,25 @@ func parseUpArray(line []byte) (upLine, error) {
 	return upLine{}, errUpLine
 }
 
-// parseUpClose reads the code of a close, and checks the reason, which says
-// nothing to anybody.
+// maxReason is the longest reason of a close in bytes, as over WebSocket (RFC 6455,
+// section 5.5).
+const maxReason = 123
+
+// parseUpClose reads the code of a close, and the reason.
 func parseUpClose(args []any) (upLine, error) {
 	code := float64(codeNone)
 	ok := true
 	if len(args) > 0 {
 		code, ok = args[0].(float64)
 	}
+	reason := ""
 	if len(args) > 1 && ok {
-		_, ok = args[1].(string)
+		reason, ok = args[1].(string)
 	}
-	if !ok || code != float64(int(code)) || !mayClose(int(code)) {
+	if !ok || len(reason) > maxReason || code != float64(int(code)) || !mayClose(int(code)) {
 		return upLine{}, errUpLine
 	}
-	return upLine{code: int(code)}, nil
+	return upLine{code: int(code), data: []byte(reason)}, nil
 }
 
 // Codes that a client closes with (RFC 6455, section 7.4.1).
@@ -227,8 +231,8 @@ func (l *Link) handle(line upLine) {
 	switch {
 	case !l.isOpen():
 	case line.code != 0:
-		// The code is the client's own, as over WebSocket.
-		l.session.CloseWith(line.code, "", false)
+		// The code and the reason are the client's own, as over WebSocket.
+		l.session.CloseWith(line.code, string(line.data), false)
 	default:
 		l.session.Receive(line.kind, line.data)
 	}

@@ -118,7 +118,7 @@
   // Each asks for lines once. It calls `on.line(text)` for each and, when there are
   // no more, `on.ended(status)`: the status of HTTP, or 0 when the request broke or
   // nothing is known. What is returned stops it; after that it ends without a word.
-  // A target is a {url} and, where they can be set, {headers}.
+  // A target is a {url} and, where they can be set, {headers} or the {head} of a body.
 
   const TRANSPORTS = { events, stream, poll };
   const AVAILABLE = Object.keys(TRANSPORTS).filter(name => ({
@@ -128,7 +128,7 @@
   }[name]));
 
   function events({ url }, on) {
-    const source = new EventSource(url);
+    const source = new EventSource(url, { withCredentials: true });
     source.onmessage = ({ data }) => on.line(data);
     source.onerror = () => {
       source.close(); // by itself it would come back without saying what it has
@@ -157,10 +157,11 @@
   }
 
   /** Posts, has the answer read, and calls `done(status)`, with 0 when it broke. Returns what stops it. */
-  function request({ url, headers }, body, read, done) {
+  function request({ url, headers, head = '' }, body, read, done) {
     const control = new AbortController();
     const { signal } = control;
-    fetch(url, { method: 'POST', headers, body, cache: 'no-store', redirect: 'error', signal })
+    // With cookies, as WebSocket would: there may be a proxy in between that wants them.
+    fetch(url, { method: 'POST', headers, body: head + body, cache: 'no-store', credentials: 'include', redirect: 'error', signal })
       .then(response => read(response).then(() => response.status))
       .catch(() => 0)
       .then(status => signal.aborted || done(status));
@@ -205,14 +206,16 @@
    * at a time, the next one with all that has gathered meanwhile. A request whose
    * answer was lost is made again, and the server drops what it has had.
    *
-   * `on.answered(milliseconds)` tells of each request, `on.taken(last, size)` of what
-   * the server has, and `on.refused(status)` that it wants no more.
+   * `on.sending(size)` tells of what goes into a request for the first time,
+   * `on.answered(milliseconds)` of each request, `on.taken(last)` of what the server
+   * has, and `on.refused(status)` that it wants no more.
    */
   class Upstream {
     #target; // (first, bare) → target; bare: without headers
     #on;
     #lines = []; // [text, size], which the server does not have, as far as we know
     #first = 1; // number of the first of them
+    #sent = 0; // how many of them have been in a request
     #due = false; // ask even if there is nothing to send
     #busy = false; // a request is under way, or will be made again; or all is over
     #since = Infinity; // when the request under way was made
@@ -225,7 +228,7 @@
       this.#on = on;
     }
 
-    /** Sends a line after those before, and returns its number. Its size counts in `taken`. */
+    /** Sends a line after those before, and returns its number. Its size counts in `sending`. */
     push(line, size) {
       this.#lines.push([line, size]);
       if (this.#lines.length === 1) queueMicrotask(() => this.#next()); // with all that comes in this task
@@ -264,6 +267,8 @@
       this.#due = false;
       const since = this.#since = performance.now();
       const batch = this.#batch();
+      this.#on.sending(this.#lines.slice(this.#sent, batch.length).reduce((sum, [, size]) => sum + size, 0));
+      this.#sent = Math.max(this.#sent, batch.length);
       this.#stop = post(this.#target(this.#first, false), batch.join('\n'), (status, text) => {
         clearTimeout(this.#timer);
         this.#since = Infinity;
@@ -287,7 +292,8 @@
       this.#busy = false;
       this.#failures = 0;
       this.#first += taken.length;
-      this.#on.taken(this.#first - 1, taken.reduce((sum, [, size]) => sum + size, 0));
+      this.#sent = Math.max(0, this.#sent - taken.length);
+      this.#on.taken(this.#first - 1);
       this.#next();
     }
 
@@ -340,6 +346,17 @@
     return oldest.length > 0;
   }
 
+  // A browser does not say why it keeps an answer to itself. Most often it is of another
+  // origin, which does not let this page in. That is said once.
+  const unreachable = new Set();
+
+  function tellUnreachable(site) {
+    const { origin = 'null', host } = globalThis.location ?? {};
+    if (site === host || unreachable.has(site)) return;
+    unreachable.add(site);
+    console.warn(`websocket.js: ${site} cannot be reached, or does not let in pages of ${origin}: is that in its origins (BELFRY_ORIGINS)?`);
+  }
+
   /**
    * One connection over HTTP, which survives the change of its requests. It says to
    * `on`, in tasks of their own:
@@ -354,23 +371,26 @@
     transport = '';
     protocol = '';
     extensions = '';
-    bufferedAmount = 0; // bytes that the server does not have
+    bufferedAmount = 0; // bytes that wait for a request
     roundTrip = NaN;
 
     #address; // of the endpoint, http: or https:
+    #elsewhere; // it is of another origin
     #host; // what the choice is remembered for; empty: not remembered
     #protocols;
     #on;
     #opening; // transports to open a session with, best first
     #choice; // transports to go on with, best first
+    #status = 0; // of the last answer that a browser let us see
     #proven = false; // the first of them works
     #name = ''; // of the session; empty until it is open
     #up = new Upstream((first, bare) => this.#target('send', { first, bare }), {
+      sending: size => { this.bufferedAmount -= size; },
       answered: milliseconds => {
         this.roundTrip = milliseconds;
         this.#answered = performance.now();
       },
-      taken: (last, size) => this.#taken(last, size),
+      taken: last => this.#taken(last),
       refused: status => this.#refused(status),
     });
 
@@ -400,6 +420,7 @@
     constructor(url, protocols, only, on) {
       this.site = new URL(url).host;
       this.#address = url.replace(/^ws/, 'http');
+      this.#elsewhere = new URL(this.#address).origin !== globalThis.location?.origin;
       this.#protocols = protocols;
       this.#on = on;
       this.#host = only ? '' : this.site;
@@ -466,28 +487,35 @@
     /**
      * Where a request goes. What it says of its session is a header, so that the name,
      * which is a secret, is in nobody's log of URLs. An event stream cannot have one,
-     * nor can the beacon that ends the session.
+     * nor can the beacon that ends the session. For one to another origin the browser
+     * would ask first, without cookies: what it says is the first line of the body.
      */
     #target(via, { first, pad, bare = via === 'events' }) {
       const query = [`via=${via}`];
       const headers = {};
+      let head;
       if (pad) query.push('pad=1');
       if (this.#name) {
         const session = [`session=${encodeURIComponent(this.#name)}`, `got=${this.#got}`];
         if (first) session.push(`first=${first}`);
         if (bare) query.push(...session);
+        else if (this.#elsewhere) head = `${session.join('&')}\n`;
         else headers[SESSION] = session.join('&');
       } else {
         query.push(...this.#protocols.map(name => `protocol=${encodeURIComponent(name)}`));
       }
+      if (head) query.push('head');
       this.#told = this.#got;
-      return { url: this.#address + (this.#address.includes('?') ? '&' : '?') + query.join('&'), headers };
+      return { url: this.#address + (this.#address.includes('?') ? '&' : '?') + query.join('&'), headers, head };
     }
 
     /** Tries the next transport to open the session with. */
     #open() {
       const transport = this.#opening.shift();
-      if (!transport) return this.#end(ABNORMAL);
+      if (!transport) {
+        if (!this.#status) tellUnreachable(this.site);
+        return this.#end(ABNORMAL);
+      }
       this.#request(transport);
     }
 
@@ -519,6 +547,7 @@
       down.stop();
       this.#down = null;
       clearTimeout(this.#watchdog);
+      this.#status ||= status;
       log(`${down.transport} ended with status ${status}, after ${Math.round(performance.now() - down.since)} ms`);
       if (isRefusal(status)) return this.#refused(status);
       if (!this.#name) return this.#notOpened(down.transport);
@@ -618,8 +647,7 @@
       }, ACK_WAIT);
     }
 
-    #taken(last, size) {
-      this.bufferedAmount -= size;
+    #taken(last) {
       if (!this.#closing || last < this.#closing.number) return;
       // The server says why it closes, and may have had a reason of its own.
       const { code } = this.#closing;
@@ -755,6 +783,8 @@
     return 'http';
   }
 
+  const { addEventListener: addListener, removeEventListener: removeListener, dispatchEvent: dispatch } = EventTarget.prototype;
+
   class WebSocket extends EventTarget {
     static native = Native;
 
@@ -779,13 +809,14 @@
     get url() { return this.#url.href; }
     get protocol() { return this.#line?.protocol ?? ''; }
     get extensions() { return this.#line?.extensions ?? ''; }
-    get readyState() { return this.#line?.readyState ?? this.#state; }
+    get readyState() { return this.#readyState(); }
     get bufferedAmount() { return (this.#line?.bufferedAmount ?? 0) + this.#unsent; }
     get transport() { return this.#line?.transport ?? ''; }
     get roundTrip() { return this.#line?.roundTrip ?? NaN; }
 
     get binaryType() { return this.#binaryType; }
-    set binaryType(type) {
+    set binaryType(value) {
+      const type = this.#binaryType && `${value}`; // fails on another object, as it should
       if (type !== 'blob' && type !== 'arraybuffer') return;
       this.#binaryType = type;
       for (const line of [this.#line, ...this.#tried]) if (line instanceof Direct) line.binaryType = type;
@@ -801,9 +832,9 @@
     set onclose(value) { this.#handle('close', value); }
 
     send(data) {
+      const state = this.#readyState();
       if (!arguments.length) throw new TypeError("Failed to execute 'send' on 'WebSocket': 1 argument required, but only 0 present.");
       const message = payload(data);
-      const state = this.readyState;
       if (state === CONNECTING) {
         throw new DOMException("Failed to execute 'send' on 'WebSocket': still connecting.", 'InvalidStateError');
       }
@@ -812,16 +843,23 @@
       else this.#unsent += size;
     }
 
-    close(code, reason) {
+    close(code = undefined, reason = undefined) {
+      const state = this.#readyState();
       const number = code === undefined ? undefined : clampShort(code);
       const text = reason === undefined ? undefined : payload(`${reason}`);
       checkClose(number, text);
-      if (this.readyState >= CLOSING) return;
+      if (state >= CLOSING) return;
       this.#state = CLOSING;
       if (this.#line) return this.#line.close(...(text === undefined ? [number] : [number ?? 1000, text]));
       this.#dropOthers();
       queueTask(() => this.#closed(ABNORMAL));
     }
+
+    // What a page may have redefined is not used.
+
+    #readyState() { return this.#line?.readyState ?? this.#state; }
+
+    #dispatch(event) { dispatch.call(this, event); }
 
     #connect(force) {
       const remembered = force ? '' : recall(this.#url.host);
@@ -852,11 +890,11 @@
     #trySession(only) {
       clearTimeout(this.#timer);
       if (this.#state !== CONNECTING || [...this.#tried].some(line => line instanceof Session)) return;
-      log(`${this.url} over HTTP`, only);
-      const session = new Session(this.url, this.#protocols, only, {
+      log(`${this.#url.href} over HTTP`, only);
+      const session = new Session(this.#url.href, this.#protocols, only, {
         opened: () => this.#opened(session),
         message: data => this.#message(data),
-        moved: () => this.dispatchEvent(new Event('transport')),
+        moved: () => this.#dispatch(new Event('transport')),
         closed: how => this.#lost(session, how),
       });
       this.#tried.add(session);
@@ -869,8 +907,8 @@
       this.#dropOthers();
       this.#line = line;
       this.#state = OPEN;
-      this.dispatchEvent(new Event('transport'));
-      this.dispatchEvent(new Event('open'));
+      this.#dispatch(new Event('transport'));
+      this.#dispatch(new Event('open'));
     }
 
     #dropOthers() {
@@ -881,7 +919,7 @@
 
     #message(data) {
       if (this.#state !== OPEN) return; // the standard drops what comes while closing
-      this.dispatchEvent(new MessageEvent('message', { data, origin: this.#url.origin }));
+      this.#dispatch(new MessageEvent('message', { data, origin: this.#url.origin }));
     }
 
     /** A line has ended: the one in use, or one that may have opened. */
@@ -892,8 +930,8 @@
 
     #closed({ code, reason, failed, wasClean = !failed }) {
       this.#state = CLOSED;
-      if (failed) this.dispatchEvent(new Event('error'));
-      this.dispatchEvent(new Closed('close', { code, reason, wasClean }));
+      if (failed) this.#dispatch(new Event('error'));
+      this.#dispatch(new Closed('close', { code, reason, wasClean }));
     }
 
     #handler(type) { return this.#handlers.get(type)?.value ?? null; }
@@ -903,13 +941,13 @@
       const handler = this.#handlers.get(type);
       if (Object(value) !== value) {
         this.#handlers.delete(type);
-        if (handler) this.removeEventListener(type, handler.listener);
+        if (handler) removeListener.call(this, type, handler.listener);
       } else if (handler) {
         handler.value = value;
       } else {
         const entry = { value, listener: event => typeof entry.value === 'function' && entry.value.call(this, event) };
         this.#handlers.set(type, entry);
-        this.addEventListener(type, entry.listener);
+        addListener.call(this, type, entry.listener);
       }
     }
   }

@@ -63,6 +63,7 @@ const behaviours = {
       WebSocket.CONNECTING, WebSocket.OPEN, WebSocket.CLOSING, WebSocket.CLOSED,
       socket.CONNECTING, socket.OPEN, socket.CLOSING, socket.CLOSED,
       outcome(() => { 'use strict'; WebSocket.OPEN = 5; }), WebSocket.name, WebSocket.length,
+      WebSocket.prototype.send.length, WebSocket.prototype.close.length,
       String(socket), socket instanceof WebSocket, socket instanceof EventTarget,
       typeof globalThis.WebSocket, Object.keys(globalThis).includes('WebSocket'),
       names.filter(name => name !== 'transport' && name !== 'roundTrip').sort().join(),
@@ -80,7 +81,32 @@ const behaviours = {
   'called wrongly': () => [
     outcome(() => new WebSocket()), outcome(() => WebSocket(at(ECHO))), constructed(Symbol('x')),
     outcome(() => WebSocket.prototype.send.call({}, 'x')), outcome(() => WebSocket.prototype.readyState),
+    outcome(() => WebSocket.prototype.send.call({})), outcome(() => WebSocket.prototype.close.call({}, 1)),
+    ...['url', 'binaryType', 'onopen'].map(name => outcome(() => Object.getOwnPropertyDescriptor(WebSocket.prototype, name).get.call({}))),
+    ...['blob', 'nothing', null].map(type => outcome(() => { Object.getOwnPropertyDescriptor(WebSocket.prototype, 'binaryType').set.call({}, type); })),
+    outcome(() => { Object.getOwnPropertyDescriptor(WebSocket.prototype, 'onopen').set.call({}, null); }),
   ],
+
+  'a page that redefines what it sees': async () => {
+    const mine = () => { throw new Error('of the page'); };
+    const socket = new class extends WebSocket {
+      get url() { return mine(); }
+      get readyState() { return mine(); }
+      get bufferedAmount() { return mine(); }
+      get binaryType() { return mine(); }
+    }(at(ECHO));
+    const heard = [];
+    for (const name of ['dispatchEvent', 'addEventListener', 'removeEventListener', 'protocol', 'onerror']) {
+      Object.defineProperty(socket, name, { get: mine });
+    }
+    socket.onmessage = ({ data }) => heard.push(data);
+    await new Promise(open => { socket.onopen = open; });
+    socket.send('>x');
+    await until(() => heard.includes('>x'));
+    const closed = new Promise(done => { socket.onclose = done; });
+    socket.close(3001);
+    return closing(await closed);
+  },
 
   'addresses': () => [
     '/echo', 'echo', '?a=b', '//127.0.0.1:1/x', 'http://127.0.0.1:9', 'HTTPS://127.0.0.1:9/', 'ws://127.0.0.1:80/', 'wss://127.0.0.1:443/',
@@ -211,8 +237,9 @@ const behaviours = {
       socket.send(data);
       amounts.push(socket.bufferedAmount);
     }
+    await until(() => socket.heard.length === 1);
+    amounts.push(socket.bufferedAmount);
     await until(() => socket.heard.length === 3);
-    await until(() => socket.bufferedAmount === 0);
     socket.send(new ArrayBuffer(7));
     amounts.push(socket.bufferedAmount);
     await next(socket, 'close');
@@ -325,7 +352,7 @@ const behaviours = {
   'binaryType': async () => {
     const socket = await opened();
     const list = [];
-    for (const type of ['arraybuffer', 'nothing', '', null, 'blob', 'ARRAYBUFFER', 'arraybuffer']) {
+    for (const type of ['arraybuffer', 'nothing', '', null, 'blob', 'ARRAYBUFFER', { toString: () => 'arraybuffer' }, ['blob'], 'arraybuffer']) {
       socket.binaryType = type;
       list.push(socket.binaryType);
     }
