@@ -22,7 +22,7 @@ const (
 	headerWait = 30 * time.Second
 	// quietWait is after how long of silence an HTTP/2 client is asked whether it is
 	// there, and writeWait how long it may take nothing of what it is sent.
-	quietWait = 30 * time.Second
+	quietWait = 15 * time.Second
 	writeWait = 10 * time.Second
 )
 

@@ -11,9 +11,10 @@ const (
 	// bytes of its own counting: it doubles the number. By itself it goes up to 4 MiB
 	// for one that reads slowly. A distant client, 100 ms away, still gets 2.5 MB/s.
 	sendBuffer = 128 << 10
-	// unheardWait is how long a client may leave unacknowledged what it was sent,
-	// also when we have closed already. Pings find out nothing sooner.
-	unheardWait = time.Minute
+	// unheardWait is how long a client may leave unacknowledged what it was sent, also
+	// when we have closed already, or be silent to the system's own probes, which begin
+	// after 15 seconds: so one of before RFC 6455, who answers no pings, is found.
+	unheardWait = 40 * time.Second
 	// tcpUserTimeout is TCP_USER_TIMEOUT of tcp(7), in milliseconds.
 	tcpUserTimeout = 18
 )

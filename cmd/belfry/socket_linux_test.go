@@ -31,8 +31,8 @@ func TestAcceptedSocketsAreBounded(t *testing.T) {
 	err = raw.Control(func(fd uintptr) {
 		size, _ := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF)
 		wait, _ := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout)
-		if size > 2*sendBuffer || wait != 60_000 {
-			t.Errorf("a send buffer of %d bytes and %d ms, want %d at most and 60000", size, wait, 2*sendBuffer)
+		if size > 2*sendBuffer || wait != 40_000 {
+			t.Errorf("a send buffer of %d bytes and %d ms, want %d at most and 40000", size, wait, 2*sendBuffer)
 		}
 	})
 	if err != nil {

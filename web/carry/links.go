@@ -23,6 +23,10 @@ const (
 	retryWait = 10 * time.Second
 	// writeWait is how long a client may take to accept a chunk of about 64 KiB.
 	writeWait = 10 * time.Second
+	// unheardWait is how long a client may leave unacknowledged what a stream has sent,
+	// which is something at least once in 25 seconds. With that, and with the time to
+	// come back, one that has vanished is gone before a minute is over.
+	unheardWait = 20 * time.Second
 	// endWait is how long a client may take to see that its session has ended.
 	endWait = 2 * time.Second
 )
@@ -78,8 +82,8 @@ func New(o Options) *Links {
 	l := &Links{
 		hub: o.Hub, sessions: o.Sessions, node: o.Hub.Node(),
 		buffer: limits.Buffer, alone: limits.Alone(), message: limits.Message,
-		conns:    &wire.Options{Limit: 2 * (limits.Buffer + ackSlack), Alone: 2 * limits.Alone(), WriteWait: writeWait},
-		streams:  &wire.Options{Limit: limits.Buffer, Alone: limits.Alone(), WriteWait: writeWait},
+		conns:    &wire.Options{Limit: 2 * (limits.Buffer + ackSlack), Alone: 2 * limits.Alone(), WriteWait: writeWait, Unheard: unheardWait},
+		streams:  &wire.Options{Limit: limits.Buffer, Alone: limits.Alone(), WriteWait: writeWait, Unheard: unheardWait},
 		beats:    session.NewWheel[*stream](int(beat / time.Second)),
 		waiting:  session.NewWheel[*Link](int(awayWait / time.Second)),
 		ended:    session.NewWheel[*Link](int(retryWait / time.Second)),

@@ -23,6 +23,11 @@ type Options struct {
 	// WriteWait is how long the peer may take to accept what one write of the
 	// flusher brings, about 64 KiB, before the connection is closed.
 	WriteWait time.Duration
+	// Unheard is how long the peer may leave unacknowledged what it was sent, as one
+	// does that has vanished without a word, before the connection is broken. It is
+	// for peers of whom nothing else is heard, and needs Linux. Zero: what the
+	// listener has.
+	Unheard time.Duration
 }
 
 // Conn wraps a connection so that writing never blocks. It tries the socket at
@@ -71,6 +76,9 @@ func NewConn(c net.Conn, early []byte, o *Options) *Conn {
 func (c *Conn) Open(conn net.Conn, early []byte, o *Options) {
 	c.Conn, c.early, c.options = conn, early, o
 	c.socket.open(conn)
+	if o.Unheard > 0 {
+		giveUpAfter(conn, o.Unheard)
+	}
 }
 
 // Read implements [net.Conn].
