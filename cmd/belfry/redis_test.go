@@ -55,9 +55,9 @@ func TestRedisComesLate(t *testing.T) {
 	if status := n.get("/readyz"); status != http.StatusServiceUnavailable {
 		t.Errorf("/readyz answers %d without Redis, want 503", status)
 	}
-	health := start(t, nil, "health", "--server", n.URL)
-	if code := health.exit(); code != 1 || !strings.Contains(health.err.String(), "broker is away") {
-		t.Errorf("health: exit code %d, says %q", code, &health.err)
+	ready := start(t, nil, "health", "--ready", "--server", n.URL)
+	if code := ready.exit(); code != 1 || !strings.Contains(ready.err.String(), "broker is away") {
+		t.Errorf("health --ready: exit code %d, says %q", code, &ready.err)
 	}
 	publish := func() (int, string) {
 		p := start(t, []string{"BELFRY_API_KEY=k", "BELFRY_SERVER=" + n.URL}, "publish", "news", "hi")
