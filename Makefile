@@ -23,7 +23,7 @@ build: ## make the binary ./belfry
 # time, and all of them longer than the ten minutes that they have by default.
 test: RACE = $(if $(filter Linux,$(shell uname)),-race)
 test: tools $(NPM) lint ## install what tests need on Debian or Ubuntu, lint, run every test
-	BELFRY_TEST_REQUIRE=1 go test -race -vet=off -shuffle=on -p 2 -parallel 4 -timeout 30m ./...
+	BELFRY_TEST_REQUIRE=1 go test -race -vet=off -shuffle=on -p 2 -parallel 6 -timeout 30m ./web ./...
 
 # The seed that the test prints makes the same faults again: make soak BELFRY_SEED=1
 BELFRY_SOAK ?= 10m

@@ -198,7 +198,7 @@ func testPolyfillHTTP2(t *testing.T, browser context.Context) {
 			t.Errorf("%s: not over HTTP/2", transport)
 		}
 		p.run(`socket.close(4000, "bye"); next(socket, "close").then(event => { globalThis.how = closing(event) })`)
-		if got, want := p.eval("how"), "4000  true"; got != want {
+		if got, want := p.eval("how"), "4000 bye true"; got != want {
 			t.Errorf("%s: closed with %q, want %q", transport, got, want)
 		}
 	}
