@@ -3,7 +3,6 @@ package session
 import (
 	"net/netip"
 	"sync"
-	"time"
 
 	"belfry/web/access"
 	"belfry/web/fault"
@@ -14,9 +13,6 @@ var (
 	errShare = fault.New(fault.TooMany, "too many clients at this address: limits.connections_per_address (BELFRY_LIMITS_CONNECTIONS_PER_ADDRESS) is reached")
 	errProxy = fault.New(fault.TooMany, "too many clients at this address, which may be a proxy's: it has nine tenths of limits.connections (BELFRY_LIMITS_CONNECTIONS)")
 )
-
-// quietTime is the least time between two log lines about clients that are refused.
-const quietTime = time.Minute
 
 // Place is what a client has from when it was admitted until Release is called, once.
 type Place struct {
@@ -39,10 +35,7 @@ func (r *Registry) Admit(h access.Hello) (Place, error) {
 		return Place{}, ErrDraining
 	}
 	if err := r.refusal(from); err != nil {
-		if now := time.Now(); now.After(r.refused.Add(quietTime)) {
-			r.refused = now
-			r.logger.Warn("clients are refused", "remote", h.Remote, "reason", err)
-		}
+		r.logger.Warn("a client is refused", "remote", h.Remote, "reason", err)
 		return Place{}, err
 	}
 	r.clients.Add(from)

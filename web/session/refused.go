@@ -3,22 +3,17 @@ package session
 import (
 	"context"
 	"errors"
-	"sync"
-	"time"
+	"net/netip"
 
 	"belfry/web/access"
 )
 
-// allow asks the guard for a client, which nil stands for where there is no session.
-func (r *Registry) allow(ctx context.Context, q access.Request, client Transport) (access.Permit, error) {
+// allow asks the guard for a client at an address; the zero address is not known. The
+// transport may not be there yet.
+func (r *Registry) allow(ctx context.Context, q access.Request, from netip.Addr) (access.Permit, error) {
 	permit, err := r.guard.Allow(ctx, q)
 	if err != nil {
-		r.told.refused(r, err, func() string {
-			if client == nil {
-				return ""
-			}
-			return client.Remote()
-		})
+		r.tellOfTokens(err, from)
 	}
 	return permit, err
 }
@@ -27,7 +22,7 @@ func (r *Registry) allow(ctx context.Context, q access.Request, client Transport
 func (r *Registry) Identify(ctx context.Context, h access.Hello) (*access.Identity, error) {
 	who, err := r.guard.Connect(ctx, h)
 	if err != nil {
-		r.told.refused(r, err, func() string { return h.Remote })
+		r.tellOfTokens(err, h.Address())
 	}
 	return who, err
 }
@@ -39,30 +34,10 @@ func (r *Registry) Authenticate(ctx context.Context, s *Session, token string) (
 	return err
 }
 
-// told is what the log was told of clients that rely on tokens. Whoever runs such a
-// site has to hear that nobody is let in by them, and once in a while is enough. The
-// zero told has told nothing.
-type told struct {
-	mu   sync.Mutex // guards what follows
-	last time.Time
-	left int // lines that were left out since then
-}
-
-// refused logs an error of the guard, if it is about tokens, and not too often.
-func (t *told) refused(r *Registry, err error, remote func() string) {
-	if !errors.Is(err, access.ErrToken) && !errors.Is(err, access.ErrPrivate) {
-		return
-	}
-	t.mu.Lock()
-	now, left := time.Now(), t.left
-	quiet := now.Before(t.last.Add(quietTime))
-	if quiet {
-		t.left++
-	} else {
-		t.last, t.left = now, 0
-	}
-	t.mu.Unlock()
-	if !quiet {
-		r.logger.Warn("a client that relies on tokens is refused", "remote", remote(), "reason", err, "left_out", left)
+// tellOfTokens logs an error of the guard, if it is about tokens: whoever runs such a
+// site has to hear that nobody is let in by them.
+func (r *Registry) tellOfTokens(err error, from netip.Addr) {
+	if errors.Is(err, access.ErrToken) || errors.Is(err, access.ErrPrivate) {
+		r.logger.Warn("a client that relies on tokens is refused", "address", from, "reason", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"belfry/hub"
 	"belfry/web/access"
@@ -91,12 +90,9 @@ type Registry struct {
 	draining context.Context
 	drain    context.CancelFunc
 
-	told told
-
 	mu       sync.Mutex // guards what follows
 	sessions map[string]*Session
 	clients  Tally         // that were let in and have not gone
-	refused  time.Time     // when the log last told of one that was not
 	work     int           // sessions and goroutines that a shutdown waits for
 	idle     chan struct{} // closed when the node goes down and there is no work
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"cmp"
 	"context"
+	"net/netip"
 	"slices"
 
 	"belfry/hub"
@@ -62,7 +63,7 @@ func (w *Wish) asks(s *Session, channel string) access.Request {
 // subscription is to be started once the client was told. It is not called for
 // one channel twice at the same time.
 func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.Subscription, error) {
-	permit, err := s.registry.allow(ctx, w.asks(s, channel), s.transport)
+	permit, err := s.registry.allow(ctx, w.asks(s, channel), s.place.from)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ type Listener struct {
 // Listen subscribes a listener to a channel, if it may. About so many bytes of what it
 // has missed since a position are recovered.
 func (r *Registry) Listen(ctx context.Context, l Listener, channel string, since *hub.Position, bytes int) (*hub.Subscription, error) {
-	permit, err := r.allow(ctx, access.Request{Who: l.Who, Action: access.Subscribe, Channel: channel}, nil)
+	permit, err := r.allow(ctx, access.Request{Who: l.Who, Action: access.Subscribe, Channel: channel}, netip.Addr{})
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func (s *Session) Publish(ctx context.Context, channel string, data []byte) erro
 	if !s.pace.publish(s.registry.limits) {
 		return errTooFast
 	}
-	permit, err := s.registry.allow(ctx, access.Request{Who: s.identity, Action: access.Publish, Channel: channel}, s.transport)
+	permit, err := s.registry.allow(ctx, access.Request{Who: s.identity, Action: access.Publish, Channel: channel}, s.place.from)
 	if err != nil {
 		return err
 	}
