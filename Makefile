@@ -16,11 +16,10 @@ run: ## start Belfry
 build: ## make the binary ./belfry
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o belfry ./cmd/belfry
 
-# On Linux vet and staticcheck look at the code as the race detector has it, so that
-# what they need is compiled once, and before the first test runs: a compiler beside
-# them takes from tests what they have in common, the processor. Tests wait for each
-# other's processes and browsers as well, so that no more than two packages run at a
-# time, and all of them longer than the ten minutes that they have by default.
+# On Linux vet and staticcheck look at the code as the race detector compiles it, so
+# that it is compiled once, and before the tests need the processor. Tests mostly wait:
+# six of a package run at a time. Two packages do, of which web takes the longest and
+# comes first.
 test: RACE = $(if $(filter Linux,$(shell uname)),-race)
 test: tools $(NPM) lint ## install what tests need on Debian or Ubuntu, lint, run every test
 	BELFRY_TEST_REQUIRE=1 go test -race -vet=off -shuffle=on -p 2 -parallel 6 -timeout 30m ./web ./...
@@ -35,9 +34,9 @@ soak: tools ## lose nothing while everything breaks, for ten minutes or BELFRY_S
 # busy machine go test takes the end of its time for a fault now and then, and says
 # "context deadline exceeded" instead of where the failing input is.
 BELFRY_FUZZ ?= 3600
-fuzz: ## feed what comes from outside with nonsense, for an hour or BELFRY_FUZZ=600 seconds
+fuzz: ## feed nonsense to whatever reads outside input, for an hour or BELFRY_FUZZ=600 seconds
 	@set -- $$(go test -list '^Fuzz' ./... | awk '/^Fuzz/ {names[++n] = $$1} /^ok/ {for (i = 1; i <= n; i++) print $$2 ":" names[i]; n = 0}'); \
-	each=$$(($(BELFRY_FUZZ) / $$#)); log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	each=$$((($(BELFRY_FUZZ) + $$# - 1) / $$#)); failed=; log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	for target; do \
 		echo "$${target#*:} of $${target%:*}, for $$each seconds"; \
 		{ go test -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime "$${each}s" "$${target%:*}" || echo failed; } 2>&1 | tee "$$log"; \

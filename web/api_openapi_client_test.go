@@ -20,9 +20,7 @@ func TestOpenAPIClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	modules := filepath.Join(npm, "node_modules")
-	if _, err := os.Stat(filepath.Join(modules, "openapi-typescript")); err != nil {
-		hubtest.Skip(t, "needs the packages of web/testdata/npm (npm ci there)")
-	}
+	hubtest.NeedPackage(t, npm, "openapi-typescript")
 	dir := t.TempDir()
 	backend, err := os.ReadFile(filepath.Join(npm, "api.ts"))
 	if err != nil {

@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"os"
 	"testing"
 
 	"belfry/hub/hubtest"
@@ -13,13 +12,13 @@ func TestPolyfillClients(t *testing.T) {
 	t.Parallel()
 	browser := hubtest.Browser(t)
 	s := newPolyfillSite(t)
-	for _, client := range []struct{ name, needs, run string }{
-		{"belfry.js", "page/static/belfry.js", `import("/belfry.js").then(() => new Promise(heard => {
+	for _, client := range []struct{ name, pkg, run string }{
+		{"belfry.js", "", `import("/belfry.js").then(() => new Promise(heard => {
 			const belfry = new Belfry();
 			belfry.on("subscribed", () => belfry.publish("chat-client", "hello"));
 			belfry.subscribe("chat-client", ({ data }) => data === "hello" && heard());
 		}))`},
-		{"centrifuge", "testdata/npm/node_modules/centrifuge/dist/centrifuge.js", `new Promise((loaded, failed) =>
+		{"centrifuge", "centrifuge", `new Promise((loaded, failed) =>
 			document.head.append(Object.assign(document.createElement("script"),
 				{ src: "/npm/node_modules/centrifuge/dist/centrifuge.js", onload: loaded, onerror: failed }))
 		).then(() => new Promise(heard => {
@@ -33,8 +32,8 @@ func TestPolyfillClients(t *testing.T) {
 	} {
 		t.Run(client.name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := os.Stat(client.needs); err != nil {
-				hubtest.Skip(t, "needs the packages of web/testdata/npm (npm ci there)")
+			if client.pkg != "" {
+				hubtest.NeedPackage(t, "testdata/npm", client.pkg)
 			}
 			for _, transport := range append([]string{"websocket"}, transports...) {
 				t.Run(transport, func(t *testing.T) {

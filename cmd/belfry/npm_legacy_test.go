@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -57,8 +56,6 @@ func legacyFolder(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(folder, "node_modules")); err != nil {
-		hubtest.Skip(t, "needs the packages of web/testdata/legacy (npm ci there)")
-	}
+	hubtest.NeedPackage(t, folder, "ws")
 	return folder
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -22,9 +21,7 @@ import (
 func npmFolder(t *testing.T) string {
 	t.Helper()
 	folder := filepath.Join("..", "..", "web", "testdata", "npm")
-	if _, err := os.Stat(filepath.Join(folder, "node_modules")); err != nil {
-		hubtest.Skip(t, "needs the packages of web/testdata/npm (npm ci there)")
-	}
+	hubtest.NeedPackage(t, folder, "centrifuge")
 	return folder
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -31,6 +32,17 @@ func Need(t testing.TB, program string) string {
 	path, err := exec.LookPath(program)
 	if err != nil {
 		Skip(t, missing(program))
+	}
+	return path
+}
+
+// NeedPackage returns the folder of a package from npm, which is installed under another
+// folder of web/testdata. Where it is not, the test is skipped as by [Need].
+func NeedPackage(t testing.TB, folder, name string) string {
+	t.Helper()
+	path := filepath.Join(folder, "node_modules", name)
+	if _, err := os.Stat(path); err != nil {
+		Skip(t, fmt.Sprintf("needs the package %s (npm ci in web/testdata/%s)", name, filepath.Base(folder)))
 	}
 	return path
 }

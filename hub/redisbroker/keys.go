@@ -60,7 +60,7 @@ func (k keys) once(channel, key string) string {
 	return fmt.Sprintf("%sonce:%d:%s:%s", k.prefix, len(channel), tag, key)
 }
 
-// begun stands before an epoch in the name of what has begun in it; see begin.lua.
+// begun is what the names of traces begin with; see begin.lua.
 func (k keys) begun() string { return k.prefix + "begun:" }
 
 // members holds the members of a channel under a lease, by client, and users how many

@@ -6,7 +6,7 @@
 -- KEYS[1]  the hash that holds the position
 -- KEYS[2]  the stream that holds the history
 -- KEYS[3]  the counter of the term that the asking node believes in
--- KEYS[4]  what stands before an epoch in the name of what has begun in it; see begin.lua
+-- KEYS[4]  what the names of traces begin with; see begin.lua
 -- ARGV[1]  how long the position is remembered in ms
 -- ARGV[2]  the epoch to begin with when there is none; its first four letters are
 --          the generation, which every epoch has to begin with

@@ -6,7 +6,7 @@
 -- KEYS[3]  the hash that holds the position: e, the epoch, o, the offset, and x, when
 --          both are to be made to last longer, in seconds
 -- KEYS[4]  the counter of the term that the publisher's node believes in
--- KEYS[5]  what stands before an epoch in the name of what has begun in it; see begin.lua
+-- KEYS[5]  what the names of traces begin with; see begin.lua
 -- ARGV[1]  how long the idempotency key is remembered in ms, 0 without a key
 -- ARGV[2]  the Pub/Sub channel
 -- ARGV[3]  the message

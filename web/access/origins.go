@@ -53,13 +53,12 @@ func (p originPattern) matches(u *url.URL) bool {
 	return p.any || p.host == u.Host
 }
 
-// Check refuses a request of a page that may not open sessions here: it has to be
-// one of this host, of localhost, or of the list. The port that a scheme has anyway is
-// the same as none, in Origin, and in Host as a proxy may write it. A request without Origin does not
-// come from a script of another page, and passes unless the browser says that
-// another page is behind it, as it does for an image or a link (Fetch Metadata,
-// section 2.3): such a page may be anybody's. The error says in the log which origin
-// it was, and which host was asked.
+// Check refuses a request of a page that may not open sessions here: it has to be one
+// of this host, of localhost, or of the list. A scheme's usual port counts as none, in
+// Origin and in Host. A request without Origin does not come from a script of another
+// page, and passes unless the browser says that another page is behind it, as it does
+// for an image or a link (Fetch Metadata, section 2.3): such a page may be anybody's.
+// The error names the origin and the host for the log.
 func (o Origins) Check(r *http.Request) error {
 	named := originsOf(r)
 	for _, origin := range named {
