@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/security"
 	"github.com/chromedp/chromedp"
@@ -348,6 +349,7 @@ func testPolyfillShutdown(t *testing.T, browser context.Context) {
 			p := s.open(t, browser, "force="+transport)
 			p.evalAsync(echoed)
 			p.run("globalThis.list = follow(socket)")
+			s.waitCarried(t, transport)
 			s.tower.stop()
 			p.waitFor(`list.at(-1)?.startsWith("close")`)
 			got := p.eval(`list.filter(line => !line.startsWith("message"))`)
@@ -356,6 +358,20 @@ func testPolyfillShutdown(t *testing.T, browser context.Context) {
 			}
 		})
 	}
+}
+
+// waitCarried waits until a request waits for what the server says: between two polls
+// the page of a busy machine may be away for longer than a server that goes down waits.
+func (s *polyfillSite) waitCarried(t *testing.T, transport string) {
+	t.Helper()
+	if transport == "websocket" {
+		return
+	}
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
+		n := s.vias.Load()
+		time.Sleep(50 * time.Millisecond)
+		return s.active.Load() > 0 && s.vias.Load() == n
+	}, "a request waits")
 }
 
 // testPolyfillLeave wants the server to hear at once that a page has gone.
