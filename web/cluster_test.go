@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"belfry/hub"
 	"belfry/hub/hubtest"
@@ -55,10 +56,13 @@ func newCluster(t *testing.T, brokers []hub.Broker, change ...func(*web.Options)
 	return servers
 }
 
-// ready reports whether every node hears of every other.
+// ready reports whether every node hears of every other. What is lost on the way is
+// asked for again.
 func ready(servers []*testServer) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
 	for _, s := range servers {
-		answers, err := s.hub.CallAll(context.Background(), "node.info", []byte("{}"))
+		answers, err := s.hub.CallAll(ctx, "node.info", []byte("{}"))
 		if err != nil || len(answers) != len(servers) {
 			return false
 		}
@@ -70,7 +74,7 @@ func redisBrokers(t *testing.T, n int) []hub.Broker {
 	url := hubtest.Redis(t).URL()
 	brokers := make([]hub.Broker, n)
 	for i := range brokers {
-		b, err := redisbroker.New(redisbroker.Options{URL: url})
+		b, err := redisbroker.New(redisbroker.Options{URL: url, Timeout: hubtest.Patience})
 		if err != nil {
 			t.Fatal(err)
 		}

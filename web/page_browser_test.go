@@ -41,6 +41,7 @@ type tower struct {
 	handler http.Handler
 	stop    func()       // idempotent; sends the clients away
 	tested  atomic.Value // names of deadlines in scripts; see patientScripts
+	polls   atomic.Int64 // that it is answering
 }
 
 // patientScripts are scripts, and those of their deadlines that pass on a busy
@@ -55,6 +56,10 @@ var patientScripts = map[string]*regexp.Regexp{
 // patient serves a script with long deadlines, and passes on everything else.
 func (b *tower) patient(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("via") == "poll" {
+			b.polls.Add(1)
+			defer b.polls.Add(-1)
+		}
 		deadlines := patientScripts[r.URL.Path]
 		if deadlines == nil {
 			h.ServeHTTP(w, r)
@@ -114,7 +119,7 @@ func startTowerBy(t *testing.T, addr string, o hub.Options, changes ...func(*web
 		soon, done := context.WithTimeout(ctx, hubtest.Patience)
 		defer done()
 		_ = s.Shutdown(soon)
-		_ = server.Close()
+		_ = server.Shutdown(soon) // answers that say so are on their way
 		cancel()
 		running.Wait()
 	})

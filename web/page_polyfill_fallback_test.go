@@ -370,7 +370,8 @@ func (s *polyfillSite) waitCarried(t *testing.T, transport string) {
 	hubtest.Eventually(t, hubtest.Patience, func() bool {
 		n := s.vias.Load()
 		time.Sleep(50 * time.Millisecond)
-		return s.active.Load() > 0 && s.vias.Load() == n
+		arrived := transport != "poll" || s.tower.polls.Load() > 0
+		return arrived && s.active.Load() > 0 && s.vias.Load() == n
 	}, "a request waits")
 }
 

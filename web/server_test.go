@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -60,6 +61,7 @@ func newTestServer(t testing.TB, change func(*web.Options)) *testServer {
 	}
 	s := &testServer{web: web.New(o), hub: o.Hub, log: log, client: http.DefaultClient}
 	s.Server = httptest.NewUnstartedServer(s.web)
+	s.Config.ConnState = boundSending
 	s.Config.Protocols = new(http.Protocols)
 	s.Config.Protocols.SetHTTP1(true)
 	s.Config.Protocols.SetUnencryptedHTTP2(true)
@@ -77,6 +79,14 @@ func newTestServer(t testing.TB, change func(*web.Options)) *testServer {
 		parts.Wait()
 	})
 	return s
+}
+
+// boundSending has the system keep little of what a client has not read, however much
+// it would by itself.
+func boundSending(c net.Conn, state http.ConnState) {
+	if tcp, ok := c.(*net.TCPConn); ok && state == http.StateNew {
+		_ = tcp.SetWriteBuffer(128 << 10)
+	}
 }
 
 // logBuffer keeps what is logged.

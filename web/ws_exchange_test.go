@@ -85,7 +85,7 @@ func (s *testServer) dialTCP(t testing.TB) *net.TCPConn {
 func (s *testServer) dialDeaf(t testing.TB) *net.TCPConn {
 	t.Helper()
 	conn := dialTCP(t, hubtest.NewProxy(t, s.Listener.Addr().String()).Addr())
-	_ = conn.SetReadBuffer(4 << 10)
+	_ = conn.SetReadBuffer(32 << 10)
 	return conn
 }
 
