@@ -121,7 +121,10 @@ func (s *lossSubscriber) handle(ctx context.Context, c *client, line []byte) err
 		s.ledger.breaks("%s hears %.100q: %v", s.name, line, err)
 		return err
 	}
+	_, _, again := s.position()
 	switch {
+	case r.Subscribe != nil && !r.Subscribe.Recoverable && !again:
+		return errors.New("the broker was away, so there is no position to begin with")
 	case r.Subscribe != nil:
 		s.hearSubscribed(r.Subscribe)
 	case r.Error != nil && !r.Error.Temporary:

@@ -35,6 +35,7 @@ const (
 func TestLoss(t *testing.T) {
 	l := newLoss(t)
 	defer l.report()
+	l.begin()
 	l.troubles.run(l.time, l.enough, l.progress)
 	l.finish()
 	if !l.enough() {
@@ -64,32 +65,38 @@ type loss struct {
 	subscribers []*lossSubscriber
 }
 
-// newLoss starts everything and everybody, and ends them with the test.
+// newLoss makes everybody, and starts the site.
 func newLoss(t *testing.T) *loss {
 	l := &loss{t: t, seed: lossSeed(t), time: lossDuration(t), ledger: newLedger(lossChannels()...)}
 	t.Logf("seed %d, faults for %v", l.seed, l.time)
 	l.site = newSite(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	var following sync.WaitGroup
-	t.Cleanup(func() { cancel(); following.Wait(); l.publishing.Wait() })
 	for _, c := range lossChannels() {
 		for range c.subscribers {
-			s := l.newSubscriber(c.name)
-			following.Go(func() { s.run(ctx) })
+			l.newSubscriber(c.name)
 		}
 	}
-	hubtest.Eventually(t, catchUp, func() bool { return len(l.ledger.behind()) == 0 }, "everybody has subscribed")
-	l.publish(ctx)
 	l.troubles = newTroubles(l.site, l.ledger, l.subscribers, l.random(1))
-	l.started, l.progressed = time.Now(), time.Now()
 	return l
 }
 
-func (l *loss) newSubscriber(channel string) *lossSubscriber {
+// begin has everybody subscribe, and then publish. They end with the test.
+func (l *loss) begin() {
+	l.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var following sync.WaitGroup
+	l.t.Cleanup(func() { cancel(); following.Wait(); l.publishing.Wait() })
+	for _, s := range l.subscribers {
+		following.Go(func() { s.run(ctx) })
+	}
+	hubtest.Eventually(l.t, catchUp, func() bool { return len(l.ledger.behind()) == 0 }, "everybody has subscribed")
+	l.publish(ctx)
+	l.started, l.progressed = time.Now(), time.Now()
+}
+
+func (l *loss) newSubscriber(channel string) {
 	n := len(l.subscribers)
 	s := &lossSubscriber{journal: l.ledger.journal(fmt.Sprint("subscriber ", n), channel), site: l.site, number: n, rng: l.random(1000 + n)}
 	l.subscribers = append(l.subscribers, s)
-	return s
 }
 
 // publish starts the publishers.
