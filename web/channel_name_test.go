@@ -60,3 +60,27 @@ func count(yes bool) int {
 	}
 	return 0
 }
+
+// TestChannelNameWithSlash asks for a channel whose name has slashes, as they are and
+// escaped: some proxies decode them.
+func TestChannelNameWithSlash(t *testing.T) {
+	s := newTestServer(t, nil)
+	for path, channel := range map[string]string{
+		"/ws/chat-/room": "chat-/room", "/ws/chat-%2Froom": "chat-/room", "/ws/chat-%2fa/b": "chat-/a/b", "/ws/chat-/a%20b/": "chat-/a b/", "/ws/chat-%252F": "chat-%2F",
+	} {
+		c := s.dial(t, path)
+		s.publish(t, channel, fmt.Sprintf("%q", path))
+		if got := c.hear(); got != path {
+			t.Errorf("%s: heard %q", path, got)
+		}
+		c.Close()
+		if status := s.statusOf(t, "POST", path+"?via=poll", "", nil); status != 200 {
+			t.Errorf("%s over HTTP: %d", path, status)
+		}
+	}
+	for path, want := range map[string]int{"/ws/": 400, "/ws": 404, "/ws//": 426} {
+		if status := s.statusOf(t, "GET", path, "", nil); status != want {
+			t.Errorf("%s: %d, want %d", path, status, want)
+		}
+	}
+}

@@ -25,7 +25,7 @@ var openPaths = []string{
 // of a parameter.
 func paths(t *testing.T, which func(route string) bool) (paths []string) {
 	t.Helper()
-	fill := strings.NewReplacer("{channel}", "chat", "{file}", "base.css")
+	fill := strings.NewReplacer("*", "chat", "{file}", "base.css")
 	err := chi.Walk(web.Routes(web.New(web.Options{Hub: hub.New(hub.Options{})})), func(_, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		if path := fill.Replace(route); which(route) && !slices.Contains(paths, path) {
 			paths = append(paths, path)

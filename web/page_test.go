@@ -43,6 +43,7 @@ func TestPage(t *testing.T) {
 		{"the line is cut by hand", testPageCut},
 		{"no script but the server's own", testPagePolicy},
 		{"the first page", testFirstPage},
+		{"behind a path", testPageBehindPath},
 		{"nothing sticks out", testPageWidths},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -317,7 +318,7 @@ func testFirstPage(t *testing.T, browser context.Context) {
 	p.waitForText("#date", " GMT")
 	p.waitForText("#curl", "curl http://"+b.addr+"/api/publish")
 	p.waitForText("#subscribe-code", "http://"+b.addr+"/belfry.js")
-	for _, path := range []string{"/socketexample", "/belfry.js", "/websocket.js", "/healthz", "/readyz", "/static/favicon.svg"} {
+	for _, path := range []string{"socketexample", "belfry.js", "websocket.js", "healthz", "readyz", "static/favicon.svg"} {
 		if got := p.eval(fmt.Sprintf("document.querySelector('[href=%q]') !== null", path)); got != "true" {
 			t.Errorf("no link to %s", path)
 		}

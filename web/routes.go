@@ -54,7 +54,7 @@ func (s *Server) sessionRoutes(r chi.Router) {
 	echo, centrifuge := raw.Echo(), s.centrifuge.Endpoint()
 	for path, f := range map[string]fault.Handler{
 		"/echo":                 func(w http.ResponseWriter, r *http.Request) error { return s.open(w, r, echo) },
-		"/ws/{channel}":         s.channel,
+		"/ws/*":                 s.channel,
 		"/connection/websocket": func(w http.ResponseWriter, r *http.Request) error { return s.open(w, r, centrifuge) },
 	} {
 		r.Get(path, s.errors.Handle(f))
@@ -122,10 +122,10 @@ func (s *Server) preflight(w http.ResponseWriter, r *http.Request) error {
 	return s.origins.AdmitMethods(w, r, http.MethodGet, http.MethodPost)
 }
 
-// channel opens a session on the channel of the path. A client of hixie-76 hears of
-// no error later.
+// channel opens a session on the channel that the rest of the path names: some proxies
+// decode an escaped slash in it. A client of hixie-76 hears of no error later.
 func (s *Server) channel(w http.ResponseWriter, r *http.Request) error {
-	channel, err := pathValue(r, "channel")
+	channel, err := pathValue(r, "*")
 	if err != nil {
 		return err
 	}

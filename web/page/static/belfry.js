@@ -106,7 +106,7 @@
     if (!/^wss?:$/.test(address.protocol)) {
       throw new TypeError(`Belfry: "${url}" is no address of a server; want ws://, wss://, http://, https:// or a path`);
     }
-    if (address.pathname === '/') address.pathname = ENDPOINT;
+    if (address.pathname.endsWith('/')) address.pathname += ENDPOINT.slice(1);
     address.hash = '';
     return address.href;
   }
@@ -257,7 +257,8 @@
     /**
      * Connects as soon as the present task is done.
      * @param {string} [url] the server: `wss://host`, `https://host`, a full address
-     *   or a path. Default: this page's host.
+     *   or a path; what ends with a slash is where its pages are, as `https://host/live/`.
+     *   Default: this page's host.
      * @throws {TypeError} when it is no such address
      */
     constructor(url) {

@@ -2,11 +2,14 @@
 
 const find = id => document.getElementById(id);
 
-/** The command for the server at an origin such as http://localhost:40132. */
-export function curlLine(origin) {
+/** The address of the server, such as http://localhost:40132/, with the path that a proxy has put it behind. */
+export const home = new URL('..', import.meta.url).href;
+
+/** The command for the server. */
+export function curlLine() {
   const message = { channel: 'chat', data: { name: 'curl', text: 'Hello, town' } };
   return [
-    `curl ${origin}/api/publish`,
+    `curl ${home}api/publish`,
     '-H "X-API-Key: $BELFRY_API_KEY"',
     "-H 'Content-Type: application/json'",
     `-d '${JSON.stringify(message)}'`,
@@ -30,7 +33,7 @@ async function copy(element) {
 
 export function showCurl() {
   const code = find('curl');
-  code.textContent = curlLine(location.origin);
+  code.textContent = curlLine();
   find('copy').addEventListener('click', async () => {
     find('copied').textContent = '';
     find('copied').textContent = await copy(code);

@@ -1,6 +1,7 @@
 // The echo lab: a plain WebSocket to any echo server, with every line timed.
 
 import { closeWords } from './codes.js';
+import { home } from './curl.js';
 import { element, Lines } from './lines.js';
 import { preciseTimeOf, span } from './times.js';
 import { transportName } from './transport.js';
@@ -141,7 +142,7 @@ export function showEcho() {
   const lab = new EchoLab();
   const url = find('echo-url');
   const text = find('echo-text');
-  url.value = `${location.protocol.replace('http', 'ws')}//${location.host}/echo`;
+  url.value = `${home.replace(/^http/, 'ws')}echo`;
 
   find('echo-connect').addEventListener('submit', event => {
     event.preventDefault();

@@ -1,15 +1,15 @@
 // The page /socketexample: one connection for the clock and the chat, another for
 // the echo lab.
 
-import { Belfry } from '/belfry.mjs';
+import { Belfry } from '../belfry.mjs';
 import { showChat } from './chat.js';
 import { showClock } from './clock.js';
-import { showCurl } from './curl.js';
+import { home, showCurl } from './curl.js';
 import { showEcho } from './echo.js';
 import { showLine } from './line.js';
 import { showTransport } from './transport.js';
 
-const belfry = new Belfry();
+const belfry = new Belfry(home);
 showLine(belfry);
 showClock(belfry);
 showChat(belfry);
