@@ -122,7 +122,7 @@ func TestRawChannelNames(t *testing.T) {
 		{"control character", "/ws/a%00", http.StatusBadRequest},
 		{"not UTF-8", "/ws/a%ff", http.StatusBadRequest},
 		{"no rule", "/ws/b", http.StatusNotFound},
-		{"empty", "/ws/", http.StatusNotFound},
+		{"empty", "/ws/", http.StatusBadRequest},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
