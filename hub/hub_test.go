@@ -437,3 +437,18 @@ func TestBusyChannelGathers(t *testing.T) {
 		}
 	})
 }
+
+// A machine that is busy may take longer than the caller has. What was done by then is
+// no error.
+func TestSubscribeAtTheLastMoment(t *testing.T) {
+	h, _ := hubtest.Run(t, hub.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for i := range 64 {
+		sub, err := h.Subscribe(ctx, "chat", hubtest.NewRecorder(fmt.Sprint(i)), hubtest.Lines{}, hub.SubscribeOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub.Cancel()
+	}
+}

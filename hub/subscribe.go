@@ -30,8 +30,8 @@ type SubscribeOptions struct {
 // [Subscription.Start]; the caller must Start or Cancel what it gets. When the
 // broker is away the subscription is made all the same, without a position, and
 // comes alive with the broker; but not one that recovers. Errors wrap
-// [ErrChannelName], [ErrUnknownChannel] or [ErrUnavailable], or are the
-// context's, or a [LimitError] when the node has too many channels.
+// [ErrChannelName], [ErrUnknownChannel] or [ErrUnavailable], or are a [LimitError]
+// when the node has too many channels.
 func (h *Hub) Subscribe(ctx context.Context, channel string, s Subscriber, e Encoder, o SubscribeOptions) (*Subscription, error) {
 	rule, err := h.ruleOf(channel, o.Rule)
 	if err != nil {
@@ -78,11 +78,16 @@ func (h *Hub) acquire(ctx context.Context, name string, rule *Rule) (*channel, e
 	}
 	select {
 	case <-c.ready:
+		return c, nil // also when the caller's time is over: it is done
+	default:
+	}
+	select {
+	case <-c.ready:
+		return c, nil
 	case <-ctx.Done():
 		h.registry.release(c)
-		return nil, fmt.Errorf("subscribe to %q: %w", name, ctx.Err())
+		return nil, fmt.Errorf("%w: subscribe to %q: %w", ErrUnavailable, name, ctx.Err())
 	}
-	return c, nil
 }
 
 // open asks the broker for the channel's messages.
