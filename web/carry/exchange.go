@@ -113,6 +113,7 @@ func (x *exchange) streamDirectly() error {
 // streamFetched writes what a session says as it comes, until either ends. Once
 // the head is out there is no status any more to say a fault with.
 func (x *exchange) streamFetched() error {
+	clear(x.r.Header) // up to 64 KiB, which nobody needs while the request waits
 	SetHeader(x.w.Header(), x.dialect.ContentType())
 	x.w.WriteHeader(http.StatusOK)
 	out := &streamWriter{x.w, http.NewResponseController(x.w)}
@@ -157,6 +158,7 @@ func (o *streamWriter) write(p []byte) error {
 // pollFetched answers with what a session says first, or with a ping when it says
 // nothing for a while.
 func (x *exchange) pollFetched() error {
+	clear(x.r.Header) // as above
 	wait := PollWait
 	if len(x.preface) > 0 {
 		wait = 0

@@ -58,6 +58,7 @@ func (s *Server) poll(w http.ResponseWriter, r *http.Request, wanted wish) error
 	if err := p.join(hello); err != nil {
 		return err
 	}
+	clear(r.Header) // up to 64 KiB, which nobody needs while the poll waits
 	p.wait(r.Context(), s.sessions.Draining())
 	p.leave()
 	if r.Context().Err() != nil {
