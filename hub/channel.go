@@ -53,6 +53,7 @@ type channel struct {
 	position Position  // of the last message queued that has one; see inOrder
 	highest  uint64    // the highest offset that the node knows of
 	recent   recent    // see recover.go
+	changes  *changes  // joins and leaves; nil: there was none; see presence_changes.go
 	draining bool
 	formats  []format
 	sections []*section
@@ -80,7 +81,7 @@ func (c *channel) enqueue(m *Message) {
 		c.room.Wait()
 	}
 	next, repair := c.inOrder(m)
-	if next {
+	if next && (m.Kind == KindPublished || tellsAtOnce(c, m)) {
 		c.push(m)
 	}
 	claimed := c.claimDrain()

@@ -36,7 +36,9 @@
 // On a channel with presence ([Rule]) subscribers that say who they are
 // ([SubscribeOptions]) are known on all nodes ([Hub.Presence]), and the others get a
 // message when one joins or leaves. These messages have no position: who has missed
-// some reads the presence again.
+// some reads the presence again. While many come and go, what has changed is told once
+// a second, in so many bytes at most: who stays is told of in the end, perhaps without
+// infos, and who came and went meanwhile is not.
 //
 // # How a channel stays whole
 //

@@ -56,6 +56,13 @@ type ClientInfo struct {
 	ConnInfo, ChanInfo []byte
 }
 
+// nameSize is what a client has in an answer without its infos, in bytes, about: the
+// client twice, the user, and the names of fields.
+func (c *ClientInfo) nameSize() int { return PresenceName + 2*len(c.Client) + len(c.User) }
+
+// PresenceName is what a client has in an answer at least, in bytes; see [NewPresence].
+const PresenceName = 60
+
 // Position is a place in a channel's history. The zero Position belongs to
 // channels without history.
 type Position struct {

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // ErrPresenceSize is wrapped by the error for a channel on which there are so many
@@ -16,13 +17,6 @@ type Presence struct {
 	// they have more bytes than were asked for.
 	WithoutInfo int
 }
-
-// nameSize is what a client has in an answer without its infos, in bytes, about: the
-// client twice, the user, and the names of fields.
-func (c *ClientInfo) nameSize() int { return PresenceName + 2*len(c.Client) + len(c.User) }
-
-// PresenceName is what a client has in an answer at least, in bytes; see [NewPresence].
-const PresenceName = 60
 
 // NewPresence makes a presence of clients, whose slice it keeps, in about so many
 // bytes: of all of them, but with the infos only of as many as there is room for. When
@@ -78,4 +72,54 @@ func (s *Subscription) enter(ctx context.Context, client *ClientInfo) {
 	if err := s.channel.hub.presence.Join(ctx, s.channel.name, *client); err != nil {
 		s.channel.hub.logger.Debug("presence waits for the broker", "channel", s.channel.name, "err", err)
 	}
+}
+
+// tellsAtOnce reports whether a join or a leave that the broker brings is told at once,
+// and sees to it that others are told later. It runs under the lock of the channel.
+func tellsAtOnce(c *channel, m *Message) bool {
+	if m.Info == nil || m.Offset > 0 || !m.Kind.Known() {
+		return true
+	}
+	if c.changes == nil {
+		c.changes = &changes{}
+	}
+	if c.changes.atOnce(m.size() * numSubscribers(c.formats)) {
+		return true
+	}
+	if c.changes.add(m) {
+		time.AfterFunc(time.Until(c.changes.next()), func() { tellChanges(c) })
+	}
+	return false
+}
+
+// numSubscribers is how many use the formats.
+func numSubscribers(formats []format) (n int) {
+	for _, f := range formats {
+		n += f.subscribers
+	}
+	return n
+}
+
+// tellChanges queues what a channel has to tell, unless the node has let go of it. It
+// runs on a goroutine of its own, which the hub waits for.
+func tellChanges(c *channel) {
+	r := &c.hub.registry
+	held := r.receiver(c.name)
+	if held == nil {
+		return
+	}
+	defer r.drains.Done()
+	if held != c {
+		return
+	}
+	c.mu.Lock()
+	for _, m := range c.changes.take(numSubscribers(c.formats)) {
+		c.push(m)
+	}
+	if len(c.changes.order) > 0 {
+		time.AfterFunc(changesEvery, func() { tellChanges(c) })
+	}
+	claimed := c.claimDrain()
+	c.mu.Unlock()
+	c.startDrain(claimed)
 }
