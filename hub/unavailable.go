@@ -16,6 +16,8 @@ var ErrUnanswered = errors.New("no answer, whether it was done is not known")
 type RefusedError struct {
 	// Reason is for everybody to see: "Redis is out of memory".
 	Reason string
+	// Lasts says that no waiting ends it: somebody has to mend something.
+	Lasts bool
 }
 
 func (e *RefusedError) Error() string { return e.Reason }

@@ -160,9 +160,6 @@ func static(w http.ResponseWriter, r *http.Request) error {
 
 func healthz(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("alive\n")) }
 
-// errNotReady is what a node without its broker says of itself.
-var errNotReady = fault.New(fault.NotServing, "not ready: the broker is away")
-
 // readyz answers 200 when the server can serve, and 503 with the reason when
 // it is going down or the broker is away.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
@@ -171,7 +168,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := s.hub.Ready(r.Context()); err != nil {
 		s.logger.Debug("not ready", "err", err)
-		return errNotReady
+		return fault.NotReady(err)
 	}
 	_, err := w.Write([]byte("ready\n"))
 	return err

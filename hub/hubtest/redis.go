@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ type RedisServer struct {
 	dir     string
 	port    int
 	args    []string
+	replace []string      // arguments in place of the default ones
 	process *os.Process   // nil while stopped
 	ended   chan struct{} // closed when the process has ended
 	output  *Log          // of the process
@@ -36,6 +38,21 @@ type RedisServer struct {
 func Redis(t testing.TB, args ...string) *RedisServer {
 	t.Helper()
 	r := &RedisServer{t: t, program: Need(t, "redis-server"), dir: t.TempDir(), port: FreePort(t), args: args}
+	t.Cleanup(r.Stop)
+	r.Start()
+	return r
+}
+
+// Sentinel starts a Sentinel that watches a Redis.
+func Sentinel(t testing.TB, watched *RedisServer) *RedisServer {
+	t.Helper()
+	r := &RedisServer{t: t, program: Need(t, "redis-server"), dir: t.TempDir(), port: FreePort(t)}
+	config := filepath.Join(r.dir, "sentinel.conf")
+	text := fmt.Sprintf("bind 127.0.0.1\nport %d\ndir %s\nsentinel monitor belfry 127.0.0.1 %d 1\n", r.port, r.dir, watched.port)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.replace = []string{config, "--sentinel"}
 	t.Cleanup(r.Stop)
 	r.Start()
 	return r
@@ -95,6 +112,9 @@ func (r *RedisServer) run(more []string) {
 	r.t.Helper()
 	args := []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(r.port), "--dir", r.dir,
 		"--save", "", "--appendonly", "no", "--daemonize", "no", "--maxmemory", "1gb"}
+	if r.replace != nil {
+		args = r.replace
+	}
 	c := exec.Command(r.program, slices.Concat(args, r.args, more)...)
 	r.output = new(Log)
 	c.Stdout, c.Stderr = r.output, r.output
@@ -121,7 +141,7 @@ func (r *RedisServer) hasEnded() bool {
 // answers reports whether the server takes commands: this one, and no other that has
 // its port. A server with a password answers that it wants it.
 func (r *RedisServer) answers() bool {
-	if !strings.Contains(r.output.String(), "Ready to accept connections") {
+	if r.replace == nil && !strings.Contains(r.output.String(), "Ready to accept connections") {
 		return false
 	}
 	c, err := net.DialTimeout("tcp", r.Addr(), time.Second)

@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -31,7 +32,11 @@ func TestUnavailable(t *testing.T) {
 		{"full disk", reply("MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk."), false, "Redis cannot save its data and takes no more"},
 		{"no replicas", reply("NOREPLICAS Not enough good replicas to write."), false, "Redis has too few replicas"},
 		{"starting", reply("LOADING Redis is loading the dataset in memory"), false, "Redis is still loading its data"},
-		{"another answer", reply("NOPERM this user has no permissions"), false, ""},
+		{"a right is missing", reply("NOPERM this user has no permissions"), false, "Redis says NOPERM: its user lacks a right"},
+		{"another answer", reply("WRONGTYPE Operation against a key holding the wrong kind of value"), false, `Redis answers "WRONGTYPE"`},
+		{"not sent", unsentError{io.EOF}, false, ""},
+		{"no TLS", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}, false, "there is no TLS with Redis as it is configured"},
+		{"alert of TLS", &net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}, false, "there is no TLS with Redis as it is configured"},
 		{"no connection", &net.OpError{Op: "dial", Err: errors.New("connection refused")}, false, ""},
 		{"all connections busy", redis.ErrPoolTimeout, false, ""},
 		{"no answer in time", &net.OpError{Op: "read", Err: context.DeadlineExceeded}, true, ""},

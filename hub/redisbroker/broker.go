@@ -2,7 +2,6 @@ package redisbroker
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"belfry/hub"
@@ -59,11 +58,14 @@ func (b *Broker) Run(ctx context.Context) error {
 
 // Ready implements [hub.Broker].
 func (b *Broker) Ready(ctx context.Context) error {
-	if !b.wanted.connected() {
-		return fmt.Errorf("%w: no Pub/Sub connection to Redis", hub.ErrUnavailable)
+	if err := b.voucher.unfit(); err != nil {
+		return err
 	}
 	if err := b.refusals.err(); err != nil {
 		return err
+	}
+	if !b.wanted.connected() {
+		return b.voucher.absent()
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()

@@ -12,12 +12,20 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"belfry/hub"
 )
 
 // errCluster is why a Redis of a cluster cannot be used: leases and what is kept under
 // them are in slots of their own, so that nobody would be present, and channels whose
 // slots another node has would fail.
-var errCluster = errors.New("this Redis is in cluster mode")
+var errCluster = &hub.RefusedError{Reason: "this Redis is in cluster mode", Lasts: true}
+
+// idleTime is when a connection of the pool is too old to be used again after nobody
+// has used it. What stands between forgets quiet connections without a word, and a
+// publish over one is lost in the dark. Who publishes all the time uses the same ones,
+// and for the others a new one costs two round trips.
+const idleTime = 2 * time.Second
 
 // client is Redis as the parts of a broker see it: a pool of connections, the names
 // of things there, and what it refuses. It is safe for several goroutines.
@@ -59,8 +67,10 @@ func newClient(o Options) (*client, error) {
 	timeout := cmp.Or(o.Timeout, DefaultTimeout)
 	ro.DialTimeout, ro.ReadTimeout, ro.WriteTimeout, ro.PoolTimeout = timeout, timeout, timeout, timeout
 	ro.ContextTimeoutEnabled = true
+	ro.ConnMaxIdleTime = idleTime
 	ro.MaxRetries = -1 // a publish that timed out may have been done: repeating is for the publisher
 	ro.DialerRetries = 1
+	ro.DisableIdentity = true // which the user would need a right for
 	// Otherwise go-redis may move a connection without telling.
 	ro.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	logger := o.Logger
@@ -68,7 +78,7 @@ func newClient(o Options) (*client, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	c := &client{
-		timeout: timeout, keys: keys{cmp.Or(o.Prefix, "belfry:")},
+		timeout: timeout, keys: keys{prefix: cmp.Or(o.Prefix, "belfry:"), selects: ro.DB != 0},
 		refusals: newRefusals(logger), oddities: newRefusals(logger), logger: logger,
 	}
 	if ro.DB != 0 {

@@ -15,6 +15,8 @@
 //   - vouch.go finds out whether the Redis that is there has everything that was
 //     acknowledged, and says why that works; vouch.lua keeps the record, and conns.go
 //     closes what leads to another.
+//   - rights.go finds out whether the Redis that is there can serve at all, with
+//     rights.lua, before anything is written.
 //   - pubsub.go keeps the one connection over which messages come, and knows when there
 //     was a gap; interest.go is what is subscribed to over it, and signal.go what nodes
 //     tell one another.
@@ -39,7 +41,9 @@
 //
 // # What it needs
 //
-// One Redis, 6.2 or newer. A node whose Redis is in cluster mode, or does not let it
-// run every command on keys and Pub/Sub channels that begin with the prefix, is not
-// ready and says why.
+// One Redis, 6.2 or newer. A node whose Redis is in cluster mode, a replica or a
+// Sentinel, or does not let it run every command on keys and Pub/Sub channels that
+// begin with the prefix, is not ready and says why. Before 7, Redis cannot say which
+// commands it would refuse: there a user who lacks a right may have a message kept of
+// which the publisher is told that nothing was done.
 package redisbroker

@@ -45,3 +45,6 @@ func (b *Broker) SetPublishWait(d time.Duration) { b.publisher.wait = d }
 
 // Reached is how far the node knows that the counter has got.
 func (b *Broker) Reached() uint64 { return b.voucher.footing.Load().belief.highest.Load() }
+
+// Needs are the commands that a node asks for.
+var Needs = keys{}.needs()

@@ -50,6 +50,7 @@ func (p *presence) keep(ctx context.Context) {
 	tick := time.NewTicker(p.renewEvery())
 	defer tick.Stop()
 	p.members.ring()
+	p.voucher.asked(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -81,6 +82,9 @@ func (k *keeper) failed(err error) {
 
 // work brings Redis up to date. After an error it has to be called again.
 func (k *keeper) work(ctx context.Context) error {
+	if f := k.voucher.footing.Load(); isUnfit(f.err) || f.belief == nil {
+		return f.err // nothing is written by halves
+	}
 	doubted := k.members.takeDoubt()
 	if doubted || k.due {
 		k.due = true

@@ -14,7 +14,10 @@ import (
 // when that is nothing. So all that is kept of one channel, and its Pub/Sub channel,
 // has the channel's name in the first braces. A name that begins with a closing
 // brace would leave nothing between them, and stands there in hexadecimal.
-type keys struct{ prefix string }
+type keys struct {
+	prefix  string
+	selects bool // the database is another than 0
+}
 
 // hexed stands between the prefix and the braces of a name in hexadecimal, of which
 // another channel may be the name.

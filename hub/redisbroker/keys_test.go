@@ -14,7 +14,7 @@ var names = []string{
 // No name makes a channel's topic look like one that nodes listen to, or like that
 // of another channel, and each comes back from its topic.
 func TestTopicsAreApart(t *testing.T) {
-	k := keys{"belfry:"}
+	k := keys{prefix: "belfry:"}
 	topics := make(map[string]string)
 	for _, name := range names {
 		topic := k.topic(name)
@@ -45,7 +45,7 @@ func tag(key string) string {
 
 // What a script touches of a channel is in one slot, whatever the name.
 func TestKeysOfAChannelAreInOneSlot(t *testing.T) {
-	k := keys{"belfry:"}
+	k := keys{prefix: "belfry:"}
 	for _, name := range names {
 		want := tag(k.topic(name))
 		for _, key := range []string{k.stream(name), k.position(name), k.once(name, "}{k"), k.members(name, "n.1"), k.users(name, "n.1")} {
@@ -58,7 +58,7 @@ func TestKeysOfAChannelAreInOneSlot(t *testing.T) {
 
 // Nodes of the version before find under these names what they have kept.
 func TestKeysStayAsTheyAre(t *testing.T) {
-	k := keys{"belfry:"}
+	k := keys{prefix: "belfry:"}
 	for _, c := range []struct{ got, want string }{
 		{k.topic("chat"), "belfry:{chat}"},
 		{k.stream("chat"), "belfry:{chat}:stream"},

@@ -80,7 +80,7 @@ type lane struct {
 // has not been sent by then is not sent later.
 func (l *lane) publish(ctx context.Context, c *publishing) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return unsentError{err}
 	}
 	select {
 	case l.places <- struct{}{}:
@@ -91,7 +91,7 @@ func (l *lane) publish(ctx context.Context, c *publishing) error {
 		select {
 		case l.places <- struct{}{}:
 		case <-ctx.Done():
-			return fmt.Errorf("%d others wait for Redis: %w", publishPlaces, ctx.Err())
+			return unsentError{fmt.Errorf("%d others wait for Redis: %w", publishPlaces, ctx.Err())}
 		}
 	}
 	defer func() { <-l.places }()
@@ -104,7 +104,9 @@ func (l *lane) publish(ctx context.Context, c *publishing) error {
 	case <-c.answered:
 		return nil
 	case <-ctx.Done():
-		l.leave(c)
+		if l.leave(c) {
+			return unsentError{ctx.Err()}
+		}
 		return ctx.Err()
 	}
 }
@@ -126,13 +128,15 @@ func (l *lane) enter(c *publishing) (free bool) {
 	return free
 }
 
-// leave takes a command out of the queue, if it is still there.
-func (l *lane) leave(c *publishing) {
+// leave takes a command out of the queue, and reports whether it was still there.
+func (l *lane) leave(c *publishing) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if i := slices.Index(l.queue, c); i >= 0 {
+	i := slices.Index(l.queue, c)
+	if i >= 0 {
 		l.queue = slices.Delete(l.queue, i, i+1)
 	}
+	return i >= 0
 }
 
 // handOver goes on with what was queued meanwhile.
@@ -254,6 +258,7 @@ func deadline(batch []*publishing) time.Time {
 func execute(ctx context.Context, pipe redis.Pipeliner, batch []*publishing) (refused []*publishing) {
 	for _, c := range batch {
 		c.command.SetErr(nil)
+		c.written.Store(false)           // what was sent before has done nothing
 		_ = pipe.Process(ctx, c.command) // queues, and never fails
 	}
 	_, _ = pipe.Exec(ctx) // what it returns, some command has as well

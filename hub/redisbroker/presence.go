@@ -90,11 +90,20 @@ func (p *presence) PresenceStats(ctx context.Context, channel string) (hub.Prese
 	return stats, nil
 }
 
+// leases are those in force. A Redis that cannot serve is not asked: it may have none
+// because nobody may take one there.
+func (p *presence) leases(ctx context.Context) ([]string, error) {
+	if err := p.voucher.unfit(); err != nil {
+		return nil, err
+	}
+	return p.redis.ZRange(ctx, p.keys.leases(), 0, -1).Result()
+}
+
 // numbers reads how many clients each user has on a channel, under each lease.
 func (p *presence) numbers(ctx context.Context, channel string) (replies []*redis.MapStringStringCmd, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	leases, err := p.redis.ZRange(ctx, p.keys.leases(), 0, -1).Result()
+	leases, err := p.leases(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,16 @@ func (p *publisher) Publish(ctx context.Context, channel string, m *hub.Message,
 		}
 		raise(p.voucher.moved)
 	}
-	return r, unavailable("publish", err)
+	return r, p.refused(c.fault(err))
+}
+
+// refused is an error of a publish. One that lasts is a reason to find out what else
+// this Redis refuses.
+func (p *publisher) refused(err error) error {
+	if err != nil && mendOf(err) != "" {
+		raise(p.voucher.doubts)
+	}
+	return unavailable("publish", err)
 }
 
 // errLeft is why an answer does not count: the node was leaving the Redis that gave
@@ -95,15 +104,24 @@ func appendName(dst []byte) []byte {
 	return dst
 }
 
-// believed returns what the node believes when it may publish with a position.
-func (p *publisher) believed(ctx context.Context) (*belief, error) {
-	if f := p.voucher.footing.Load(); f.err == nil {
+// believed returns what the node believes when it may publish, with a position or
+// without.
+func (p *publisher) believed(ctx context.Context, numbered bool) (*belief, error) {
+	f := p.voucher.footing.Load()
+	if f.err == nil || !numbered && !forbids(f.err) {
 		return f.belief, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.wait)
 	defer cancel()
-	return p.voucher.firm(ctx)
+	b, err := p.voucher.firm(ctx)
+	if !numbered && !forbids(err) {
+		err = nil
+	}
+	return b, err
 }
+
+// forbids reports whether nothing at all may be published for a reason.
+func forbids(err error) bool { return isUnfit(err) || errors.Is(err, errNotAsked) }
 
 // tellEvery is how often a node that publishes tells the others how far the counter
 // has got.
@@ -174,23 +192,48 @@ type publishing struct {
 	size     int           // bytes of the message
 	deadline time.Time     // when its publisher goes away
 	answered chan struct{} // closed when command has its reply or its error
+
+	envelope []byte
+	written  atomic.Bool // it is on its way to Redis, or about to be
+}
+
+// MarshalBinary is called by the library when there is a connection and the command is
+// written to it. Whatever happens before that, nothing was done.
+func (c *publishing) MarshalBinary() ([]byte, error) {
+	c.written.Store(true)
+	return c.envelope, nil
+}
+
+// fault is an error of something that goes wrong on the way.
+func (c *publishing) fault(err error) error {
+	switch {
+	case isHalfway(err):
+		return fmt.Errorf("%w: %w: %w", hub.ErrUnavailable, hub.ErrUnanswered, err)
+	case err != nil && !isReply(err) && !c.written.Load():
+		return unsentError{err}
+	}
+	return err
 }
 
 // newPublishing makes the command that publishes a message: the script, or
 // PUBLISH where there is neither a position nor a key to keep.
 func (p *publisher) newPublishing(ctx context.Context, channel string, m *hub.Message, o hub.PublishOptions) (*publishing, error) {
 	c := &publishing{size: len(m.Data), deadline: time.Now().Add(p.wait), answered: make(chan struct{})}
-	if o.History.Size > 0 {
-		var err error
-		if c.belief, err = p.believed(ctx); err != nil {
-			return nil, fmt.Errorf("publish: %w", err)
-		}
+	if b, err := p.believed(ctx, o.History.Size > 0); err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	} else if o.History.Size > 0 {
+		c.belief = b
 	}
 	var args []any
 	if o.IdempotencyKey == "" && o.History.Size == 0 {
 		args = []any{"publish", p.keys.topic(channel), appendEnvelope([]byte("0 \n"), m)}
 	} else {
 		args = p.scriptArgs(channel, m, o, c.belief)
+	}
+	for i, arg := range args {
+		if envelope, ok := arg.([]byte); ok {
+			c.envelope, args[i] = envelope, c
+		}
 	}
 	c.command = redis.NewCmd(ctx, args...)
 	return c, nil

@@ -27,7 +27,9 @@
 -- the counter at its end, as a field of the message (envelope.go).
 --
 -- Whatever Redis refuses, for want of memory or because it is a replica, it
--- refuses at the first write. Nothing has been done then.
+-- refuses at the first write. Nothing has been done then. A right may be missing for
+-- what comes later, when it was taken away since the node has asked (rights.lua): then
+-- the message may be kept.
 local function stranger()
   return redis.error_reply('VOUCH this Redis is not known to have what it had')
 end
@@ -41,6 +43,12 @@ local function trim(stream, most)
     redis.call('XTRIM', stream, 'MAXLEN', n)
     size = redis.pcall('MEMORY', 'USAGE', stream, 'SAMPLES', 0)
   end
+end
+
+-- Reports whether a reply says that the user may not do that.
+local function forbidden(reply)
+  local text = type(reply) == 'table' and reply.err
+  return text and (string.find(text, 'NOPERM', 1, true) or string.find(text, 'user executing the script', 1, true))
 end
 
 local once, kept = tonumber(ARGV[1]), ARGV[4] ~= '0'
@@ -79,6 +87,9 @@ if kept then
     if type(offset) == 'number' and not (epoch == ARGV[8] and offset <= tonumber(ARGV[9])) then
       added = redis.pcall('XADD', KEYS[2], 'MAXLEN', ARGV[4], offset .. '-0', 'm', ARGV[3], 't', time)
     end
+    if forbidden(offset) or forbidden(added) then
+      return forbidden(added) and added or offset
+    end
   end
   if type(added) ~= 'string' then
     -- There is no numbering, or one of an earlier generation, or somebody else
@@ -111,5 +122,11 @@ end
 if once > 0 then
   redis.call('SET', KEYS[1], offset .. ' ' .. epoch, 'PX', once)
 end
-redis.call('PUBLISH', ARGV[2], offset .. ' ' .. epoch .. '\n' .. ARGV[3] .. reached)
+local sent = redis.pcall('PUBLISH', ARGV[2], offset .. ' ' .. epoch .. '\n' .. ARGV[3] .. reached)
+if type(sent) == 'table' then
+  if once > 0 and not kept then
+    redis.pcall('DEL', KEYS[1]) -- who tries again is to publish
+  end
+  return sent
+end
 return {1, tostring(offset), epoch, count}

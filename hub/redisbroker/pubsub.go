@@ -48,7 +48,11 @@ func (l *listener) stayConnected(ctx context.Context) {
 		if l.refusals.isNew(reasonOf(err)) || connected {
 			level = slog.LevelWarn
 		}
-		l.logger.Log(ctx, level, "no Redis, trying again", "err", err)
+		attrs := []any{"err", err}
+		if mend := mendOf(err); mend != "" {
+			attrs = append(attrs, "mend", mend)
+		}
+		l.logger.Log(ctx, level, "no Redis, trying again", attrs...)
 		pause(ctx, retryEvery)
 	}
 }

@@ -2,9 +2,12 @@ package redisbroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,7 +53,7 @@ func (r *refusals) err() error {
 	case r.unfit != nil:
 		return fmt.Errorf("%w: %w", hub.ErrUnavailable, r.unfit)
 	case time.Now().Before(r.until):
-		return fmt.Errorf("%w: %w", hub.ErrUnavailable, r.last)
+		return fmt.Errorf("%w: %w: %w", hub.ErrUnavailable, refusalOf(r.last), r.last)
 	}
 	return nil
 }
@@ -77,6 +80,13 @@ func (r *refusals) lasts(asked string, err error, mend string) {
 	r.last, r.until = fmt.Errorf("refused by Redis: %s: %w", asked, err), time.Now().Add(refusedFor)
 	r.mu.Unlock()
 	r.warn(reason, "this node is not ready: Redis refuses what Belfry needs", "asked", asked, "err", err, "mend", mend)
+}
+
+// ended notes that what was refused until now counts no more.
+func (r *refusals) ended() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.until = time.Time{}
 }
 
 // passes notes that something was refused which time may end.
@@ -111,7 +121,13 @@ func (r *refusals) DialHook(next redis.DialHook) redis.DialHook { return next }
 // ProcessHook implements [redis.Hook].
 func (r *refusals) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, c redis.Cmder) error {
+		ctx, g := greet(ctx)
 		err := next(ctx, c) // which the command is given later
+		if c.Name() == "hello" {
+			g.note(err)
+		} else {
+			err = g.instead(err)
+		}
 		r.see(c, err)
 		return err
 	}
@@ -120,12 +136,69 @@ func (r *refusals) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // ProcessPipelineHook implements [redis.Hook].
 func (r *refusals) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, commands []redis.Cmder) error {
+		ctx, g := greet(ctx)
 		err := next(ctx, commands)
+		stamp(commands, err)
 		for _, c := range commands {
+			if fault := c.Err(); fault != nil {
+				c.SetErr(g.instead(fault))
+			}
 			r.see(c, c.Err())
 		}
+		return g.instead(err)
+	}
+}
+
+// stamp gives commands the error for which there is no connection, which the library
+// forgets when it is an answer of Redis.
+func stamp(commands []redis.Cmder, err error) {
+	if err == nil || slices.ContainsFunc(commands, func(c redis.Cmder) bool { return c.Err() != nil }) {
+		return
+	}
+	for _, c := range commands {
+		c.SetErr(err)
+	}
+}
+
+// greeting is what has come of the first command over a connection that was made for
+// another. A Redis that lets nobody in says why at this command, and hangs up; the
+// library goes on with the next, and sees nothing but a broken connection.
+type greeting struct{ refused error }
+
+// greetingKey is where a context has a greeting.
+type greetingKey struct{}
+
+func greet(ctx context.Context) (context.Context, *greeting) {
+	if g, under := ctx.Value(greetingKey{}).(*greeting); under {
+		return ctx, g
+	}
+	g := new(greeting)
+	return context.WithValue(ctx, greetingKey{}, g), g
+}
+
+var errHungUp = errors.New("the address hangs up at the first command")
+
+func (g *greeting) note(err error) {
+	switch {
+	case err == nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), isTimeout(err):
+	case isReply(err), isAboutTLS(err):
+		g.refused = err
+	default:
+		g.refused = fmt.Errorf("%w: %w", errHungUp, err)
+	}
+}
+
+// instead is what to say of a connection that broke.
+func (g *greeting) instead(err error) error {
+	if err == nil || g.refused == nil || isReply(err) || isTimeout(err) || errors.Is(err, g.refused) {
 		return err
 	}
+	return g.refused
+}
+
+func isTimeout(err error) bool {
+	var way net.Error
+	return errors.As(err, &way) && way.Timeout()
 }
 
 // see notes what has come of a command.
@@ -134,6 +207,7 @@ func (r *refusals) see(c redis.Cmder, err error) {
 		return
 	}
 	switch a, known := answerOf(err); {
+	case a.mend == mendCommands && c.Name() == "hello": // the library does without
 	case a.mend != "":
 		r.lasts(nameOf(c), err, a.mend)
 	case known:

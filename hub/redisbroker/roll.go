@@ -39,7 +39,7 @@ func (p *presence) Presence(ctx context.Context, channel string, bytes int) (hub
 		bytes = math.MaxInt
 	}
 	r := &roll{channel: channel, bytes: bytes, room: bytes, clients: make(map[string]hub.ClientInfo), bare: make(map[string]struct{})}
-	leases, err := p.redis.ZRange(ctx, p.keys.leases(), 0, -1).Result()
+	leases, err := p.leases(ctx)
 	for _, lease := range leases {
 		r.rest = append(r.rest, scan{lease, "0"})
 	}

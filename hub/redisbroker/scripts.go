@@ -26,6 +26,8 @@ var (
 	membersSource string
 	//go:embed reap.lua
 	reapSource string
+	//go:embed rights.lua
+	rightsSource string
 
 	publishSource  = beginText + publishText
 	positionSource = beginText + positionText
@@ -38,11 +40,12 @@ var (
 	memberScript   = redis.NewScript(memberSource)
 	membersScript  = redis.NewScript(membersSource)
 	reapScript     = redis.NewScript(reapSource)
+	rightsScript   = redis.NewScript(rightsSource)
 )
 
 // scriptNames are what scripts are called in the log, by their hashes.
 var scriptNames = map[string]string{
 	publishScript.Hash(): "publish.lua", positionScript.Hash(): "position.lua", entriesScript.Hash(): "entries.lua",
-	vouchScript.Hash(): "vouch.lua",
+	vouchScript.Hash(): "vouch.lua", rightsScript.Hash(): "rights.lua",
 	leaseScript.Hash(): "lease.lua", memberScript.Hash(): "member.lua", membersScript.Hash(): "members.lua", reapScript.Hash(): "reap.lua",
 }

@@ -11,6 +11,9 @@ import (
 func (l *listener) Signal(ctx context.Context, node string, data []byte) (reached int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
+	if err := l.voucher.unfit(); err != nil {
+		return 0, fmt.Errorf("signal: %w", err)
+	}
 	topic := l.keys.allNodes()
 	if node != "" {
 		topic = l.keys.oneNode(node)

@@ -85,6 +85,7 @@ func TestChannelsInClusterMode(t *testing.T) {
 	b := redisBroker(t, patient(clusterOfOne(t).URL()))
 	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: hub.Rules{{Match: "kept", History: keeping[0].History}, {Match: "*"}}})
 	wantNotReady(t, h, "cluster mode")
+	wantAlive(t, h, "first", hubtest.Listen(t, h, "first", "first"))
 	for _, name := range []string{"chat", "}", "}chat", "{}", "}{", "{}chat", "}{chat}", "{chat", "chat}", "ch}a{t", "7d"} {
 		r := hubtest.Listen(t, h, name, name)
 		hubtest.PublishWith(t, h, name, name, hub.PublishOptions{IdempotencyKey: "}{"})
@@ -103,8 +104,8 @@ func TestMissingRightsAreTold(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t, "--user", "bell", "on", ">s3cret", "~*", "&*", "+@all", "-zadd")
 	h, log := loggedNode(t, "redis://bell:s3cret@"+r.Addr())
-	wantNotReady(t, h, "lease.lua")
-	wantLogged(t, log, "The user executing the script", "let the user of the URL run every command")
+	wantNotReady(t, h, "zadd on belfry:leases")
+	wantLogged(t, log, "zadd on belfry:vouched:nodes", "let the user of the URL run every command")
 	redisSays(t, r, "ACL", "SETUSER", "bell", "+zadd", "-evalsha")
 	wantNotReady(t, h, "NOPERM")
 	hubtest.Eventually(t, hubtest.Patience, func() bool { return strings.Contains(log.String(), "NOPERM") }, "the new reason is told")

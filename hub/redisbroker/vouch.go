@@ -104,7 +104,6 @@ var (
 	errNotAsked = fmt.Errorf("%w: nothing is known yet of what this Redis has", hub.ErrUnavailable)
 	errWaiting  = fmt.Errorf("%w: Redis is another than it was, and nobody has vouched for it yet", hub.ErrUnavailable)
 	errMoved    = errors.New("the address leads to another Redis now")
-	errReplica  = fmt.Errorf("%w: %w", hub.ErrUnavailable, &hub.RefusedError{Reason: "Redis is read-only"})
 )
 
 // footing is where a node stands with Redis. It is not changed; there is a new one.
@@ -123,6 +122,7 @@ type voucher struct {
 	refusals *refusals
 	options  redis.Options // of a connection of its own
 	node     string
+	rights   string // see [keys.needs]
 	footing  atomic.Pointer[footing]
 	moved    chan struct{} // holds a token when the node has published
 	doubts   chan struct{} // holds one when somebody doubts the footing
@@ -133,7 +133,7 @@ type voucher struct {
 
 func newVoucher(k keys, o redis.Options, r *refusals, logger *slog.Logger) *voucher {
 	v := &voucher{
-		keys: k, logger: logger, refusals: r, options: o, node: hub.NewEpoch(),
+		keys: k, logger: logger, refusals: r, options: o, node: hub.NewEpoch(), rights: k.needs(),
 		moved: make(chan struct{}, 1), doubts: make(chan struct{}, 1), moves: make(chan struct{}, 1), stopped: make(chan struct{}), conns: conns{open: make(map[net.Conn]struct{})},
 	}
 	v.options.PoolSize = 1
@@ -164,7 +164,7 @@ func (v *voucher) take(f *footing) { close(v.footing.Swap(f).changed) }
 // unreached notes why there is no connection, for those who ask before the first.
 func (v *voucher) unreached(err error) {
 	if f := v.footing.Load(); f.belief == nil {
-		v.stand(f.process, nil, unavailable("connect", err))
+		v.stand(f.process, nil, unavailable("connect", unsentError{err}))
 	}
 }
 
@@ -205,9 +205,11 @@ func (v *voucher) check(ctx context.Context, c *redis.Conn, last bool) (begun bo
 	if old.process != "" && old.process != id.process {
 		v.leave(old)
 	}
-	if id.replica {
-		v.stand(id.process, old.belief, errReplica)
-		return false, nil
+	if err := v.fit(ctx, c, id); err != nil {
+		return false, v.refuse(id, old.belief, err)
+	}
+	if isUnfit(old.err) {
+		v.refusals.ended()
 	}
 	b, outcome, err := v.ask(ctx, c, id, old.belief, last)
 	switch {
@@ -432,16 +434,18 @@ func (v *voucher) admit(ctx context.Context, c *redis.Conn) error {
 // identity is which Redis answers.
 type identity struct {
 	process, replication string
-	replica              bool
+	replica, sentinel    bool
 }
 
 func (id identity) run() string { return id.process + "/" + id.replication }
 
 func identify(ctx context.Context, c *redis.Conn) (id identity, err error) {
-	if id.process, err = field(ctx, c, "server", "run_id"); err != nil {
-		return id, err
+	info, err := c.Info(ctx, "server").Result()
+	if err != nil {
+		return id, fmt.Errorf("ask which Redis this is: %w", err)
 	}
-	info, err := c.Info(ctx, "replication").Result()
+	id.process, id.sentinel = fieldOf(info, "run_id"), fieldOf(info, "redis_mode") == "sentinel"
+	info, err = c.Info(ctx, "replication").Result()
 	if err != nil {
 		return id, err
 	}

@@ -88,10 +88,13 @@ func askAll[A any](ctx context.Context, a *API, name string, question any) ([]A,
 		return nil, err
 	}
 	answers, err := a.Hub.CallAll(ctx, name, data)
+	var refusal *hub.RefusedError
 	switch {
 	case errors.Is(err, hub.ErrNoAnswer):
 		a.Logger.Warn("not every node has answered", "call", name, "err", err)
 		return nil, errNoAnswer
+	case errors.As(err, &refusal):
+		return nil, err
 	case errors.Is(err, hub.ErrUnavailable):
 		a.Logger.Warn("the nodes cannot be asked", "call", name, "err", err)
 		return nil, errNodesAway

@@ -119,7 +119,7 @@ func (a *API) publishToAll(ctx context.Context, channels []string, m hub.Message
 func allUnavailable[R any](replies []R, errorOf func(R) *fault.Error) (worst *fault.Error) {
 	for _, r := range replies {
 		switch e := errorOf(r); {
-		case e == nil || e.Kind != fault.Unavailable:
+		case e == nil || e.Kind != fault.Unavailable && e.Kind != fault.Unusable:
 			return nil
 		case worst == nil || e == errFateUnknown:
 			worst = e

@@ -87,6 +87,7 @@ func (p *Packed) Unpack() error {
 var (
 	errInternal   = New(Internal, "internal server error")
 	errAway       = New(Unavailable, "the broker is away; nothing was done, try again")
+	errNotReady   = New(NotServing, "not ready: the broker is away")
 	errUnanswered = New(Unavailable, "the broker did not answer in time; whether it was done is not known, try again")
 )
 
@@ -104,6 +105,8 @@ func From(err error) *Error {
 		return New(UnknownChannel, unwrapped(err, hub.ErrUnknownChannel))
 	case errors.As(err, &limit):
 		return New(TooMany, limit.Error()+"; nothing was done, try again later")
+	case errors.As(err, &refusal) && refusal.Lasts:
+		return New(Unusable, refusal.Reason+"; nothing was done")
 	case errors.As(err, &refusal):
 		return New(Unavailable, refusal.Reason+"; nothing was done, try again")
 	case errors.Is(err, hub.ErrUnanswered):
@@ -112,6 +115,15 @@ func From(err error) *Error {
 		return errAway
 	}
 	return errInternal
+}
+
+// NotReady is what a node says of itself whose hub is not ready for a reason.
+func NotReady(err error) *Error {
+	var refusal *hub.RefusedError
+	if errors.As(err, &refusal) {
+		return New(NotServing, "not ready: "+refusal.Reason)
+	}
+	return errNotReady
 }
 
 // unwrapped is the text of an error from the one of the hub on. What was wrapped

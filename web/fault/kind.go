@@ -11,6 +11,7 @@ type Kind uint8
 const (
 	Internal          Kind = iota // a fault of ours; the log says which
 	Unavailable                   // the broker or another node is away or silent
+	Unusable                      // the broker refuses, until somebody mends it
 	NotServing                    // this node is not ready, or going down
 	Unauthorized                  // who asks has not said who it is
 	Denied                        // who asks may not do that
@@ -42,6 +43,7 @@ var kinds = [...]struct {
 }{
 	Internal:          {http.StatusInternalServerError, 100, true, line{slog.LevelError, "request failed"}},
 	Unavailable:       {http.StatusServiceUnavailable, 100, true, line{slog.LevelWarn, "request not served"}},
+	Unusable:          {http.StatusInternalServerError, 100, false, line{slog.LevelWarn, "request not served"}},
 	NotServing:        {http.StatusServiceUnavailable, 100, true, quiet},
 	Unauthorized:      {http.StatusUnauthorized, 101, false, quiet},
 	Denied:            {http.StatusForbidden, 103, false, quiet},
