@@ -29,6 +29,7 @@ func (c Config) Check(readRedisURL func(string) error) error {
 	}
 	k.grants(c.Policy.Allow)
 	k.redisURL(c.Redis.URL, readRedisURL)
+	k.redisFiles(c.Redis)
 	k.apiKey(c.API.Key)
 	k.origins(c.Origins)
 	k.hosts(c.Hosts)
@@ -75,6 +76,20 @@ func (k *checker) redisURL(u URL, read func(string) error) {
 func isServer(u *url.URL) bool {
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	return hostname.MatchString(u.Hostname()) && (u.Port() == "" || err == nil && port > 0)
+}
+
+// redisFiles looks at which files are named; what is in them is found when they are
+// read.
+func (k *checker) redisFiles(r Redis) {
+	if r.CA+r.Cert+r.Key != "" && !strings.HasPrefix(r.URL.Reveal(), "rediss://") {
+		k.fault("redis.url", "%v: want rediss:// beside redis.ca, redis.cert and redis.key, which are for TLS", r.URL)
+	}
+	switch {
+	case r.Cert != "" && r.Key == "":
+		k.fault("redis.key", "is empty; want the file of the key of redis.cert")
+	case r.Cert == "" && r.Key != "":
+		k.fault("redis.cert", "is empty; want the file of the certificate of redis.key")
+	}
 }
 
 func (k *checker) apiKey(s Secret) {

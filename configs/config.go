@@ -73,6 +73,13 @@ type Policy struct {
 type Redis struct {
 	// URL is redis:// or, with TLS, rediss://. Empty means one node alone.
 	URL URL `json:"url" env:"URL"`
+	// CA names a file of PEM with the certificates of those who may have signed that
+	// of Redis. Empty: those that the system trusts.
+	CA string `json:"ca" env:"CA"`
+	// Cert and Key name files of PEM with the certificate that Belfry shows Redis, and
+	// its key. Both or none.
+	Cert string `json:"cert" env:"CERT"`
+	Key  string `json:"key" env:"KEY"`
 }
 
 // API configures the HTTP API of backends.

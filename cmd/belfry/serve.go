@@ -116,7 +116,7 @@ func newBroker(config configs.Config, logger *slog.Logger) (hub.Broker, error) {
 	}
 	redisbroker.LogTo(logger)
 	return redisbroker.New(redisbroker.Options{
-		URL: config.Redis.URL.Reveal(), PresenceTTL: time.Duration(config.Presence.TTL), Logger: logger,
+		URL: config.Redis.URL.Reveal(), CA: config.Redis.CA, Cert: config.Redis.Cert, Key: config.Redis.Key, PresenceTTL: time.Duration(config.Presence.TTL), Logger: logger,
 	})
 }
 

@@ -1,7 +1,6 @@
 package redisbroker
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -139,14 +138,16 @@ func mendOf(err error) string {
 	return a.mend
 }
 
-// isAboutTLS reports whether a connection could not be made because one side does not
-// speak TLS, or does not trust the other.
-func isAboutTLS(err error) bool {
-	var record tls.RecordHeaderError
-	var distrust *tls.CertificateVerificationError
-	var way *net.OpError
-	alert := errors.As(err, &way) && (way.Op == "remote error" || way.Op == "local error") // as crypto/tls says it
-	return errors.As(err, &record) || errors.As(err, &distrust) || alert
+// keyOf is what is the same in errors of which one is told. Whatever is asked of a
+// cluster, or without the password, is refused with words of its own.
+func keyOf(err error) string {
+	switch a, _ := answerOf(err); a.mend {
+	case mendCluster:
+		return a.mend
+	case mendPassword:
+		return a.reason
+	}
+	return reasonOf(err)
 }
 
 // reasonOf is what is the same in errors that mean the same: what Redis has said, or

@@ -35,7 +35,7 @@ func TestUnavailable(t *testing.T) {
 		{"a right is missing", reply("NOPERM this user has no permissions"), false, "Redis says NOPERM: its user lacks a right"},
 		{"another answer", reply("WRONGTYPE Operation against a key holding the wrong kind of value"), false, `Redis answers "WRONGTYPE"`},
 		{"not sent", unsentError{io.EOF}, false, ""},
-		{"no TLS", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}, false, "there is no TLS with Redis as it is configured"},
+		{"no TLS", tlsError{tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}}, false, "there is no TLS with Redis as it is configured"},
 		{"alert of TLS", &net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}, false, "there is no TLS with Redis as it is configured"},
 		{"no connection", &net.OpError{Op: "dial", Err: errors.New("connection refused")}, false, ""},
 		{"all connections busy", redis.ErrPoolTimeout, false, ""},

@@ -61,12 +61,18 @@ func newClient(o Options) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := secure(ro, o); err != nil {
+		return nil, err
+	}
 	if strings.ContainsAny(o.Prefix, "{}") {
 		return nil, fmt.Errorf("the prefix %q of keys in Redis has a brace, which only stands around names of channels", o.Prefix)
 	}
 	timeout := cmp.Or(o.Timeout, DefaultTimeout)
 	ro.DialTimeout, ro.ReadTimeout, ro.WriteTimeout, ro.PoolTimeout = timeout, timeout, timeout, timeout
 	ro.ContextTimeoutEnabled = true
+	if ro.TLSConfig != nil {
+		ro.Dialer = dialTLS(ro.TLSConfig, timeout)
+	}
 	ro.ConnMaxIdleTime = idleTime
 	ro.MaxRetries = -1 // a publish that timed out may have been done: repeating is for the publisher
 	ro.DialerRetries = 1

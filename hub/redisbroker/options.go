@@ -14,6 +14,11 @@ type Options struct {
 	// URL is redis:// or rediss:// (TLS) with user, password, host, port and
 	// database, as [redis.ParseURL] reads it.
 	URL string
+	// CA names a file of PEM with the certificates of those who may have signed that
+	// of Redis. Empty: those that the system trusts. Cert and Key name files of PEM with
+	// the certificate that this node shows, and its key; both or none. They are for
+	// rediss://.
+	CA, Cert, Key string
 	// Prefix stands before every key and Pub/Sub channel, and has no braces.
 	// Empty: "belfry:". A database other than 0 is added to it, because to Redis
 	// the databases share their Pub/Sub channels.

@@ -45,7 +45,7 @@ func (l *listener) stayConnected(ctx context.Context) {
 			break
 		}
 		level := slog.LevelDebug
-		if l.refusals.isNew(reasonOf(err)) || connected {
+		if l.refusals.isNew(keyOf(err)) || connected {
 			level = slog.LevelWarn
 		}
 		attrs := []any{"err", err}

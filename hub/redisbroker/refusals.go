@@ -72,9 +72,9 @@ func (r *refusals) examined(unfit error, mend string) {
 // lasts notes that something was refused for longer than a moment. The mend may be
 // empty.
 func (r *refusals) lasts(asked string, err error, mend string) {
-	reason := err.Error()
+	reason := keyOf(err)
 	if mend == mendCluster {
-		reason, err = mend, fmt.Errorf("%w: %w", errCluster, err) // whichever slot it was
+		err = fmt.Errorf("%w: %w", errCluster, err)
 	}
 	r.mu.Lock()
 	r.last, r.until = fmt.Errorf("refused by Redis: %s: %w", asked, err), time.Now().Add(refusedFor)
@@ -203,7 +203,8 @@ func isTimeout(err error) bool {
 
 // see notes what has come of a command.
 func (r *refusals) see(c redis.Cmder, err error) {
-	if err == nil || c.Name() == "info" { // which is asked for a warning only
+	// The first is asked for a warning only, and of the other whoever asks has more to say.
+	if err == nil || c.Name() == "info" || nameOf(c) == "the script rights.lua" {
 		return
 	}
 	switch a, known := answerOf(err); {

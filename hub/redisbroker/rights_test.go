@@ -3,7 +3,6 @@ package redisbroker_test
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -254,84 +253,4 @@ func TestRightIsTakenAway(t *testing.T) {
 	if rec.Losses() != 0 {
 		t.Error("the subscriber was told of a loss")
 	}
-}
-
-// saying is a server that says the same to whoever connects, and hangs up.
-func saying(t *testing.T, text string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() { // ends with the listener
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Write([]byte(text))
-			_ = c.Close()
-		}
-	}()
-	return "redis://" + l.Addr().String()
-}
-
-// A Redis that answers, but says no, from the start: nothing was done, with the reason,
-// and trying again is offered only where it can help.
-func TestRedisSaysNo(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name   string
-		url    func(*testing.T) string
-		reason string // public
-		lasts  bool
-		mend   string // in the log
-	}{
-		{"replica", func(t *testing.T) string {
-			return hubtest.Redis(t, "--replicaof", "127.0.0.1", fmt.Sprint(hubtest.FreePort(t))).URL()
-		}, "Redis is read-only", false, "lead to the master"},
-		{"Sentinel", func(t *testing.T) string { return sentinel(t) }, "a Sentinel answers", true, "the master that the Sentinel watches"},
-		{"command renamed", func(t *testing.T) string { return hubtest.Redis(t, "--rename-command", "XADD", "").URL() }, "does not know a command", true, "no command was renamed"},
-		{"script commands renamed", func(t *testing.T) string { return hubtest.Redis(t, "--rename-command", "EVALSHA", "").URL() }, "does not know a command", true, "no command was renamed"},
-		{"no password", func(t *testing.T) string { return hubtest.Redis(t, "--requirepass", "s3cret").URL() }, "NOAUTH", true, "the user and the password"},
-		{"wrong password", func(t *testing.T) string {
-			return "redis://:wr0ng@" + hubtest.Redis(t, "--requirepass", "s3cret").Addr()
-		}, "WRONGPASS", true, "the user and the password"},
-		{"user switched off", func(t *testing.T) string {
-			return "redis://bell:s3cret@" + hubtest.Redis(t, "--user", "bell", "off", ">s3cret").Addr()
-		}, "WRONGPASS", true, "the user and the password"},
-		{"TLS to a plain port", func(t *testing.T) string {
-			return "rediss" + strings.TrimPrefix(saying(t, "-ERR unknown command\r\n"), "redis")
-		}, "no TLS", true, "redis:// is for a port without TLS"},
-		{"protected mode", func(t *testing.T) string {
-			return saying(t, "-DENIED Redis is running in protected mode because protected mode is enabled\r\n")
-		}, "protected mode", true, "requirepass"},
-		{"too many clients", func(t *testing.T) string { return saying(t, "-ERR max number of clients reached\r\n") }, "as many clients as it may", false, ""},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			h, log := loggedNode(t, c.url(t))
-			hubtest.Eventually(t, hubtest.Patience, func() bool {
-				return strings.Contains(log.String(), "level=WARN") && strings.Contains(log.String(), c.mend)
-			},
-				"the log says what mends it")
-			for _, key := range []string{"", "k"} {
-				var refused *hub.RefusedError
-				err := hubtest.TryPublish(h, "chat", "x", key)
-				if !errors.As(err, &refused) || !strings.Contains(refused.Reason, c.reason) || refused.Lasts != c.lasts || errors.Is(err, hub.ErrUnanswered) {
-					t.Errorf("publish with the key %q: %v, want a refusal that says %q; lasts: %t", key, err, c.reason, c.lasts)
-				}
-			}
-			if err := h.Ready(t.Context()); err == nil {
-				t.Error("the node is ready")
-			}
-		})
-	}
-}
-
-// sentinel starts a Sentinel and returns its URL.
-func sentinel(t *testing.T) string {
-	t.Helper()
-	return hubtest.Sentinel(t, hubtest.Redis(t)).URL()
 }

@@ -195,8 +195,8 @@ func (v *voucher) check(ctx context.Context, c *redis.Conn, last bool) (begun bo
 	ctx, cancel := context.WithTimeout(ctx, v.options.ReadTimeout)
 	defer cancel()
 	id, err := identify(ctx, c)
-	if a, _ := answerOf(err); a.mend != "" {
-		v.refusals.lasts("to say which it is", errors.New(reasonOf(err)), a.mend)
+	if reply := redis.Error(nil); errors.As(err, &reply) && mendOf(reply) != "" {
+		v.refusals.lasts("to say which it is", reply, mendOf(reply))
 	}
 	if err != nil {
 		return false, err
