@@ -68,17 +68,7 @@ func newClient(o Options) (*client, error) {
 		return nil, fmt.Errorf("the prefix %q of keys in Redis has a brace, which only stands around names of channels", o.Prefix)
 	}
 	timeout := cmp.Or(o.Timeout, DefaultTimeout)
-	ro.DialTimeout, ro.ReadTimeout, ro.WriteTimeout, ro.PoolTimeout = timeout, timeout, timeout, timeout
-	ro.ContextTimeoutEnabled = true
-	if ro.TLSConfig != nil {
-		ro.Dialer = dialTLS(ro.TLSConfig, timeout)
-	}
-	ro.ConnMaxIdleTime = idleTime
-	ro.MaxRetries = -1 // a publish that timed out may have been done: repeating is for the publisher
-	ro.DialerRetries = 1
-	ro.DisableIdentity = true // which the user would need a right for
-	// Otherwise go-redis may move a connection without telling.
-	ro.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	tune(ro, timeout)
 	logger := o.Logger
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
@@ -96,6 +86,21 @@ func newClient(o Options) (*client, error) {
 	c.redis.AddHook(&c.voucher.conns)
 	c.redis.AddHook(c.refusals)
 	return c, nil
+}
+
+// tune has the library repeat and move nothing by itself.
+func tune(ro *redis.Options, timeout time.Duration) {
+	ro.DialTimeout, ro.ReadTimeout, ro.WriteTimeout, ro.PoolTimeout = timeout, timeout, timeout, timeout
+	ro.ContextTimeoutEnabled = true
+	if ro.TLSConfig != nil {
+		ro.Dialer = dialTLS(ro.TLSConfig, timeout)
+	}
+	ro.ConnMaxIdleTime = idleTime
+	ro.MaxRetries = -1 // a publish that timed out may have been done: repeating is for the publisher
+	ro.DialerRetries = 1
+	ro.DisableIdentity = true // which the user would need a right for
+	// Otherwise go-redis may move a connection without telling.
+	ro.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
 // examine finds out whether a Redis that was just connected to can be used. What is

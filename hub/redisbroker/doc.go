@@ -14,7 +14,7 @@
 //     one step. envelope.go is how it travels.
 //   - vouch.go finds out whether the Redis that is there has everything that was
 //     acknowledged, and says why that works; vouch.lua keeps the record, and conns.go
-//     closes what leads to another.
+//     closes what leads to another. follow.go looks whether the address does.
 //   - rights.go finds out whether the Redis that is there can serve at all, with
 //     rights.lua, before anything is written.
 //   - pubsub.go keeps the one connection over which messages come, and knows when there

@@ -86,6 +86,7 @@ func (l *listener) listen(ctx context.Context) (connected bool, err error) {
 	g.Go(func() error { return l.watch(ctx, ps, &w) })
 	g.Go(func() error { return l.voucher.watch(ctx, asked, l.begun) })
 	g.Go(func() error { return l.voucher.tellOthers(ctx, l.redis) })
+	g.Go(func() error { return l.voucher.follow(ctx) })
 	g.Go(func() error { <-ctx.Done(); return ps.Close() }) // ends a receive under way
 	err = g.Wait()
 	l.wanted.disconnect()

@@ -332,3 +332,42 @@ func TestDemotedAndPromoted(t *testing.T) {
 	r.Promote()
 	wantNewEpoch(t, h, l, before, persistently(t, publisher, "7"))
 }
+
+// A failover behind a name that cuts no connection: the nodes are still connected to
+// the former master, which is a replica now, or has not heard of it. They go where the
+// name leads; what a master goes on to acknowledge of which nobody knows is lost, and told.
+func TestNameLeadsElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, demoted := range []bool{true, false} {
+		t.Run(fmt.Sprintf("demoted=%t", demoted), func(t *testing.T) {
+			t.Parallel()
+			first, second := hubtest.Redis(t), hubtest.Redis(t)
+			name := hubtest.NewProxy(t, first.Addr())
+			publisher, _ := keepingNode(t, "redis://"+name.Addr())
+			h, _ := keepingNode(t, "redis://"+name.Addr())
+			l := hubtest.ListenForLosses(t, h, "chat")
+			second.Follow(first)
+			before := hubtest.PublishNumbers(t, publisher, "chat", 1, 3)
+			inStep(t, second, first)
+			second.Promote()
+			name.SetTarget(second.Addr())
+			if !demoted { // dates are still acknowledged there
+				waitSubscribed(t, second, 2)
+				wantNewEpoch(t, h, l, before, persistently(t, publisher, "4"))
+				return
+			}
+			first.Follow(second)
+			persistently(t, publisher, "4")
+			l.Want(t, "1", "2", "3", "4")
+			waitSubscribed(t, second, 2)
+		})
+	}
+}
+
+// waitSubscribed waits until so many nodes have their Pub/Sub connection with a Redis.
+func waitSubscribed(t *testing.T, r *hubtest.RedisServer, nodes int) {
+	t.Helper()
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
+		return strings.Contains(redisSays(t, r, "PUBSUB", "NUMSUB", "belfry:nodes"), fmt.Sprint(nodes))
+	}, "the nodes listen there")
+}

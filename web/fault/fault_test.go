@@ -156,15 +156,16 @@ func TestFrom(t *testing.T) {
 		kind fault.Kind
 		text string // a part of it
 	}{
-		"channel name":        {hub.CheckChannel(""), fault.BadRequest, "channel: it is empty"},
-		"unknown channel":     {unknown, fault.UnknownChannel, "no rule of the configuration matches"},
-		"no channel":          {hub.ErrUnknownChannel, fault.UnknownChannel, "unknown channel"},
-		"broker away":         {hub.ErrUnavailable, fault.Unavailable, "nothing was done, try again"},
-		"broker silent":       {fmt.Errorf("%w: %w", hub.ErrUnavailable, hub.ErrUnanswered), fault.Unavailable, "whether it was done is not known"},
-		"broker refuses":      {fmt.Errorf("%w: %w", hub.ErrUnavailable, &hub.RefusedError{Reason: "Redis is full"}), fault.Unavailable, "Redis is full; nothing was done"},
-		"one that is public":  {fmt.Errorf("read the rule: %w", own), fault.Limit, "own"},
-		"anything else":       {errors.New("disk on fire"), fault.Internal, "internal server error"},
-		"the end of a stream": {io.ErrUnexpectedEOF, fault.Internal, "internal server error"},
+		"channel name":            {hub.CheckChannel(""), fault.BadRequest, "channel: it is empty"},
+		"unknown channel":         {unknown, fault.UnknownChannel, "no rule of the configuration matches"},
+		"no channel":              {hub.ErrUnknownChannel, fault.UnknownChannel, "unknown channel"},
+		"broker away":             {hub.ErrUnavailable, fault.Unavailable, "nothing was done, try again"},
+		"broker silent":           {fmt.Errorf("%w: %w", hub.ErrUnavailable, hub.ErrUnanswered), fault.Unavailable, "whether it was done is not known"},
+		"broker refuses for good": {fmt.Errorf("%w: %w", hub.ErrUnavailable, &hub.RefusedError{Reason: "Redis wants a password", Lasts: true}), fault.Unusable, "Redis wants a password; nothing was done"},
+		"broker refuses":          {fmt.Errorf("%w: %w", hub.ErrUnavailable, &hub.RefusedError{Reason: "Redis is full"}), fault.Unavailable, "Redis is full; nothing was done"},
+		"one that is public":      {fmt.Errorf("read the rule: %w", own), fault.Limit, "own"},
+		"anything else":           {errors.New("disk on fire"), fault.Internal, "internal server error"},
+		"the end of a stream":     {io.ErrUnexpectedEOF, fault.Internal, "internal server error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := fault.From(fmt.Errorf("publish: %w", c.err))
@@ -175,5 +176,15 @@ func TestFrom(t *testing.T) {
 	}
 	if from := fault.From(fmt.Errorf("x: %w", own)); from != own {
 		t.Error("an error that a room has declared is another one afterwards")
+	}
+}
+
+// A node says why it is not ready, when it knows.
+func TestNotReady(t *testing.T) {
+	refused := fmt.Errorf("%w: %w", hub.ErrUnavailable, &hub.RefusedError{Reason: "Redis wants a password", Lasts: true})
+	for want, err := range map[string]error{"not ready: Redis wants a password": refused, "not ready: the broker is away": hub.ErrUnavailable} {
+		if got := fault.NotReady(err); got.Kind != fault.NotServing || got.Message != want {
+			t.Errorf("%v: %+v, want %q", err, got, want)
+		}
 	}
 }

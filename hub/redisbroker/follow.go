@@ -1,0 +1,42 @@
+package redisbroker
+
+import (
+	"context"
+	"time"
+)
+
+// lookEvery is after how many seconds a node looks where the address leads, when all
+// is well.
+const lookEvery = 5
+
+// follow looks where the address leads until that is another Redis, which can serve.
+// After a failover behind a name what was connected stays connected, to a replica or to
+// a master of which nobody else knows.
+func (v *voucher) follow(ctx context.Context) error {
+	tick := time.NewTicker(checkEvery)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		if (n%lookEvery == 0 || v.unfit() != nil) && v.leadsElsewhere(ctx) {
+			return errMoved
+		}
+	}
+}
+
+// leadsElsewhere reports whether a new connection goes to another master than the one
+// that the node has asked.
+func (v *voucher) leadsElsewhere(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, v.options.ReadTimeout)
+	defer cancel()
+	client := v.dial()
+	defer client.Close()
+	c := client.Conn()
+	defer c.Close()
+	id, err := identify(ctx, c)
+	f := v.footing.Load()
+	return err == nil && !id.replica && !id.sentinel && f.process != nowhere && id.process != f.process
+}
