@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -21,6 +22,7 @@ type Proxy struct {
 	refuses bool
 	closed  bool
 	conns   map[net.Conn]struct{}
+	links   map[net.Conn]*link // by client
 }
 
 // NewProxy starts a proxy to a TCP address. It ends with the test.
@@ -30,7 +32,7 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{listener: l, target: target, conns: make(map[net.Conn]struct{})}
+	p := &Proxy{listener: l, target: target, conns: make(map[net.Conn]struct{}), links: make(map[net.Conn]*link)}
 	p.copies.Go(p.accept)
 	t.Cleanup(p.close)
 	return p
@@ -98,8 +100,43 @@ func (p *Proxy) connect(client net.Conn) {
 	}
 	shorten(client, server)
 	defer p.drop(client, server)
-	p.copies.Go(func() { pour(server, client) })
-	pour(client, server)
+	l := p.link(client)
+	p.copies.Go(func() { pour(server, client, l) })
+	pour(client, server, l)
+}
+
+// Forget has the connections that there are lead nowhere from now on, as a firewall does
+// that has not seen them move for too long: nobody hears that what is sent is lost.
+func (p *Proxy) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range p.links {
+		l.forgotten.Store(true)
+	}
+}
+
+// link is what joins a client to the target.
+type link struct{ forgotten atomic.Bool }
+
+func (p *Proxy) link(client net.Conn) *link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := new(link)
+	p.links[client] = l
+	return l
+}
+
+// way is where a link copies to.
+type way struct {
+	to   io.Writer
+	link *link
+}
+
+func (w way) Write(b []byte) (int, error) {
+	if w.link.forgotten.Load() {
+		return len(b), nil
+	}
+	return w.to.Write(b)
 }
 
 func (p *Proxy) current() string {
@@ -123,6 +160,7 @@ func (p *Proxy) drop(client, server net.Conn) {
 	defer p.mu.Unlock()
 	delete(p.conns, client)
 	delete(p.conns, server)
+	delete(p.links, client)
 }
 
 // shorten keeps little of what the server says on its way, so that the server
@@ -133,10 +171,10 @@ func shorten(client, server net.Conn) {
 }
 
 // pour copies until either end closes, and then closes both.
-func pour(to, from net.Conn) {
+func pour(to, from net.Conn, l *link) {
 	// As plain reader and writer: otherwise the system would keep up to 1 MiB
 	// between them.
-	_, _ = io.Copy(struct{ io.Writer }{to}, struct{ io.Reader }{from})
+	_, _ = io.Copy(way{to, l}, struct{ io.Reader }{from})
 	_ = to.Close()
 	_ = from.Close()
 }

@@ -96,10 +96,11 @@ type unsentError struct{ error }
 
 func (e unsentError) Unwrap() error { return e.error }
 
+func isUnsent(err error) bool { return errors.As(err, new(unsentError)) }
+
 // meaning returns nil when nothing was done and there is no more to say.
 func meaning(err error) error {
 	var way *net.OpError
-	var unsent unsentError
 	switch {
 	case isReply(err):
 		return refusalOf(err)
@@ -107,7 +108,7 @@ func meaning(err error) error {
 		return &hub.RefusedError{Reason: "there is no TLS with Redis as it is configured", Lasts: true}
 	case errors.Is(err, errHungUp):
 		return &hub.RefusedError{Reason: "what is at the address of Redis hangs up"}
-	case errors.As(err, &unsent), errors.As(err, &way) && way.Op == "dial", errors.Is(err, redis.ErrPoolTimeout):
+	case isUnsent(err), errors.As(err, &way) && way.Op == "dial", errors.Is(err, redis.ErrPoolTimeout):
 		return nil
 	}
 	return hub.ErrUnanswered

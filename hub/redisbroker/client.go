@@ -21,10 +21,10 @@ import (
 // slots another node has would fail.
 var errCluster = &hub.RefusedError{Reason: "this Redis is in cluster mode", Lasts: true}
 
-// idleTime is when a connection of the pool is too old to be used again after nobody
-// has used it. What stands between forgets quiet connections without a word, and a
-// publish over one is lost in the dark. Who publishes all the time uses the same ones,
-// and for the others a new one costs two round trips.
+// idleTime is for how long a connection of the pool may be quiet and still be used.
+// What stands between may forget quiet connections without a word, which no check
+// before use can see, and a publish over one is lost in the dark. Who publishes all the
+// time uses the same ones, and for the others a new one costs three round trips.
 const idleTime = 2 * time.Second
 
 // client is Redis as the parts of a broker see it: a pool of connections, the names
@@ -69,6 +69,7 @@ func newClient(o Options) (*client, error) {
 	}
 	timeout := cmp.Or(o.Timeout, DefaultTimeout)
 	tune(ro, timeout)
+	ro.ConnMaxIdleTime = cmp.Or(o.idle, idleTime)
 	logger := o.Logger
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
@@ -95,7 +96,6 @@ func tune(ro *redis.Options, timeout time.Duration) {
 	if ro.TLSConfig != nil {
 		ro.Dialer = dialTLS(ro.TLSConfig, timeout)
 	}
-	ro.ConnMaxIdleTime = idleTime
 	ro.MaxRetries = -1 // a publish that timed out may have been done: repeating is for the publisher
 	ro.DialerRetries = 1
 	ro.DisableIdentity = true // which the user would need a right for

@@ -46,5 +46,11 @@ func (b *Broker) SetPublishWait(d time.Duration) { b.publisher.wait = d }
 // Reached is how far the node knows that the counter has got.
 func (b *Broker) Reached() uint64 { return b.voucher.footing.Load().belief.highest.Load() }
 
+// SetIdle says for how long a connection may be quiet and still be used.
+func (o *Options) SetIdle(d time.Duration) { o.idle = d }
+
+// Unsent is an error of a connection over which nothing was sent.
+func Unsent(err error) error { return unsentError{err} }
+
 // Needs are the commands that a node asks for.
 var Needs = keys{}.needs()

@@ -192,12 +192,13 @@ func (c *publishing) fail(err error) {
 }
 
 // exchanges is how often a batch is sent at most: Redis may not know the script, and
-// then not the belief.
+// then not the belief, or be gone from the other end of a connection.
 const exchanges = 3
 
 // exchange sends a batch and answers it. What Redis refuses to do because it does not
 // know the script, as after a restart, or the belief by which it is to number, is
-// sent once more when that is mended. It did nothing.
+// sent once more when that is mended. It did nothing. So is what was not sent because
+// Redis has hung up since the connection was used last.
 func (l *lane) exchange(ctx context.Context, batch []*publishing) {
 	ctx, cancel := context.WithDeadline(ctx, deadline(batch))
 	defer cancel()
@@ -253,7 +254,7 @@ func deadline(batch []*publishing) time.Time {
 }
 
 // execute sends commands in one round trip, answers them, and returns those that
-// need the script or another belief. An error of Redis is that of one command; when the connection
+// need the script, another belief or another connection. An error of Redis is that of one command; when the connection
 // breaks, every command without a reply has the error.
 func execute(ctx context.Context, pipe redis.Pipeliner, batch []*publishing) (refused []*publishing) {
 	for _, c := range batch {
@@ -263,7 +264,7 @@ func execute(ctx context.Context, pipe redis.Pipeliner, batch []*publishing) (re
 	}
 	_, _ = pipe.Exec(ctx) // what it returns, some command has as well
 	for _, c := range batch {
-		if err := c.command.Err(); err != nil && (redis.HasErrorPrefix(err, "NOSCRIPT") || isStranger(err)) {
+		if err := c.command.Err(); err != nil && (redis.HasErrorPrefix(err, "NOSCRIPT") || isStranger(err) || isUnsent(err)) {
 			refused = append(refused, c)
 			continue
 		}

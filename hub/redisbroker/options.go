@@ -33,4 +33,6 @@ type Options struct {
 	PresenceTTL time.Duration
 	// Logger hears of Redis going and coming. Nil: discards.
 	Logger *slog.Logger
+
+	idle time.Duration // for tests; zero: idleTime
 }
