@@ -40,19 +40,22 @@ func (p *publisher) Publish(ctx context.Context, channel string, m *hub.Message,
 		return hub.PublishResult{}, unavailable("publish", err)
 	}
 	r, count, err := parsePublishReply(c.command)
-	if err == nil && count > 0 {
+	if err != nil {
+		return r, p.refused(c.fault(err))
+	}
+	if count > 0 {
 		if !c.belief.saw(count) {
 			return hub.PublishResult{}, unavailable("publish", errLeft)
 		}
 		raise(p.voucher.moved)
 	}
-	return r, p.refused(c.fault(err))
+	return r, nil
 }
 
 // refused is an error of a publish. One that lasts is a reason to find out what else
 // this Redis refuses.
 func (p *publisher) refused(err error) error {
-	if err != nil && mendOf(err) != "" {
+	if mendOf(err) != "" {
 		raise(p.voucher.doubts)
 	}
 	return unavailable("publish", err)
