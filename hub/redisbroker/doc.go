@@ -11,7 +11,8 @@
 //     those that keep a node from its work, for [Broker.Ready] and the log.
 //   - publish.go and lane.go take messages to Redis, many in one round trip;
 //     publish.lua gives a message its position, keeps it and sends it to all nodes, in
-//     one step. envelope.go is how it travels.
+//     one step, and append.lua does for those that follow another. envelope.go is how
+//     they travel.
 //   - vouch.go finds out whether the Redis that is there has everything that was
 //     acknowledged, and says why that works; vouch.lua keeps the record, and conns.go
 //     closes what leads to another. follow.go looks whether the address does.

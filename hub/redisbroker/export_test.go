@@ -1,6 +1,8 @@
 package redisbroker
 
 import (
+	"slices"
+
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -13,14 +15,18 @@ const (
 	PublishLanes  = publishLanes
 	PublishPlaces = publishPlaces
 	PublishBatch  = publishBatch
+	Exchanges     = exchanges
 )
 
 // AddHook has a hook see what the broker asks of Redis.
 func (b *Broker) AddHook(h redis.Hook) { b.redis.AddHook(h) }
 
-// PublishArgs is the command that publishes a message by the script.
+// PublishArgs is the command that publishes a message by publish.lua.
 func (b *Broker) PublishArgs(channel string, m *hub.Message, o hub.PublishOptions) []any {
-	return b.scriptArgs(channel, m, o, b.voucher.footing.Load().belief)
+	c := &publishing{channel: channel, options: o, belief: b.voucher.footing.Load().belief, whole: true}
+	args := b.keys.publishArgs(c)
+	args[slices.Index(args, any(c))] = appendEnvelope(nil, m)
+	return args
 }
 
 // Queued is how many publishes wait for the next batch of a channel's lane.

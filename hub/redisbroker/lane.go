@@ -191,13 +191,14 @@ func (c *publishing) fail(err error) {
 	close(c.answered)
 }
 
-// exchanges is how often a batch is sent at most: Redis may not know the script, and
-// then not the belief, or be gone from the other end of a connection.
-const exchanges = 3
+// exchanges is how often a batch is sent at most: Redis may be gone from the other end
+// of a connection, not know the script, then not the belief, and then there may be more
+// to do than to append.
+const exchanges = 5
 
 // exchange sends a batch and answers it. What Redis refuses to do because it does not
-// know the script, as after a restart, or the belief by which it is to number, is
-// sent once more when that is mended. It did nothing. So is what was not sent because
+// know the script, as after a restart, or the belief by which it is to number, or
+// because there is more to do, is sent once more when that is mended. It did nothing. So is what was not sent because
 // Redis has hung up since the connection was used last.
 func (l *lane) exchange(ctx context.Context, batch []*publishing) {
 	ctx, cancel := context.WithDeadline(ctx, deadline(batch))
@@ -215,30 +216,41 @@ func (l *lane) exchange(ctx context.Context, batch []*publishing) {
 	}
 }
 
-// mend has commands ready to be sent again, behind the script, and reports whether
-// there is a use in it.
+// mend has commands ready to be sent again, behind the scripts where Redis does not
+// know them, and reports whether there is a use in it.
 func (l *lane) mend(ctx context.Context, pipe redis.Pipeliner, refused []*publishing) bool {
 	now := l.client.voucher.footing.Load().belief
+	load := false
 	for _, c := range refused {
+		err := c.command.Err()
+		load = load || redis.HasErrorPrefix(err, "NOSCRIPT")
+		c.whole = c.whole || isBeginning(err)
 		if c.belief == nil {
 			continue
 		}
-		if isStranger(c.command.Err()) && c.belief == now {
-			var err error
+		if isStranger(err) && c.belief == now {
 			if now, err = l.client.voucher.renewed(ctx, c.belief); err != nil {
 				return false
 			}
 		}
 		c.belief = now
-		believe(c.command.Args(), now)
 	}
-	pipe.ScriptLoad(ctx, publishSource)
+	for _, c := range refused {
+		c.command = redis.NewCmd(ctx, l.client.keys.publishArgs(c)...)
+	}
+	if load {
+		pipe.ScriptLoad(ctx, appendSource)
+		pipe.ScriptLoad(ctx, publishSource)
+	}
 	return true
 }
 
 // isStranger reports whether a script has refused because Redis is not known to have
 // what it had.
 func isStranger(err error) bool { return err != nil && redis.HasErrorPrefix(err, "VOUCH") }
+
+// isBeginning reports whether append.lua has found that there is more to do.
+func isBeginning(err error) bool { return err != nil && redis.HasErrorPrefix(err, "BEGIN") }
 
 // deadline is when the first of the publishers goes away, who must be told until
 // then what became of the message. Others of the batch may hear earlier than they
@@ -253,9 +265,10 @@ func deadline(batch []*publishing) time.Time {
 	return first
 }
 
-// execute sends commands in one round trip, answers them, and returns those that
-// need the script, another belief or another connection. An error of Redis is that of one command; when the connection
-// breaks, every command without a reply has the error.
+// execute sends commands in one round trip, answers them, and returns those that need
+// the script, another script, another belief or another connection. An error of Redis is
+// that of one command; when the connection breaks, every command without a reply has the
+// error.
 func execute(ctx context.Context, pipe redis.Pipeliner, batch []*publishing) (refused []*publishing) {
 	for _, c := range batch {
 		c.command.SetErr(nil)
@@ -264,7 +277,7 @@ func execute(ctx context.Context, pipe redis.Pipeliner, batch []*publishing) (re
 	}
 	_, _ = pipe.Exec(ctx) // what it returns, some command has as well
 	for _, c := range batch {
-		if err := c.command.Err(); err != nil && (redis.HasErrorPrefix(err, "NOSCRIPT") || isStranger(err) || isUnsent(err)) {
+		if err := c.command.Err(); err != nil && (redis.HasErrorPrefix(err, "NOSCRIPT") || isStranger(err) || isBeginning(err) || isUnsent(err)) {
 			refused = append(refused, c)
 			continue
 		}

@@ -46,3 +46,27 @@ func TestPositionAskedForIsKept(t *testing.T) {
 		t.Errorf("the position is kept for %s s, want a week", got)
 	}
 }
+
+// Messages that the short script appends are kept and sent as by the whole one.
+func TestAppendDoesWhatPublishDoes(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	h, b := brokerHub(t, r.URL(), keeping)
+	l := hubtest.ListenForLosses(t, h, "chat")
+	o := hub.PublishOptions{History: keeping[0].History}
+	for i := range 3 {
+		hubtest.Publish(t, h, "chat", fmt.Sprint(3*i))   // begins, and then appends
+		hubtest.Publish(t, h, "chat", fmt.Sprint(3*i+1)) // appends
+		whole := b.PublishArgs("chat", &hub.Message{Data: fmt.Append(nil, 3*i+2), Time: time.Now().UnixMilli()}, o)
+		redisSays(t, r, append([]any{"EVAL", redisbroker.PublishSource}, whole[2:]...)...)
+	}
+	l.Want(t, "0", "1", "2", "3", "4", "5", "6", "7", "8")
+	hubtest.WantOneByOne(t, 0, l.Messages())
+	if s := h.Stats(); s.Repaired+s.Lost != 0 {
+		t.Errorf("%+v, want no repair and no loss", s)
+	}
+	found, err := h.History(t.Context(), "chat", hub.HistoryOptions{Limit: -1})
+	if err != nil || len(found.Messages) != 9 {
+		t.Errorf("the history has %d messages, %v", len(found.Messages), err)
+	}
+}

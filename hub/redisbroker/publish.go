@@ -196,6 +196,9 @@ type publishing struct {
 	deadline time.Time     // when its publisher goes away
 	answered chan struct{} // closed when command has its reply or its error
 
+	channel  string
+	options  hub.PublishOptions
+	whole    bool // append.lua does not do for it, but publish.lua
 	envelope []byte
 	written  atomic.Bool // it is on its way to Redis, or about to be
 }
@@ -218,55 +221,68 @@ func (c *publishing) fault(err error) error {
 	return err
 }
 
-// newPublishing makes the command that publishes a message: the script, or
-// PUBLISH where there is neither a position nor a key to keep.
+// newPublishing makes ready what publishes a message.
 func (p *publisher) newPublishing(ctx context.Context, channel string, m *hub.Message, o hub.PublishOptions) (*publishing, error) {
-	c := &publishing{size: len(m.Data), deadline: time.Now().Add(p.wait), answered: make(chan struct{})}
+	c := &publishing{size: len(m.Data), deadline: time.Now().Add(p.wait), answered: make(chan struct{}), channel: channel, options: o}
 	if b, err := p.believed(ctx, o.History.Size > 0); err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	} else if o.History.Size > 0 {
 		c.belief = b
 	}
-	var args []any
-	if o.IdempotencyKey == "" && o.History.Size == 0 {
-		args = []any{"publish", p.keys.topic(channel), appendEnvelope([]byte("0 \n"), m)}
-	} else {
-		args = p.scriptArgs(channel, m, o, c.belief)
+	c.envelope = make([]byte, 0, len(m.Data)+64)
+	if c.isPlain() {
+		c.envelope = append(c.envelope, "0 \n"...) // where others have position and line end
 	}
-	for i, arg := range args {
-		if envelope, ok := arg.([]byte); ok {
-			c.envelope, args[i] = envelope, c
-		}
-	}
-	c.command = redis.NewCmd(ctx, args...)
+	c.whole = o.IdempotencyKey != "" || len(m.Data)*o.History.Size > historyBytes(&o)
+	c.envelope = appendEnvelope(c.envelope, m)
+	c.command = redis.NewCmd(ctx, p.keys.publishArgs(c)...)
 	return c, nil
 }
 
-// scriptArgs is the command that runs the script.
-func (p *publisher) scriptArgs(channel string, m *hub.Message, o hub.PublishOptions, b *belief) []any {
-	topic, stream := p.keys.topic(channel), p.keys.stream(channel)
-	once, ttl := stream, time.Duration(0)
-	if o.IdempotencyKey != "" {
-		once, ttl = p.keys.once(channel, o.IdempotencyKey), o.IdempotencyTTL
-	}
-	history := o.History.TTL
-	args := []any{
-		"evalsha", publishScript.Hash(), 5, once, stream, p.keys.position(channel), stream, stream,
-		ttl.Milliseconds(), topic, appendEnvelope(make([]byte, 0, len(m.Data)+64), m),
-		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), "",
-		o.Seen.Epoch, o.Seen.Offset, 0, cmp.Or(o.History.Bytes, math.MaxInt32),
-	}
-	if b != nil {
-		args[7] = p.keys.begun()
-		believe(args, b)
-	}
-	return args
+// isPlain reports whether there is neither a position nor a key to keep.
+func (c *publishing) isPlain() bool {
+	return c.options.IdempotencyKey == "" && c.options.History.Size == 0
 }
 
-// believe writes what a node believes into the arguments of the script.
-func believe(args []any, b *belief) {
-	args[6], args[14], args[17] = b.counter, b.newEpoch(), b.highest.Load()
+// publishArgs is the command that publishes: PUBLISH where that is all, and otherwise a
+// script.
+func (k keys) publishArgs(c *publishing) []any {
+	switch {
+	case c.isPlain():
+		return []any{"publish", k.topic(c.channel), c}
+	case c.whole:
+		return k.wholeArgs(c)
+	}
+	o, b := &c.options, c.belief
+	return []any{
+		"evalsha", appendScript.Hash(), 3, k.stream(c.channel), k.position(c.channel), b.counter,
+		k.topic(c.channel), c, o.History.Size, o.History.TTL.Milliseconds() / 2000, b.generation,
+		o.Seen.Epoch, o.Seen.Offset, b.highest.Load(),
+	}
 }
+
+// wholeArgs is the command that runs publish.lua.
+func (k keys) wholeArgs(c *publishing) []any {
+	o, stream := &c.options, k.stream(c.channel)
+	once, ttl := stream, time.Duration(0)
+	if o.IdempotencyKey != "" {
+		once, ttl = k.once(c.channel, o.IdempotencyKey), o.IdempotencyTTL
+	}
+	counter, begun, epoch, highest := stream, stream, "", uint64(0)
+	if b := c.belief; b != nil {
+		counter, begun, epoch, highest = b.counter, k.begun(), b.newEpoch(), b.highest.Load()
+	}
+	history := o.History.TTL
+	return []any{
+		"evalsha", publishScript.Hash(), 5, once, stream, k.position(c.channel), counter, begun,
+		ttl.Milliseconds(), k.topic(c.channel), c,
+		o.History.Size, history.Milliseconds(), max(metaTTL, 2*history).Milliseconds(), epoch,
+		o.Seen.Epoch, o.Seen.Offset, highest, historyBytes(o),
+	}
+}
+
+// historyBytes is what the history has at most, about.
+func historyBytes(o *hub.PublishOptions) int { return cmp.Or(o.History.Bytes, math.MaxInt32) }
 
 // parsePublishReply reads what the script returns, or PUBLISH: how many nodes
 // there are.

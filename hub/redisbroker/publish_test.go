@@ -256,8 +256,8 @@ func TestPublishScriptFlushed(t *testing.T) {
 	wantAccepted(t, q.release())
 	q.recorder.Want(t, want...)
 	hubtest.WantOneByOne(t, 0, q.recorder.Messages())
-	if got := q.gate.batches(); !slices.Equal(got, []int{1, 20, 11}) {
-		t.Errorf("batches of %d commands, want 1, 20, and 10 again behind the script", got)
+	if got := q.gate.batches(); !slices.Equal(got, []int{1, 20, 12}) {
+		t.Errorf("batches of %d commands, want 1, 20, and 10 again behind both scripts", got)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 
 // The scripts, each of which says in its first lines what it does, with which keys.
 var (
+	//go:embed append.lua
+	appendSource string
 	//go:embed publish.lua
 	publishText string
 	//go:embed position.lua
@@ -32,6 +34,7 @@ var (
 	publishSource  = beginText + publishText
 	positionSource = beginText + positionText
 
+	appendScript   = redis.NewScript(appendSource)
 	publishScript  = redis.NewScript(publishSource)
 	positionScript = redis.NewScript(positionSource)
 	entriesScript  = redis.NewScript(entriesSource)
@@ -45,7 +48,7 @@ var (
 
 // scriptNames are what scripts are called in the log, by their hashes.
 var scriptNames = map[string]string{
-	publishScript.Hash(): "publish.lua", positionScript.Hash(): "position.lua", entriesScript.Hash(): "entries.lua",
+	appendScript.Hash(): "append.lua", publishScript.Hash(): "publish.lua", positionScript.Hash(): "position.lua", entriesScript.Hash(): "entries.lua",
 	vouchScript.Hash(): "vouch.lua", rightsScript.Hash(): "rights.lua",
 	leaseScript.Hash(): "lease.lua", memberScript.Hash(): "member.lua", membersScript.Hash(): "members.lua", reapScript.Hash(): "reap.lua",
 }
