@@ -51,6 +51,9 @@ type Handler interface {
 	// HandleGap tells that messages of channels may have been missed up to
 	// now, because the broker had lost its connection. It does not block.
 	HandleGap(channels []string)
+	// HandleDoubt has the positions of channels compared, because they may be others
+	// than they were. Channels without a history have missed nothing. It does not block.
+	HandleDoubt(channels []string)
 	// HandleSignal takes what a node has sent by Signal. It does not block.
 	HandleSignal(data []byte)
 }

@@ -34,9 +34,10 @@ func (d *deaf) Attach(h hub.Handler) {
 	d.MemoryBroker.Attach(d)
 }
 
-func (d *deaf) Node() string                { return d.handler.Node() }
-func (d *deaf) HandleGap(channels []string) { d.handler.HandleGap(channels) }
-func (d *deaf) HandleSignal(data []byte)    { d.handler.HandleSignal(data) }
+func (d *deaf) Node() string                  { return d.handler.Node() }
+func (d *deaf) HandleGap(channels []string)   { d.handler.HandleGap(channels) }
+func (d *deaf) HandleDoubt(channels []string) { d.handler.HandleDoubt(channels) }
+func (d *deaf) HandleSignal(data []byte)      { d.handler.HandleSignal(data) }
 
 func (d *deaf) HandleMessage(channel string, m *hub.Message) {
 	d.mu.Lock()

@@ -11,7 +11,8 @@
 // In one channel every subscriber sees messages in the order in which the
 // broker accepted them, none twice and none missing, from the moment
 // [Hub.Subscribe] returns until the subscription is cancelled or the
-// subscriber is evicted. A publish that returns without error has been
+// subscriber is evicted; in a channel without history, none missing but those that are
+// named below. A publish that returns without error has been
 // accepted by the broker; one that returns [ErrUnavailable] has not, unless the
 // error is [ErrUnanswered] too.
 //
@@ -24,14 +25,20 @@
 // that neither a newer message nor a broken connection shows is found within 80
 // seconds, because every node compares positions.
 //
-// What can be lost: in a channel without history, messages published while a
-// subscriber is away, or while a node has lost the broker and has not subscribed
-// again. A publish that the broker took but whose answer did not arrive in time is
+// What can be lost: in a channel without history, messages that were accepted while a
+// subscriber was away, of which it is not told; and while its node had lost the broker
+// and had not subscribed again. Nobody can say whether there were any, so that all who
+// were subscribed are told ([Loser]), once for each such time, but those of the date,
+// which goes on. To keep such messages for the time of a reconnect would cost Redis five
+// times the work for each publish.
+//
+// A publish that the broker took but whose answer did not arrive in time is
 // reported as [ErrUnanswered] although it may be delivered; an idempotency key
 // makes repeating it safe. A broker that comes back with an older copy of its
 // data, or whose data somebody else wrote to, has lost messages: the numbering
 // begins a new epoch before anything is numbered, and subscribers are told. What the
-// broker brings and nobody can read is lost in the same way.
+// broker brings and nobody can read is lost: in a channel with history its subscribers
+// are told, in one without they are not.
 //
 // On a channel with presence ([Rule]) subscribers that say who they are
 // ([SubscribeOptions]) are known on all nodes ([Hub.Presence]), and the others get a
@@ -55,10 +62,10 @@
 //     question, read what came after the node's position, and queue that. When the
 //     history does not reach back so far, or has another epoch, a mark is queued in
 //     its place, and the channel goes on from where its history is.
-//   - The repairers are asked by three: a message that shows a gap (channel.go), a
-//     broker that had lost its connection ([Handler].HandleGap), and check.go, which
-//     compares every position within 40 seconds and so finds the gap that nothing
-//     shows.
+//   - The repairers are asked by four: a message that shows a gap (channel.go), a
+//     broker that had lost its connection ([Handler].HandleGap) or says that positions
+//     may be others ([Handler].HandleDoubt), and check.go, which compares every position
+//     within 40 seconds and so finds the gap that nothing shows.
 //   - fanout.go: what is queued goes out in rounds, encoded once,
 //     to the subscribers who joined before it was queued. At a mark they are told of
 //     the loss.

@@ -85,23 +85,35 @@ func (s *section) send(b *batch) (refused []declined) {
 	return refused
 }
 
-// lose tells the subscribers that messages of the channel are lost.
+// lose tells the subscribers that messages of the channel are lost. Where there is no
+// history they are told beside the rounds, which do not wait for that.
 func (c *channel) lose(b *batch) {
-	for _, s := range c.snapshot() {
-		for _, sub := range s.losers(b) {
-			sub.lose()
-		}
+	if !c.rule.History.on() {
+		c.hub.repairer.tellLater(c.name, b.last())
+		return
 	}
+	for _, s := range c.snapshot() {
+		s.lose(b.last())
+	}
+}
+
+// lose tells the section's subscribers of a loss, and returns how many they were.
+func (s *section) lose(seq uint64) int {
+	losers := s.losers(seq)
+	for _, sub := range losers {
+		sub.lose()
+	}
+	return len(losers)
 }
 
 // losers returns the subscriptions that a loss concerns. Those that have not
 // started hear of it when they do.
-func (s *section) losers(b *batch) (losers []*Subscription) {
+func (s *section) losers(seq uint64) (losers []*Subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, sub := range s.subscriptions {
 		switch {
-		case sub.after >= b.last():
+		case sub.after >= seq:
 		case sub.hold != nil:
 			sub.hold.lose()
 		default:

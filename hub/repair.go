@@ -16,6 +16,9 @@ const (
 	repairBytes = 4 << 20
 	// repairRetry is the pause after a repair that the broker did not answer.
 	repairRetry = 100 * time.Millisecond
+	// tellPause is the time for each subscriber who is told of a loss that cannot be
+	// repaired: 10,000 take a second.
+	tellPause = 100 * time.Microsecond
 )
 
 // repairer brings channels of a node that may have missed messages to where their
@@ -28,13 +31,16 @@ type repairer struct {
 
 	mu     sync.Mutex // guards what follows
 	wanted map[string]struct{}
-	wake   chan struct{} // holds a token when wanted is not empty
+	wake   chan struct{}     // holds a token when wanted is not empty
+	untold map[string]uint64 // channels without history that have a loss to be told of, and its number in the queue
+	bell   chan struct{}     // holds a token when untold is not empty
 }
 
 func newRepairer(r *registry, s HistoryStore, logger *slog.Logger, stats *stats) *repairer {
 	return &repairer{
 		registry: r, history: s, logger: logger, stats: stats,
 		wanted: make(map[string]struct{}), wake: make(chan struct{}, 1),
+		untold: make(map[string]uint64), bell: make(chan struct{}, 1),
 	}
 }
 
@@ -45,13 +51,91 @@ func (r *repairer) run(ctx context.Context) {
 	for range repairers {
 		parts.Go(func() { r.repair(ctx) })
 	}
+	parts.Go(func() { r.tell(ctx) })
 	r.check(ctx)
 	parts.Wait()
 }
 
-// HandleGap implements [Handler]. Without a history there is nothing to repair.
+// HandleGap implements [Handler]. Where there is no history nothing can be repaired, and
+// subscribers are told.
 func (h *Hub) HandleGap(channels []string) {
+	h.HandleDoubt(channels)
+	for _, name := range channels {
+		if c := h.registry.receiver(name); c != nil {
+			noteGap(c)
+			h.registry.drains.Done()
+		}
+	}
+}
+
+// HandleDoubt implements [Handler]. Without a history there is nothing to compare.
+func (h *Hub) HandleDoubt(channels []string) {
 	h.repairer.want(h.registry.withHistory(channels)...)
+}
+
+// noteGap queues the mark of a loss in a channel without a history. The date goes on
+// without a broker.
+func noteGap(c *channel) {
+	if c.rule.History.on() || c.name == DateChannel {
+		return
+	}
+	c.mu.Lock()
+	c.push(&Message{loss: true})
+	claimed := c.claimDrain()
+	c.mu.Unlock()
+	c.startDrain(claimed)
+}
+
+// tellLater has those told of a loss who joined before what was queued as number seq.
+func (r *repairer) tellLater(channel string, seq uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.untold[channel] = seq
+	select {
+	case r.bell <- struct{}{}:
+	default:
+	}
+}
+
+// tell tells subscribers of losses until the context ends. It takes its time, because
+// each comes back and subscribes again.
+func (r *repairer) tell(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.bell:
+		}
+		r.mu.Lock()
+		untold := r.untold
+		r.untold = make(map[string]uint64)
+		r.mu.Unlock()
+		for name, seq := range untold {
+			r.tellOf(ctx, name, seq)
+		}
+	}
+}
+
+// tellOf tells the subscribers of a channel, a section at a time.
+func (r *repairer) tellOf(ctx context.Context, name string, seq uint64) {
+	c := r.registry.receiver(name)
+	if c == nil {
+		return
+	}
+	defer r.registry.drains.Done()
+	told := 0
+	for _, s := range c.snapshot() {
+		n := s.lose(seq)
+		if told += n; n > 0 {
+			pause(ctx, time.Duration(n)*tellPause)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+	if told > 0 {
+		r.logger.Debug("subscribers were told that they may have missed messages", "channel", name, "subscribers", told)
+	}
 }
 
 // want asks for the repair of channels. It does not block.

@@ -28,8 +28,8 @@ type Subscriber interface {
 // Loser is a [Subscriber] that wants to be told of messages that its channel has
 // lost for good. One that is not goes on as if there had been nothing.
 type Loser interface {
-	// Lose is called between rounds, outside every lock; it may cancel the
-	// subscription.
+	// Lose is called outside every lock; it may cancel the subscription. It is called
+	// between rounds, and in a channel without history while they go on.
 	Lose(*Subscription)
 }
 

@@ -115,6 +115,21 @@ func (b *forgottenBroker) Positions(ctx context.Context, channels []string, seen
 	return b.MemoryBroker.Positions(ctx, channels, seen)
 }
 
+// TestGapWithoutHistory has the node miss messages of a channel that keeps none: who
+// asked for it subscribes again, so that the site hears of it, and goes on.
+func TestGapWithoutHistory(t *testing.T) {
+	s := newCluster(t, []hub.Broker{hub.NewMemoryBroker()})[0]
+	c := s.dialCentrifuge(t)
+	c.say(sub(2, "off"))
+	c.wants(`{"id":2,"subscribe":{}}`)
+	s.hub.HandleGap([]string{"off"})
+	c.wants(`{"push":{"channel":"off","unsubscribe":{"code":2500,"reason":"insufficient state"}}}`)
+	c.say(sub(3, "off"))
+	c.wants(`{"id":3,"subscribe":{}}`)
+	s.call(t, "/api/publish", `{"channel":"off","data":1}`, "X-API-Key", testKey)
+	c.wants(`{"push":{"channel":"off","pub":{"data":1}}}`)
+}
+
 // TestLoss loses messages for good: who asked for the channel is to subscribe
 // again, and who was subscribed by the server has to connect again.
 func TestLoss(t *testing.T) {

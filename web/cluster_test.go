@@ -167,7 +167,10 @@ func (c *memoryCluster) HandleMessage(channel string, m *hub.Message) {
 }
 
 func (c *memoryCluster) HandleGap(channels []string) {}
-func (c *memoryCluster) HandleSignal([]byte)         {}
+
+// HandleDoubt implements [hub.Handler].
+func (c *memoryCluster) HandleDoubt(channels []string) {}
+func (c *memoryCluster) HandleSignal([]byte)           {}
 
 // last returns the last server of a cluster: another one than the first, where
 // there is another.

@@ -288,6 +288,25 @@ func TestEventsOrigin(t *testing.T) {
 	s.listen(t, "channel=news", "Origin", "https://page.example").opens()
 }
 
+// TestEventsGapWithoutHistory has the node miss messages of a channel that keeps none.
+func TestEventsGapWithoutHistory(t *testing.T) {
+	s := newCluster(t, []hub.Broker{hub.NewMemoryBroker()})[0]
+	l := s.listen(t, "channel=off").opens()
+	answer := make(chan string, 1)
+	go func() {
+		_, body := s.poll(t, "channel=off")
+		answer <- body
+	}()
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return s.hub.NumSubscribers("off") == 2 }, "two subscribers")
+	s.hub.HandleGap([]string{"off"})
+	l.wants("event: belfry.gap\ndata: {\"channels\":[\"off\"]}\n\n")
+	if got, want := <-answer, `{"events":[],"cursor":"AQ","gap":["off"]}`; got != want {
+		t.Errorf("poll: %s, want %s", got, want)
+	}
+	s.call(t, "/api/publish", `{"channel":"off","data":"live"}`, "X-API-Key", testKey)
+	l.wants("data: {\"channel\":\"off\",\"data\":\"live\"}\n\n")
+}
+
 // TestEventsLoss loses messages for good while a stream and a poll are open.
 func TestEventsLoss(t *testing.T) {
 	for _, channels := range []string{"channel=news", "channel=news&channel=off"} {

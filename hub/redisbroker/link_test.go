@@ -155,3 +155,29 @@ func TestRedisQuietConnectionIsKept(t *testing.T) {
 	rec.Want(t, "1")
 	wantOneConnection(t, log)
 }
+
+// The Pub/Sub connection of a node is cut: its subscribers of a channel without history
+// may have missed messages, and are told once. Those of other nodes are not, and no one
+// when all that has happened is that Redis has lost what it had.
+func TestGapWithoutHistoryIsToldOnce(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t)
+	proxy := hubtest.NewProxy(t, r.Addr())
+	rules := hub.Rules{{Match: "plain"}, keeping[0]}
+	far, near := redisHubAt(t, "redis://"+proxy.Addr(), rules), redisHub(t, r, rules)
+	cut, whole := hubtest.ListenForLosses(t, far, "plain"), hubtest.ListenForLosses(t, near, "plain")
+	kept := hubtest.ListenForLosses(t, near, "chat")
+	hubtest.Publish(t, near, "chat", "1")
+	kept.Want(t, "1")
+	redisSays(t, r, "FLUSHALL")
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return kept.Losses() > 0 }, "a loss of what was kept is told")
+	if cut.Losses()+whole.Losses() != 0 {
+		t.Error("those who had no history were told of its loss")
+	}
+	proxy.Cut()
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return cut.Losses() == 1 }, "the loss is told")
+	wantAlive(t, near, "plain", cut.Recorder)
+	if cut.Losses() != 1 || whole.Losses() != 0 {
+		t.Errorf("told %d times, and %d of another node, want 1 and 0", cut.Losses(), whole.Losses())
+	}
+}

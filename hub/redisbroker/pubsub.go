@@ -95,7 +95,7 @@ func (l *listener) listen(ctx context.Context) (connected bool, err error) {
 
 // begun has every channel repaired, because a generation has begun: its subscribers
 // are told.
-func (l *listener) begun() { l.handler.HandleGap(l.wanted.all()) }
+func (l *listener) begun() { l.handler.HandleDoubt(l.wanted.all()) }
 
 // ask sends what the node wants to subscribe to and to let go of, many
 // channels in one command.
@@ -217,7 +217,7 @@ func (l *listener) handle(reply any) {
 		m, err := parsePublished([]byte(r.Payload))
 		if err != nil {
 			l.unreadable("message", channel, err)
-			l.handler.HandleGap([]string{channel}) // it may have been one that has a position
+			l.handler.HandleDoubt([]string{channel}) // it may have been one that has a position
 			return
 		}
 		l.handler.HandleMessage(channel, m)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -154,6 +155,8 @@ func (p *poll) leave() {
 
 // answer words what was taken, once.
 func (p *poll) answer() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	body := append(make([]byte, 0, len(p.events)+maxCursor), `{"events":[`...)
 	body = append(body, p.events...)
 	p.events = nil
@@ -187,11 +190,14 @@ func (p *poll) Deliver(sub *hub.Subscription, d hub.Delivery) error {
 func (p *poll) Evict(error) { p.stir() }
 
 // Lose implements [hub.Loser]. The position stays before the loss, and the next
-// poll is told of it.
-func (p *poll) Lose(*hub.Subscription) {
+// poll is told of it; where there is no position, this one is.
+func (p *poll) Lose(sub *hub.Subscription) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done = true
+	if sub.Position.Epoch == "" && !slices.Contains(p.gaps, sub.Channel()) {
+		p.gaps = append(p.gaps, sub.Channel())
+	}
 	p.stir()
 }
 
