@@ -87,8 +87,11 @@ if kept then
     if type(offset) == 'number' and not (epoch == ARGV[8] and offset <= tonumber(ARGV[9])) then
       added = redis.pcall('XADD', KEYS[2], 'MAXLEN', ARGV[4], offset .. '-0', 'm', ARGV[3], 't', time)
     end
-    if forbidden(offset) or forbidden(added) then
-      return forbidden(added) and added or offset
+    if forbidden(added) then
+      redis.pcall('HINCRBY', KEYS[3], 'o', -1)
+      return added
+    elseif forbidden(offset) then
+      return offset
     end
   end
   if type(added) ~= 'string' then

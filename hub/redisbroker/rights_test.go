@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -252,5 +253,40 @@ func TestRightIsTakenAway(t *testing.T) {
 	rec.Want(t, "1", "2")
 	if rec.Losses() != 0 {
 		t.Error("the subscriber was told of a loss")
+	}
+}
+
+// A right is taken away, and the node has not noticed yet: a script may be refused in its
+// middle. Nobody is told that nothing was done when something was, what was kept stays,
+// and who tries again with the same key is no duplicate of what was not published.
+func TestRightIsMissedInTheMiddle(t *testing.T) {
+	t.Parallel()
+	for _, right := range []string{"xadd", "publish", "hincrby", "pexpire"} {
+		t.Run(right, func(t *testing.T) {
+			t.Parallel()
+			r := hubtest.Redis(t)
+			h := redisHubAt(t, addUser(t, r, "bell", rightsOf(t, "belfry:")...), hub.Rules{{Match: "plain"}, keeping[0]})
+			kept, plain := hubtest.ListenForLosses(t, h, "chat"), hubtest.Listen(t, h, "plain", "p")
+			first := hubtest.Publish(t, h, "chat", "1")
+			kept.Want(t, "1")
+			redisSays(t, r, "ACL", "SETUSER", "bell", "-"+right)
+			ofKept := publishErr(h, "")
+			ofPlain := hubtest.TryPublish(h, "plain", "x", "k")
+			redisSays(t, r, "ACL", "SETUSER", "bell", "+"+right)
+			waitReady(t, h)
+			if ofPlain != nil {
+				hubtest.Publish(t, h, "plain", "end") // what is not heard before is not
+				if r := hubtest.PublishWith(t, h, "plain", "x", hub.PublishOptions{IdempotencyKey: "k"}); r.Duplicate {
+					t.Error("what was refused counts as published")
+				}
+				plain.Want(t, "end", "x")
+			}
+			last := hubtest.Publish(t, h, "chat", "end")
+			hubtest.Eventually(t, hubtest.Patience, func() bool { return slices.Contains(kept.Data(), "end") }, "it goes on")
+			heard := slices.Contains(kept.Data(), "x")
+			if last.Epoch != first.Epoch || kept.Losses() > 0 || heard && ofKept != nil && !errors.Is(ofKept, hub.ErrUnanswered) {
+				t.Errorf("after %+v came %+v, %q was heard, %d losses; the publisher was told %v", first, last, kept.Data(), kept.Losses(), ofKept)
+			}
+		})
 	}
 }
