@@ -63,6 +63,9 @@ func (k keys) once(channel, key string) string {
 	return fmt.Sprintf("%sonce:%d:%s:%s", k.prefix, len(channel), tag, key)
 }
 
+// probe is never there: a replica refuses to delete it.
+func (k keys) probe() string { return k.prefix + "probe" }
+
 // begun is what the names of traces begin with; see begin.lua.
 func (k keys) begun() string { return k.prefix + "begun:" }
 

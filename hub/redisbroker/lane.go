@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"belfry/hub"
 )
 
 const (
@@ -205,7 +207,7 @@ func (l *lane) exchange(ctx context.Context, batch []*publishing) {
 	defer cancel()
 	pipe := l.client.redis.Pipeline()
 	for sent := 1; len(batch) > 0; sent++ {
-		refused := execute(ctx, pipe, batch)
+		refused := l.execute(ctx, pipe, batch)
 		if len(refused) > 0 && (sent == exchanges || !l.mend(ctx, pipe, refused)) {
 			for _, c := range refused {
 				close(c.answered)
@@ -269,13 +271,23 @@ func deadline(batch []*publishing) time.Time {
 // the script, another script, another belief or another connection. An error of Redis is
 // that of one command; when the connection breaks, every command without a reply has the
 // error.
-func execute(ctx context.Context, pipe redis.Pipeliner, batch []*publishing) (refused []*publishing) {
+func (l *lane) execute(ctx context.Context, pipe redis.Pipeliner, batch []*publishing) (refused []*publishing) {
+	var probe *redis.Cmd
 	for _, c := range batch {
 		c.command.SetErr(nil)
 		c.written.Store(false)           // what was sent before has done nothing
 		_ = pipe.Process(ctx, c.command) // queues, and never fails
+		if c.isPlain() && probe == nil {
+			probe = redis.NewCmd(ctx, "del", l.client.keys.probe())
+		}
+	}
+	if probe != nil {
+		_ = pipe.Process(ctx, probe)
 	}
 	_, _ = pipe.Exec(ctx) // what it returns, some command has as well
+	if probe != nil && isReadOnly(probe.Err()) {
+		l.doubt(batch, probe.Err())
+	}
 	for _, c := range batch {
 		if err := c.command.Err(); err != nil && (redis.HasErrorPrefix(err, "NOSCRIPT") || isStranger(err) || isBeginning(err) || isUnsent(err)) {
 			refused = append(refused, c)
@@ -285,3 +297,17 @@ func execute(ctx context.Context, pipe redis.Pipeliner, batch []*publishing) (re
 	}
 	return refused
 }
+
+// doubt has plain publishes fail that were answered by a replica, which takes them and
+// brings them to nobody but those who listen to it. It refuses what comes behind them in
+// the same round trip: to delete what is not there.
+func (l *lane) doubt(batch []*publishing, why error) {
+	for _, c := range batch {
+		if c.isPlain() && c.command.Err() == nil {
+			c.command.SetErr(fmt.Errorf("%w: %w: %w", hub.ErrUnavailable, hub.ErrUnanswered, why))
+		}
+	}
+	raise(l.client.voucher.doubts)
+}
+
+func isReadOnly(err error) bool { return err != nil && redis.HasErrorPrefix(err, "READONLY") }

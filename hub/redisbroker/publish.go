@@ -239,7 +239,8 @@ func (p *publisher) newPublishing(ctx context.Context, channel string, m *hub.Me
 	return c, nil
 }
 
-// isPlain reports whether there is neither a position nor a key to keep.
+// isPlain reports whether there is neither a position nor a key to keep. Such a message
+// goes by PUBLISH, which a replica does not refuse.
 func (c *publishing) isPlain() bool {
 	return c.options.IdempotencyKey == "" && c.options.History.Size == 0
 }

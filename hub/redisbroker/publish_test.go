@@ -34,7 +34,7 @@ func (g *gate) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return ne
 func (g *gate) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, commands []redis.Cmder) error {
 		if publishes(commands[0]) {
-			g.note(len(commands))
+			g.note(len(commands) - probes(commands))
 			g.open.RLock()
 			defer g.open.RUnlock()
 			commands = g.flush(ctx, commands)
@@ -69,6 +69,16 @@ func (g *gate) batches() []int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Clone(g.sizes)
+}
+
+// probes is how many commands of a batch only ask whether a replica answers.
+func probes(commands []redis.Cmder) (n int) {
+	for _, c := range commands {
+		if c.Name() == "del" {
+			n++
+		}
+	}
+	return n
 }
 
 // queueing is a hub with one publish held back by a gate, which is shut, so that

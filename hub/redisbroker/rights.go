@@ -173,6 +173,7 @@ func (k keys) needs() string {
 	add("hmget, hincrby, hset, hdel, set, del, pexpire, pttl", k.position(channel))
 	add("xadd, xlen, xtrim, xrange, xrevrange, memory usage, exists, pexpire, del", k.stream(channel))
 	add("sismember, sadd, expire", k.begun()+"x")
+	add("del", k.probe())
 	add("get, set, del, exists, incr, decr", k.counter("x"))
 	add("rename", k.counter("x")+"\t"+k.counter("y"))
 	add("hmget, hset, del", k.record())

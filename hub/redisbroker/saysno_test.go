@@ -167,3 +167,23 @@ func (c refusingRedis) wantTold(t *testing.T, h *hub.Hub, log *hubtest.Log) {
 		}
 	}
 }
+
+// A Redis that becomes a replica takes what needs no position, and brings it to nobody
+// who listens elsewhere. The publisher is not told that all is well, be it before the
+// node has noticed.
+func TestReplicaTakesNothing(t *testing.T) {
+	t.Parallel()
+	r, other := hubtest.Redis(t), hubtest.Redis(t)
+	h := redisHubAt(t, r.URL(), hub.Rules{{Match: "plain"}, keeping[0]})
+	hubtest.Publish(t, h, "plain", "1")
+	r.Follow(other)
+	for range 3 {
+		for _, channel := range []string{"plain", "kept"} {
+			if err := hubtest.TryPublish(h, channel, "x", ""); !errors.Is(err, hub.ErrUnavailable) {
+				t.Errorf("publish to %s: %v, want an ErrUnavailable", channel, err)
+			}
+		}
+	}
+	r.Promote()
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return hubtest.TryPublish(h, "plain", "2", "") == nil }, "it goes on")
+}
