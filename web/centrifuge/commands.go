@@ -149,6 +149,11 @@ type reply struct {
 	RPC           *RPCResult           `json:"rpc,omitempty"`
 }
 
+// isLarge reports whether the reply may be a large one.
+func (r *reply) isLarge() bool {
+	return r.History != nil || r.Presence != nil || r.Connect != nil && len(r.Connect.Subs) > 0 || r.Subscribe != nil && len(r.Subscribe.Publications) > 0
+}
+
 // connectResult tells a client who it is, and how often it is pinged.
 type connectResult struct {
 	Client  string `json:"client"`

@@ -52,6 +52,7 @@ type answer struct {
 	replies []byte              // and pushes, one on a line
 	started []*hub.Subscription // to be started once the replies are on their way
 	behind  []byte              // a push that is to follow the reply, or nil
+	read    func()              // called once the reply is made, for others to read; nil: it is small
 	lost    bool                // the client is to connect again once it has the replies
 }
 
@@ -115,9 +116,14 @@ func (p *protocol) commands(text []byte) {
 			p.Session.Close(session.BadRequest)
 			return
 		}
-		if reply != nil {
+		switch {
+		case reply == nil:
+		case reply.isLarge():
+			p.server.sessions.InTurn(func() { a.add(reply) })
+		default:
 			a.add(reply)
 		}
+		a.wasRead()
 		if len(a.replies) >= flushSize || len(a.started) >= maxStarting || a.lost {
 			p.flush(&a)
 		}
@@ -135,6 +141,14 @@ func (a *answer) add(r *reply) {
 		a.replies = append(append(a.replies, a.behind...), '\n')
 	}
 	a.behind = nil
+}
+
+// wasRead lets others read.
+func (a *answer) wasRead() {
+	if a.read != nil {
+		a.read()
+		a.read = nil
+	}
 }
 
 // flush sends what there is, and starts what it tells of. It runs under the lock.
@@ -215,11 +229,11 @@ func (p *protocol) do(cmd *command, r *reply, a *answer) (err error) {
 	case cmd.Publish != nil:
 		r.Publish, err = &struct{}{}, p.publish(ctx, cmd.Publish)
 	case cmd.Presence != nil:
-		r.Presence, err = p.presence(ctx, cmd.Presence.Channel)
+		r.Presence, err = p.presence(ctx, cmd.Presence.Channel, a)
 	case cmd.PresenceStats != nil:
 		r.PresenceStats, err = p.presenceStats(ctx, cmd.PresenceStats.Channel)
 	case cmd.History != nil:
-		r.History, err = p.history(ctx, cmd.History)
+		r.History, err = p.history(ctx, cmd.History, a)
 	case cmd.Ping != nil:
 		r.Ping = &struct{}{}
 	case cmd.RPC != nil:
@@ -245,18 +259,24 @@ func (p *protocol) publish(ctx context.Context, req *pubRequest) error {
 }
 
 // history reads the history of a channel that the client is subscribed to.
-func (p *protocol) history(ctx context.Context, req *HistoryRequest) (*HistoryResult, error) {
+func (p *protocol) history(ctx context.Context, req *HistoryRequest, a *answer) (*HistoryResult, error) {
 	rule, err := p.Session.MayRead(ctx, access.ReadHistory, req.Channel)
 	if err != nil {
+		return nil, err
+	}
+	if a.read, err = p.server.sessions.ReadInTurn(ctx); err != nil {
 		return nil, err
 	}
 	return p.server.History(ctx, rule, req, p.server.limits.Answer())
 }
 
 // presence reads who is on a channel that the client is subscribed to.
-func (p *protocol) presence(ctx context.Context, channel string) (*PresenceResult, error) {
+func (p *protocol) presence(ctx context.Context, channel string, a *answer) (*PresenceResult, error) {
 	rule, err := p.Session.MayRead(ctx, access.ReadPresence, channel)
 	if err != nil {
+		return nil, err
+	}
+	if a.read, err = p.server.sessions.ReadInTurn(ctx); err != nil {
 		return nil, err
 	}
 	return p.server.Presence(ctx, rule, channel, p.server.limits.Answer())

@@ -103,8 +103,12 @@ func (p *poll) catchUp(since *hub.Position, sub *hub.Subscription) {
 		p.gaps = append(p.gaps, sub.Channel())
 	}
 	p.at.set(sub.Channel(), begin(since, sub))
-	for _, m := range sub.Missed {
-		p.take(sub.Channel(), m, jsonEncoder{}.AppendFrame(nil, sub.Channel(), m))
+	if len(sub.Missed) > 0 {
+		p.sessions.InTurn(func() {
+			for _, m := range sub.Missed {
+				p.take(sub.Channel(), m, jsonEncoder{}.AppendFrame(nil, sub.Channel(), m))
+			}
+		})
 	}
 	p.done = p.done || sub.More
 	if sub.Missed = nil; !p.done {

@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -144,14 +145,11 @@ func (p *stream) Opened() {
 	case len(p.at) > 0:
 		frames = append(appendID(nil, p.at), '\n')
 	}
-	for _, sub := range p.waiting {
-		for _, m := range sub.Missed {
-			p.at.set(sub.Channel(), hub.Position{Epoch: m.Epoch, Offset: m.Offset})
-			frames = encoder{}.AppendFrame(appendID(frames, p.at), sub.Channel(), m)
-		}
-		if sub.Missed = nil; !sub.More {
-			p.at.set(sub.Channel(), sub.Position)
-		}
+	add := func() { frames = p.appendMissed(frames) }
+	if slices.ContainsFunc(p.waiting, func(sub *hub.Subscription) bool { return len(sub.Missed) > 0 }) {
+		p.server.sessions.InTurn(add)
+	} else {
+		add()
 	}
 	if len(frames) > 0 {
 		p.Session.Send(frames)
@@ -168,6 +166,20 @@ func (p *stream) Opened() {
 		sub.Start()
 	}
 	p.waiting, p.gaps, p.wish.since = nil, nil, nil
+}
+
+// appendMissed appends what the client has missed, and lets go of it.
+func (p *stream) appendMissed(frames []byte) []byte {
+	for _, sub := range p.waiting {
+		for _, m := range sub.Missed {
+			p.at.set(sub.Channel(), hub.Position{Epoch: m.Epoch, Offset: m.Offset})
+			frames = encoder{}.AppendFrame(appendID(frames, p.at), sub.Channel(), m)
+		}
+		if sub.Missed = nil; !sub.More {
+			p.at.set(sub.Channel(), sub.Position)
+		}
+	}
+	return frames
 }
 
 // endWhenRead ends a stream when its client has taken what it was sent. The transport

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"runtime"
 	"time"
 
@@ -65,6 +66,46 @@ func (p *pace) wait(s *Session) {
 			return
 		}
 		time.Sleep(min(d, waitStep))
+	}
+}
+
+// turns bounds how many do something at a time.
+type turns chan struct{}
+
+// newTurns has so many turns for each processor, and one at least.
+func newTurns(each float64) turns {
+	return make(turns, max(1, int(each*float64(runtime.GOMAXPROCS(0)))))
+}
+
+const (
+	// makers is how many make a large answer at a time, for each processor. Each keeps one
+	// for a millisecond, and with one for each of a hundred clients to be made at once,
+	// whoever delivers a message would wait for all of them between two turns of its own.
+	// So it waits for those of one half of the processors, and has the other.
+	makers = 0.5
+	// readers is how many read what a large answer is made of, or have it and wait to make
+	// that: up to a megabyte each.
+	readers = 2
+)
+
+// InTurn runs a function that makes a large answer of what was read already, when
+// others have made theirs. It must not wait for anything.
+func (r *Registry) InTurn(f func()) {
+	r.makers <- struct{}{}
+	defer func() { <-r.makers }()
+	f()
+}
+
+var errBusy = fault.New(fault.TooMany, "too many histories and presences are asked for at the same time; nothing was done, try again later")
+
+// ReadInTurn waits until what a large answer is made of may be read, and done is to be
+// called when it is made. When the context ends first it is an error.
+func (r *Registry) ReadInTurn(ctx context.Context) (done func(), err error) {
+	select {
+	case r.readers <- struct{}{}:
+		return func() { <-r.readers }, nil
+	case <-ctx.Done():
+		return nil, errBusy
 	}
 }
 

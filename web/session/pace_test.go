@@ -2,7 +2,9 @@ package session_test
 
 import (
 	"log/slog"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -128,6 +130,56 @@ func TestClosingSessionDoesNotWait(t *testing.T) {
 		s.Receive(session.Text, []byte("c"))
 		if d := time.Since(begin); d > 2*time.Second {
 			t.Errorf("it waited for %v", d)
+		}
+	})
+}
+
+// Large answers are made by half of the processors, one after the other.
+func TestLargeAnswersTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newUnreadNode(t)
+		begin, turns, making, most := time.Now(), max(1, runtime.GOMAXPROCS(0)/2), atomic.Int64{}, atomic.Int64{}
+		for range 10 * turns {
+			go n.InTurn(func() {
+				most.Store(max(most.Load(), making.Add(1)))
+				time.Sleep(time.Millisecond)
+				making.Add(-1)
+			})
+		}
+		synctest.Wait()
+		n.InTurn(func() {})
+		synctest.Wait()
+		if d := time.Since(begin); most.Load() != int64(turns) || d != 10*time.Millisecond {
+			t.Errorf("%d at a time, in %v; want %d, and ten after one another of a millisecond each", most.Load(), d, turns)
+		}
+	})
+}
+
+// So many read for large answers at a time, and who is not let in says so.
+func TestReadersOfLargeAnswersTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newUnreadNode(t)
+		var done []func()
+		for {
+			ctx, cancel := session.CallContext()
+			read, err := n.ReadInTurn(ctx)
+			cancel()
+			if err != nil {
+				if e := fault.From(err); e.Kind != fault.TooMany || !e.Temporary {
+					t.Errorf("one more hears %v", err)
+				}
+				break
+			}
+			done = append(done, read)
+		}
+		if want := 2 * runtime.GOMAXPROCS(0); len(done) != want {
+			t.Errorf("%d read at a time, want %d", len(done), want)
+		}
+		done[0]()
+		if read, err := n.ReadInTurn(t.Context()); err != nil {
+			t.Errorf("after one was done: %v", err)
+		} else {
+			read()
 		}
 	})
 }

@@ -84,7 +84,8 @@ type Registry struct {
 	// because writing to it has shown that it is gone.
 	evicted, vanished atomic.Int64
 
-	unread unread // what waits for clients that do not read
+	unread          unread // what waits for clients that do not read
+	makers, readers turns  // of large answers
 
 	// draining ends when the node goes down.
 	draining context.Context
@@ -107,6 +108,8 @@ func NewRegistry(o Options) *Registry {
 		limits:   o.Limits.orNone(),
 		pings:    NewWheel[*Session](PingSeconds),
 		sessions: make(map[string]*Session),
+		makers:   newTurns(makers),
+		readers:  newTurns(readers),
 		idle:     make(chan struct{}),
 	}
 	r.unread.most = r.limits.Unread
