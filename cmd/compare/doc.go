@@ -18,7 +18,8 @@
 //	row.go, measure.go       variants, and measures of them with bars
 //	turns.go                 has one variant after another do the work
 //	programs.go, server.go   builds what is run; starts and stops one server
-//	bench.go, flood.go       the work: belfry bench, and what goes on beside it
+//	bench.go, flood.go,      the work: belfry bench, and what goes on beside it
+//	strangers.go, among.go
 //	cluster.go, regain.go    the work of several instances that meet at a Redis,
 //	redis_*.go               which is a process that can be killed
 //	report.go                what one variant has made in one turn

@@ -141,6 +141,11 @@ func memoryCost(r *report) float64 {
 	return float64(r.Server.Memory) / (1 << 20)
 }
 
+// memoryKept is in MiB, and calmIn in seconds.
+
+func memoryKept(r *report) float64 { return float64(r.Calm.After-r.Calm.Before) / (1 << 20) }
+func calmIn(r *report) float64     { return r.Calm.Seconds }
+
 // notEvicted is how many of those that stopped reading the server has kept.
 func notEvicted(r *report) float64 {
 	return float64(r.Stalled.Subscribers - r.Stalled.Evicted)

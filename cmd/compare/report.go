@@ -12,6 +12,7 @@ type report struct {
 	load.Report
 	Redis    *redisReport `json:"redis,omitempty"`
 	Regained *regained    `json:"regained,omitempty"`
+	Calm     *calmReport  `json:"calm,omitempty"`
 }
 
 // redisReport is what was seen of Redis meanwhile. A row measures one of its numbers.
@@ -28,6 +29,13 @@ type regained struct {
 	Faults     int64   `json:"faults"`
 	CPUSeconds float64 `json:"cpu_seconds"`  // of their server, in that time
 	Memory     int64   `json:"memory_bytes"` // that is resident in it at the end
+}
+
+// calmReport is how the server's memory went back when its clients had gone, in bytes.
+type calmReport struct {
+	Before  int64   `json:"before"`
+	After   int64   `json:"after"`
+	Seconds float64 `json:"seconds"`
 }
 
 // brief is a report in a line, for the progress: the cost, and what was lost.

@@ -24,6 +24,7 @@ var rowMakers = []struct {
 	{"recover", comeback},
 	{"repair", repair},
 	{"flood", flood},
+	{"strangers", besieged},
 	{"transports", transports},
 }
 

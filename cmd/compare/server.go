@@ -27,10 +27,19 @@ const (
 // servers are the programs and their arguments. All take a free port, and print
 // an address with it once they listen. Belfry is the binary that has its turn.
 var servers = map[string][]string{
-	"belfry": {"belfry", "--addr", "127.0.0.1:0"},
-	"bare":   {"reference", "--kind", "bare"},
-	"melody": {"reference", "--kind", "melody"},
+	"belfry":  {"belfry", "--addr", "127.0.0.1:0"},
+	contained: {"belfry", "--addr", "127.0.0.1:0"},
+	"bare":    {"reference", "--kind", "bare"},
+	"melody":  {"reference", "--kind", "melody"},
 }
+
+// contained is Belfry with the memory of a small container, of 256 MiB: the collector
+// knows of it, and the system gives it no more than that and the 64 MiB that a Go
+// program sets aside and does not use.
+const contained = "belfry in 256 MiB"
+
+// inContainer runs a program with its arguments so that the system gives it no more data.
+const inContainer = `ulimit -d 327680 && export GOMEMLIMIT=200MiB && exec "$0" "$@"`
 
 // environ is this process's without what configures Belfry: whoever measures may have
 // one of their own. Policy files have no port, of which two servers at a time would
@@ -56,8 +65,11 @@ type server struct {
 func (p *programs) startServer(ctx context.Context, kind string, more ...string) (*server, error) {
 	args := with(servers[kind], more...)
 	program := p.path(args[0])
-	if kind == "belfry" {
+	if args[0] == "belfry" {
 		program, args = p.belfry, append(args, "--config", p.path(configFile))
+	}
+	if kind == contained {
+		program, args = "sh", with([]string{"sh", "-c", inContainer, program}, args[1:]...)
 	}
 	ctx, quit := context.WithCancel(ctx)
 	s := &server{cmd: exec.CommandContext(ctx, program, args[1:]...), quit: quit}
