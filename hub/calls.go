@@ -139,6 +139,9 @@ func (c *calls) call(ctx context.Context, node string, s signal) ([]Answer, erro
 	s.From, s.Call = c.node, number
 	reached, err := c.send(ctx, node, s)
 	if err != nil {
+		if deadline, _ := ctx.Deadline(); !time.Now().Before(deadline) {
+			err = fmt.Errorf("%w: %w", err, context.DeadlineExceeded) // whatever the broker calls it
+		}
 		return nil, err
 	}
 	if node != "" {

@@ -16,8 +16,7 @@
 -- ARGV[8]  how far it knows that the counter has got
 --
 -- Returns what publish.lua returns. An error that begins with VOUCH is as there, and
--- one that begins with BEGIN says that there is more to do. Nothing has been done then,
--- but that an offset may be left out of which publish.lua finds out why.
+-- one that begins with BEGIN says that there is more to do. Nothing has been done then.
 local known = redis.pcall('HMGET', KEYS[2], 'e', 'o', 'x')
 local epoch, last = known[1], tonumber(known[2])
 local now = redis.call('TIME')
@@ -36,6 +35,9 @@ local offset = redis.pcall('HINCRBY', KEYS[2], 'o', 1)
 local added = type(offset) == 'number'
   and redis.pcall('XADD', KEYS[1], 'MAXLEN', ARGV[3], offset .. '-0', 'm', ARGV[2], 't', now[1] .. '.' .. now[2])
 if type(added) ~= 'string' then
+  if type(offset) == 'number' then
+    redis.pcall('HINCRBY', KEYS[2], 'o', -1)
+  end
   redis.call('DECR', KEYS[3])
   return redis.error_reply('BEGIN something has to be mended for this channel first')
 end
