@@ -225,6 +225,32 @@ func TestHixieShutdown(t *testing.T) {
 	}
 }
 
+// A client whose handshake is under way when the server goes down is told as well.
+func TestHixieHandshakeInShutdown(t *testing.T) {
+	s := newTestServer(t, withLegacy)
+	conn := s.dialTCP(t)
+	head, key, _ := strings.Cut(fmt.Sprintf(hixieDrafts[1].request, "/ws/chat"), "\r\n\r\n")
+	c := &hixieClient{t: t, TCPConn: conn, in: bufio.NewReader(conn)}
+	c.write(head + "\r\n\r\n")
+	if line, err := c.in.ReadString('\n'); !strings.HasPrefix(line, "HTTP/1.1 101 ") {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if err := s.web.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.write(key)
+	for line := ""; line != "\r\n"; {
+		var err error
+		if line, err = c.in.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.in.Discard(hixieDrafts[1].rest); err != nil {
+		t.Fatalf("no digest: %v", err)
+	}
+	c.ended(1)
+}
+
 // TestHixieDeafIsEvicted has a client that stops reading beside one that reads.
 func TestHixieDeafIsEvicted(t *testing.T) {
 	t.Parallel()

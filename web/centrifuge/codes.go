@@ -18,6 +18,7 @@ type replyError struct {
 var errorCodes = [...]int{
 	fault.Internal:          100,
 	fault.Unavailable:       100,
+	fault.Unusable:          100,
 	fault.NotServing:        100,
 	fault.Unauthorized:      101,
 	fault.UnknownChannel:    102,
@@ -44,7 +45,9 @@ func newReplyError(e *fault.Error) *replyError {
 	if e.Kind != fault.Application {
 		code = errorCodes[e.Kind]
 	}
-	return &replyError{code, e.Message, e.Temporary}
+	// A client that is told otherwise gives a channel up, and is still there when
+	// somebody has mended the broker.
+	return &replyError{code, e.Message, e.Temporary || e.Kind == fault.Unusable}
 }
 
 // closeCodes are those of the protocol: clients come back after 3000 to 3499, and

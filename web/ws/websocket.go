@@ -196,12 +196,24 @@ func (s *Server) serveMasked(w http.ResponseWriter, r *http.Request, e session.E
 	// The answer comes first: a session that has begun is pinged, and may be closed.
 	_ = t.Send(maskedAnswer(r.Header.Get("Sec-Websocket-Key"), subprotocol)) // reading tells when it is gone
 	if !c.Begin() {
-		c.End()
-		return t.Close()
+		turnAway(c, t)
+		return nil
 	}
 	// The session has begun, and Shutdown waits for it.
 	go s.runWebSocket(t)
 	return nil
+}
+
+// turnAway ends a session that was answered as the server went down, and so has not
+// begun: its client is told to come back, as all others are.
+func turnAway(c *session.Session, t interface {
+	Discard(within time.Duration)
+	Close() error
+}) {
+	c.Close(session.Shutdown)
+	t.Discard(endWait)
+	c.End()
+	_ = t.Close()
 }
 
 func (s *Server) runWebSocket(t *webSocket) {
