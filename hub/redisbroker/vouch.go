@@ -41,14 +41,14 @@ import (
 //
 // A node that finds the run of the record goes on. Otherwise Redis was started again,
 // or it is another. Whoever finds that first ends the term, and begins one by which
-// nothing is numbered until a node has vouched: one that believes in the last term that
-// was vouched for, and knows of no higher number than that with which it has ended.
-// Then it goes on in the same generation, and nobody notices. When a node knows of more,
-// or believes in a term that the record does not have, a new generation begins. So it
-// does when there is no record, and when no node can vouch. Nodes that were there within
-// ten seconds of the end wait for one another, for up to a second, so that one that
-// knows of more is heard before anything is numbered. A node that was just started, and
-// so knows nothing, waits for the others, for up to five seconds.
+// nothing is numbered until the nodes have vouched that were there within ten seconds of
+// the end: each believes in the last term that was vouched for, and knows of no higher
+// number than that with which it has ended. Then it goes on in the same generation, and
+// nobody notices. When a node knows of more, or believes in a term that the record does
+// not have, a new generation begins. So it does when there is no record, and when one of
+// those nodes does not come within three seconds: it may have known of more than the
+// others, who may have been cut off from Redis or had no time to listen. A node that
+// was just started, and so knows nothing, waits for the others, for up to five seconds.
 //
 // So much for one who asks. Nobody else gets to number anything, because:
 //
@@ -65,7 +65,8 @@ import (
 // What follows:
 //
 //   - Redis restarts with everything: the counter is where the nodes know it to be, or
-//     further, and they vouch.
+//     further, and they vouch. When a node dies at the same time, a generation begins
+//     although nothing was lost.
 //   - An older copy is put back, or a lagging replica is promoted: the record has an
 //     older term, or the counter is behind what some node knows, and a generation
 //     begins. A replica that lacks nothing is vouched for.
@@ -80,11 +81,10 @@ import (
 //     restarted as well, nobody alive knows how far it was, and a generation begins,
 //     also when nothing was lost.
 //
-// What is left: a node may have had messages acknowledged for a twentieth of a second
-// that no other node has heard of, on channels to which only its own clients listen.
-// When Redis loses just these, and the node does not come within a second to say no,
-// the others vouch. It is found when that node comes, which begins a generation; never,
-// when it has died at the same time.
+// What is left: an older copy does not have the nodes that were started after it was
+// made, and so nobody waits for them. One of them may have had messages acknowledged for
+// a twentieth of a second of which no other node has heard. It is found when that node
+// comes, which begins a generation; never, when it has died at the same time.
 //
 // It costs a publish one more command inside the script, which another that is not
 // needed each time makes room for (publish.lua), and no round trip.
@@ -94,7 +94,7 @@ const (
 	checkEvery = time.Second
 	// witnessPatience is how long a node that can vouch waits for those who may know
 	// better, and strangerPatience one that cannot for those who can.
-	witnessPatience  = time.Second
+	witnessPatience  = 3 * time.Second
 	strangerPatience = 5 * time.Second
 	// askAgain is the pause meanwhile.
 	askAgain = 50 * time.Millisecond

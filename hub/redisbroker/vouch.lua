@@ -73,18 +73,18 @@ if not lost and not vouched then
 end
 
 if not lost then
-  -- Who believes in the last term and misses nothing says yes. The others that lived
-  -- when it ended have time to do so, or to find that they know of more.
+  -- Who believes in the last term and misses nothing says yes. So has everybody to do
+  -- who lived when it ended: one that does not come may have known of more.
   local yes = ARGV[4] == vouched
   if yes then
     redis.call('HDEL', KEYS[1], 'n')
     redis.pcall('ZREM', KEYS[2], ARGV[3])
   end
-  local others = redis.pcall('ZCARD', KEYS[2])
-  if ARGV[8] ~= '1' and (others ~= 0 or not (yes or nobody)) then
+  local all = redis.pcall('ZCARD', KEYS[2]) == 0
+  if ARGV[8] ~= '1' and not (all and (yes or nobody)) then
     return {'wait'}
   end
-  if yes then
+  if yes and all then
     redis.call('HDEL', KEYS[1], 'w', 'n')
     redis.call('DEL', KEYS[2])
     return result('vouched')

@@ -114,10 +114,41 @@ func TestStalePublishWhileNobodyVouches(t *testing.T) {
 	r.Start()
 	hubtest.Eventually(t, hubtest.Patience, func() bool { return redisSays(t, r, "HGET", recordKey, "t") != term }, "the node asks")
 	wantStranger(t, r, stale, true)
+	proxy.Refuse(false)
 	if p := persistently(t, h, "6"); p != (hub.Position{Epoch: first.Epoch, Offset: 6}) {
 		t.Errorf("after %+v came %+v", first, p)
 	}
 	wantStranger(t, r, stale, true)
+}
+
+// A node that was cut off knows of less than one that then was acknowledged more, and has
+// died. Where that is lost, the first must not say that nothing is.
+func TestStaleNodeDoesNotVouch(t *testing.T) {
+	t.Parallel()
+	r := hubtest.Redis(t, onDisk...)
+	near, far := hubtest.NewProxy(t, r.Addr()), hubtest.NewProxy(t, r.Addr())
+	stale, dies := redisHubAt(t, "redis://"+near.Addr(), keeping), redisHubAt(t, "redis://"+far.Addr(), keeping)
+	l := hubtest.ListenForLosses(t, stale, "chat")
+	before := hubtest.PublishNumbers(t, dies, "chat", 1, 5)
+	l.Want(t, "1", "2", "3", "4", "5")
+	less := r.Copy()
+	cutOff(near)
+	hubtest.PublishNumbers(t, dies, "chat", 6, 8)
+	cutOff(far)
+	r.Stop()
+	r.PutBack(less)
+	r.Start()
+	near.Refuse(false)
+	if p := persistently(t, stale, "again"); p.Epoch == before.Epoch {
+		t.Errorf("after %+v, of which three are lost, came %+v", before, p)
+	}
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return l.Losses() > 0 }, "the subscriber is told")
+}
+
+// cutOff leaves a node without Redis.
+func cutOff(p *hubtest.Proxy) {
+	p.Refuse(true)
+	p.Cut()
 }
 
 // A node hears with each message how far the counter has got, before anybody tells.
