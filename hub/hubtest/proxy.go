@@ -89,13 +89,14 @@ func (p *Proxy) accept() {
 // connect joins a client to the target until one of them goes.
 func (p *Proxy) connect(client net.Conn) {
 	defer client.Close()
+	target := p.current()
 	dialer := net.Dialer{Control: smallSegments}
-	server, err := dialer.Dial("tcp", p.current())
+	server, err := dialer.Dial("tcp", target)
 	if err != nil {
 		return
 	}
 	defer server.Close()
-	if !p.keep(client, server) {
+	if !p.keep(client, server, target) {
 		return
 	}
 	shorten(client, server)
@@ -145,10 +146,12 @@ func (p *Proxy) current() string {
 	return p.target
 }
 
-func (p *Proxy) keep(client, server net.Conn) bool {
+// keep notes a connection to a target, unless there is another by now: those who were cut
+// are not to come back to the former one.
+func (p *Proxy) keep(client, server net.Conn, target string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.refuses || p.closed {
+	if p.refuses || p.closed || p.target != target {
 		return false
 	}
 	p.conns[client], p.conns[server] = struct{}{}, struct{}{}

@@ -40,3 +40,20 @@ func (v *voucher) leadsElsewhere(ctx context.Context) bool {
 	f := v.footing.Load()
 	return err == nil && !id.replica && !id.sentinel && f.process != nowhere && id.process != f.process
 }
+
+// untilMoved is for what comes before anybody watches: its context ends when a connection
+// was made to another process than the one that was asked, which is found again then.
+func (v *voucher) untilMoved(ctx context.Context) (moving context.Context, stop func()) {
+	moving, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { // ends with the context, and stop waits for it
+		defer close(done)
+		select {
+		case <-v.moves:
+			raise(v.moves)
+			cancel()
+		case <-moving.Done():
+		}
+	}()
+	return moving, func() { cancel(); <-done }
+}

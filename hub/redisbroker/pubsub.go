@@ -71,11 +71,10 @@ func (l *listener) listen(ctx context.Context) (connected bool, err error) {
 		return false, fmt.Errorf("connect: %w", err)
 	}
 	ps := l.redis.Subscribe(ctx)
-	if err := l.hearNodes(ctx, ps); err != nil {
+	if err := l.begin(ctx, ps); err != nil {
 		_ = ps.Close()
 		return false, err
 	}
-	l.examine(ctx)
 	l.wanted.connect()
 	l.onConnect()
 	l.logger.Info("connected to Redis")
@@ -91,6 +90,18 @@ func (l *listener) listen(ctx context.Context) (connected bool, err error) {
 	err = g.Wait()
 	l.wanted.disconnect()
 	return true, err
+}
+
+// begin hears what nodes send one another over a new connection, and looks what Redis this
+// is. Both end when connections lead to another.
+func (l *listener) begin(ctx context.Context, ps *redis.PubSub) error {
+	ctx, stop := l.voucher.untilMoved(ctx)
+	defer stop()
+	if err := l.hearNodes(ctx, ps); err != nil {
+		return err
+	}
+	l.examine(ctx)
+	return nil
 }
 
 // begun has every channel repaired, because a generation has begun: its subscribers

@@ -56,6 +56,11 @@ func (c *copied) restore() {
 func persistently(t *testing.T, h *hub.Hub, data string) (p hub.Position) {
 	t.Helper()
 	var err error
+	defer func() {
+		if err != nil {
+			t.Logf("publish %s: %v", data, err)
+		}
+	}()
 	hubtest.Eventually(t, hubtest.Patience, func() bool {
 		var r hub.PublishResult
 		r, err = h.Publish(context.Background(), "chat", &hub.Message{Data: hubtest.Value(data)}, hub.PublishOptions{})
