@@ -59,7 +59,7 @@ func newCluster(t *testing.T, brokers []hub.Broker, change ...func(*web.Options)
 // ready reports whether every node hears of every other. What is lost on the way is
 // asked for again.
 func ready(servers []*testServer) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	for _, s := range servers {
 		answers, err := s.hub.CallAll(ctx, "node.info", []byte("{}"))

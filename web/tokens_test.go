@@ -77,7 +77,8 @@ func TestPrivateChannels(t *testing.T) {
 	c.wants(`{"push":{"channel":"$private","pub":{"data":"for you"}}}`)
 	c.say(`{"id":5,"presence_stats":{"channel":"$private"}}`)
 	c.wants(`{"id":5,"presence_stats":{"num_clients":1,"num_users":1}}`)
-	if n := strings.Count(s.log.String(), "relies on tokens"); n == 0 {
-		t.Errorf("nothing in the log:\n%s", s.log)
+	log := s.log.String()
+	if n, addressed := strings.Count(log, "relies on tokens"), strings.Count(log, "address=127.0.0.1 "); n == 0 || addressed != n {
+		t.Errorf("%d of %d lines of the log say whose it was:\n%s", addressed, n, log)
 	}
 }

@@ -45,6 +45,6 @@
 // One Redis, 6.2 or newer. A node whose Redis is in cluster mode, a replica or a
 // Sentinel, or does not let it run every command on keys and Pub/Sub channels that
 // begin with the prefix, is not ready and says why. Before 7, Redis cannot say which
-// commands it would refuse: there a user who lacks a right may have a message kept of
-// which the publisher is told that nothing was done.
+// commands it would refuse: what a script meets then may be behind a message that is
+// kept, and the publisher is told that it is not known.
 package redisbroker

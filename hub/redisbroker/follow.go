@@ -42,18 +42,18 @@ func (v *voucher) leadsElsewhere(ctx context.Context) bool {
 }
 
 // untilMoved is for what comes before anybody watches: its context ends when a connection
-// was made to another process than the one that was asked, which is found again then.
+// was made to another process than the one that was asked, which its cause says.
 func (v *voucher) untilMoved(ctx context.Context) (moving context.Context, stop func()) {
-	moving, cancel := context.WithCancel(ctx)
+	moving, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	go func() { // ends with the context, and stop waits for it
 		defer close(done)
 		select {
 		case <-v.moves:
 			raise(v.moves)
-			cancel()
+			cancel(errMoved)
 		case <-moving.Done():
 		}
 	}()
-	return moving, func() { cancel(); <-done }
+	return moving, func() { cancel(nil); <-done }
 }

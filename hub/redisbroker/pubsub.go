@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -98,7 +99,7 @@ func (l *listener) begin(ctx context.Context, ps *redis.PubSub) error {
 	ctx, stop := l.voucher.untilMoved(ctx)
 	defer stop()
 	if err := l.hearNodes(ctx, ps); err != nil {
-		return err
+		return cmp.Or(context.Cause(ctx), err)
 	}
 	l.examine(ctx)
 	return nil

@@ -77,7 +77,7 @@ func (p *poll) join(h access.Hello) error {
 	if err != nil {
 		return err
 	}
-	listener := session.Listener{Who: who, To: p, Encoder: jsonEncoder{}, Held: &p.held}
+	listener := session.Listener{Who: who, From: h.Address(), To: p, Encoder: jsonEncoder{}, Held: &p.held}
 	for _, channel := range p.wish.channels {
 		if ctx.Err() != nil {
 			return errNotReady

@@ -90,6 +90,7 @@ func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.S
 // that comes, and that nobody sees on a channel.
 type Listener struct {
 	Who     *access.Identity
+	From    netip.Addr // of its client; the zero address is not known
 	To      hub.Subscriber
 	Encoder hub.Encoder
 	Held    *hub.Held // what comes before its subscriptions are started
@@ -98,7 +99,7 @@ type Listener struct {
 // Listen subscribes a listener to a channel, if it may. About so many bytes of what it
 // has missed since a position are recovered.
 func (r *Registry) Listen(ctx context.Context, l Listener, channel string, since *hub.Position, bytes int) (*hub.Subscription, error) {
-	permit, err := r.allow(ctx, access.Request{Who: l.Who, Action: access.Subscribe, Channel: channel}, netip.Addr{})
+	permit, err := r.allow(ctx, access.Request{Who: l.Who, Action: access.Subscribe, Channel: channel}, l.From)
 	if err != nil {
 		return nil, err
 	}

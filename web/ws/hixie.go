@@ -132,7 +132,7 @@ func (t *hixie) readChallenge(body []byte) error {
 func (s *Server) startHixie(t *hixie, last []byte) {
 	_ = t.Send(last) // reading tells when it is gone
 	if !t.session.Begin() {
-		turnAway(t.session, t)
+		turnAway(t.session, &t.Conn)
 		return
 	}
 	// The session has begun, and Shutdown waits for it.

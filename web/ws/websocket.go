@@ -196,7 +196,7 @@ func (s *Server) serveMasked(w http.ResponseWriter, r *http.Request, e session.E
 	// The answer comes first: a session that has begun is pinged, and may be closed.
 	_ = t.Send(maskedAnswer(r.Header.Get("Sec-Websocket-Key"), subprotocol)) // reading tells when it is gone
 	if !c.Begin() {
-		turnAway(c, t)
+		turnAway(c, &t.Conn)
 		return nil
 	}
 	// The session has begun, and Shutdown waits for it.
@@ -206,10 +206,7 @@ func (s *Server) serveMasked(w http.ResponseWriter, r *http.Request, e session.E
 
 // turnAway ends a session that was answered as the server went down, and so has not
 // begun: its client is told to come back, as all others are.
-func turnAway(c *session.Session, t interface {
-	Discard(within time.Duration)
-	Close() error
-}) {
+func turnAway(c *session.Session, t *wire.Conn) {
 	c.Close(session.Shutdown)
 	t.Discard(endWait)
 	c.End()
