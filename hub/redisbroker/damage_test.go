@@ -160,7 +160,7 @@ func TestRedisOlderThanThePublisherHasSeen(t *testing.T) {
 	b := attached(t, hubtest.Redis(t).URL())
 	publish := func(seen hub.Position) hub.Position {
 		t.Helper()
-		r, err := b.Publish(t.Context(), "chat", &hub.Message{Data: []byte("1")}, hub.PublishOptions{History: keeping[0].History, Seen: seen})
+		r, err := b.Publish(t.Context(), "chat", &hub.Message{Data: []byte("1")}, hub.PublishOptions{History: keptHistory, Seen: seen})
 		if err != nil {
 			t.Fatal(err)
 		}

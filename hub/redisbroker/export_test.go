@@ -1,6 +1,7 @@
 package redisbroker
 
 import (
+	"context"
 	"slices"
 
 	"time"
@@ -60,3 +61,6 @@ func Unsent(err error) error { return unsentError{err} }
 
 // Needs are the commands that a node asks for.
 var Needs = keys{}.needs()
+
+// Admit has a new connection wait until the node lets it be used.
+func (b *Broker) Admit(ctx context.Context, c *redis.Conn) error { return b.voucher.admit(ctx, c) }

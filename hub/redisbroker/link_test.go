@@ -163,7 +163,7 @@ func TestGapWithoutHistoryIsToldOnce(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t)
 	proxy := hubtest.NewProxy(t, r.Addr())
-	rules := hub.Rules{{Match: "plain"}, keeping[0]}
+	rules := hub.Rules{{Match: "plain"}, keepingRule}
 	far, near := redisHubAt(t, "redis://"+proxy.Addr(), rules), redisHub(t, r, rules)
 	cut, whole := hubtest.ListenForLosses(t, far, "plain"), hubtest.ListenForLosses(t, near, "plain")
 	kept := hubtest.ListenForLosses(t, near, "chat")

@@ -16,8 +16,13 @@ import (
 // lines is the wire format of tests that need only one.
 var lines = hubtest.Lines{}
 
-// keeping are rules with a history that holds a whole test.
-var keeping = hub.Rules{{Match: "*", ServerPublish: true, History: hub.History{Size: 10_000, TTL: time.Hour}}}
+// keeping are rules with a history that holds a whole test. The date has none: it is
+// struck at any time, so that one Redis would have more than another.
+var (
+	keptHistory = hub.History{Size: 10_000, TTL: time.Hour}
+	keepingRule = hub.Rule{Match: "*", ServerPublish: true, History: keptHistory}
+	keeping     = hub.Rules{{Match: hub.DateChannel}, keepingRule}
+)
 
 // patient are options with which a Redis that is slow, because the machine is, is not
 // taken for away. Tests in which it hangs have those without.

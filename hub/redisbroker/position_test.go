@@ -18,7 +18,7 @@ func TestPositionShowsQuietGap(t *testing.T) {
 	l := hubtest.ListenForLosses(t, h, "chat")
 	hubtest.Publish(t, h, "chat", "1")
 	l.Want(t, "1")
-	silently := b.PublishArgs("chat", &hub.Message{Data: []byte("2"), Time: time.Now().UnixMilli()}, hub.PublishOptions{History: keeping[0].History})
+	silently := b.PublishArgs("chat", &hub.Message{Data: []byte("2"), Time: time.Now().UnixMilli()}, hub.PublishOptions{History: keptHistory})
 	silently[9] = "elsewhere" // the Pub/Sub channel
 	silently = append([]any{"EVAL", redisbroker.PublishSource}, silently[2:]...)
 	redisSays(t, r, silently...)
@@ -53,7 +53,7 @@ func TestAppendDoesWhatPublishDoes(t *testing.T) {
 	r := hubtest.Redis(t)
 	h, b := brokerHub(t, r.URL(), keeping)
 	l := hubtest.ListenForLosses(t, h, "chat")
-	o := hub.PublishOptions{History: keeping[0].History}
+	o := hub.PublishOptions{History: keptHistory}
 	for i := range 3 {
 		hubtest.Publish(t, h, "chat", fmt.Sprint(3*i))   // begins, and then appends
 		hubtest.Publish(t, h, "chat", fmt.Sprint(3*i+1)) // appends

@@ -180,6 +180,14 @@ const (
 
 func (b *belief) report() string { return fmt.Sprintf("%s%016d", b.term, b.highest.Load()) }
 
+// lower takes a token away, if there is one.
+func lower(signal chan struct{}) {
+	select {
+	case <-signal:
+	default:
+	}
+}
+
 // raise leaves a token, if there is room.
 func raise(signal chan struct{}) {
 	select {

@@ -154,7 +154,7 @@ func wantAccepted(t *testing.T, errs map[string]error) {
 // batches as their bound allows.
 func TestPublishesShareRoundTrips(t *testing.T) {
 	t.Parallel()
-	for name, history := range map[string]hub.History{"script": keeping[0].History, "plain": {}} {
+	for name, history := range map[string]hub.History{"script": keptHistory, "plain": {}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			q := newQueueing(t, history)
@@ -175,7 +175,7 @@ func TestPublishesShareRoundTrips(t *testing.T) {
 // Large messages go in batches of few.
 func TestPublishesOfManyBytes(t *testing.T) {
 	t.Parallel()
-	q := newQueueing(t, keeping[0].History)
+	q := newQueueing(t, keptHistory)
 	for i := range 6 {
 		q.queue(t.Context(), "chat", fmt.Sprintf("%0*d", 400<<10, i))
 	}
@@ -189,7 +189,7 @@ func TestPublishesOfManyBytes(t *testing.T) {
 // does not wait for it.
 func TestPublishCancelledWhileQueued(t *testing.T) {
 	t.Parallel()
-	q := newQueueing(t, keeping[0].History)
+	q := newQueueing(t, keptHistory)
 	ctx, cancel := context.WithCancel(t.Context())
 	q.queue(t.Context(), "chat", "before")
 	q.queue(ctx, "chat", "cancelled")
@@ -206,7 +206,7 @@ func TestPublishCancelledWhileQueued(t *testing.T) {
 // A lane has room for so many, and those over it wait no longer than others.
 func TestPublishQueueIsBounded(t *testing.T) {
 	t.Parallel()
-	q := newQueueing(t, keeping[0].History)
+	q := newQueueing(t, keptHistory)
 	q.broker.SetPublishWait(time.Second)
 	for i := range 2 * redisbroker.PublishPlaces {
 		q.publish(t.Context(), "chat", fmt.Sprint(i))
@@ -233,7 +233,7 @@ func TestPublishQueueIsBounded(t *testing.T) {
 // An error of Redis is that of one publish.
 func TestPublishErrorOfOne(t *testing.T) {
 	t.Parallel()
-	q := newQueueing(t, keeping[0].History)
+	q := newQueueing(t, keptHistory)
 	redisSays(t, q.redis, "RPUSH", "belfry:once:4:{chat}:bad", "no text")
 	q.queue(t.Context(), "chat", "before")
 	q.key = "bad"
@@ -256,7 +256,7 @@ func TestPublishErrorOfOne(t *testing.T) {
 // once more, and no message comes twice or out of order.
 func TestPublishScriptFlushed(t *testing.T) {
 	t.Parallel()
-	q := newQueueing(t, keeping[0].History)
+	q := newQueueing(t, keptHistory)
 	want := []string{"first", "held"}
 	for i := range 20 {
 		want = append(want, fmt.Sprint(i))

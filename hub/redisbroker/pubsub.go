@@ -63,6 +63,7 @@ func (l *listener) stayConnected(ctx context.Context) {
 // the connection is given up at the first fault, so that the broker knows when
 // there was a gap.
 func (l *listener) listen(ctx context.Context) (connected bool, err error) {
+	lower(l.voucher.moves) // what was made before leads no further than what is made now
 	asking := l.voucher.dial()
 	defer asking.Close()
 	asked := asking.Conn()

@@ -57,7 +57,7 @@ func TestRightsOfREADMEAreEnough(t *testing.T) {
 		o := patient(url)
 		o.PresenceTTL = time.Second
 		return hubtest.Run(t, hub.Options{Broker: redisBroker(t, o), Rules: hub.Rules{
-			{Match: "plain"}, {Match: "here", Presence: true}, {Match: "small", History: hub.History{Size: 100, TTL: time.Hour, Bytes: 500}}, keeping[0],
+			{Match: "plain"}, {Match: "here", Presence: true}, {Match: "small", History: hub.History{Size: 100, TTL: time.Hour, Bytes: 500}}, keepingRule,
 		}})
 	}
 	h, _ := node()
@@ -216,7 +216,7 @@ func wantNothingDone(t *testing.T, r *hubtest.RedisServer, url, prefix string) {
 	t.Helper()
 	o := patient(url)
 	o.Prefix = prefix
-	h, _ := hubtest.Run(t, hub.Options{Broker: redisBroker(t, o), Rules: hub.Rules{{Match: "kept", History: keeping[0].History}, {Match: "*"}}})
+	h, _ := hubtest.Run(t, hub.Options{Broker: redisBroker(t, o), Rules: hub.Rules{{Match: "kept", History: keptHistory}, {Match: "*"}}})
 	for channel, key := range map[string]string{"kept": "", "plain": "", "key": "k"} {
 		err := hubtest.TryPublish(h, channel, "x", key)
 		var refused *hub.RefusedError
@@ -265,7 +265,7 @@ func TestRightIsMissedInTheMiddle(t *testing.T) {
 		t.Run(right, func(t *testing.T) {
 			t.Parallel()
 			r := hubtest.Redis(t)
-			h := redisHubAt(t, addUser(t, r, "bell", rightsOf(t, "belfry:")...), hub.Rules{{Match: "plain"}, keeping[0]})
+			h := redisHubAt(t, addUser(t, r, "bell", rightsOf(t, "belfry:")...), hub.Rules{{Match: "plain"}, keepingRule})
 			kept, plain := hubtest.ListenForLosses(t, h, "chat"), hubtest.Listen(t, h, "plain", "p")
 			first := hubtest.Publish(t, h, "chat", "1")
 			kept.Want(t, "1")

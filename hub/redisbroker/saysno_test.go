@@ -128,7 +128,7 @@ func TestRedisSaysNo(t *testing.T) {
 			var log hubtest.Log
 			b := redisBroker(t, redisbroker.Options{URL: url, PresenceTTL: time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			b.SetPublishWait(hubtest.Patience)
-			h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: hub.Rules{{Match: "plain"}, keeping[0]}})
+			h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: hub.Rules{{Match: "plain"}, keepingRule}})
 			c.wantRefused(t, h)
 			c.wantTold(t, h, &log)
 		})
@@ -174,7 +174,7 @@ func (c refusingRedis) wantTold(t *testing.T, h *hub.Hub, log *hubtest.Log) {
 func TestReplicaTakesNothing(t *testing.T) {
 	t.Parallel()
 	r, other := hubtest.Redis(t), hubtest.Redis(t)
-	h := redisHubAt(t, r.URL(), hub.Rules{{Match: "plain"}, keeping[0]})
+	h := redisHubAt(t, r.URL(), hub.Rules{{Match: "plain"}, keepingRule})
 	hubtest.Publish(t, h, "plain", "1")
 	r.Follow(other)
 	for range 3 {

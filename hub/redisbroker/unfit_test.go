@@ -83,7 +83,7 @@ func TestClusterModeIsTold(t *testing.T) {
 func TestChannelsInClusterMode(t *testing.T) {
 	t.Parallel()
 	b := redisBroker(t, patient(clusterOfOne(t).URL()))
-	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: hub.Rules{{Match: "kept", History: keeping[0].History}, {Match: "*"}}})
+	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: hub.Rules{{Match: "kept", History: keptHistory}, {Match: "*"}}})
 	wantNotReady(t, h, "cluster mode")
 	wantAlive(t, h, "first", hubtest.Listen(t, h, "first", "first"))
 	for _, name := range []string{"chat", "}", "}chat", "{}", "}{", "{}chat", "}{chat}", "{chat", "chat}", "ch}a{t", "7d"} {

@@ -401,15 +401,16 @@ func (v *voucher) renewed(ctx context.Context, refused *belief) (*belief, error)
 
 // admit lets a new connection be used when it goes to the process that the node has
 // asked. It waits for that to be asked. Before the first was asked, any will do that
-// all go to.
+// all go to. It asks again after each wait: a connection that has broken meanwhile says
+// nothing of where the address leads.
 func (v *voucher) admit(ctx context.Context, c *redis.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, v.options.ReadTimeout)
 	defer cancel()
-	process, err := field(ctx, c, "server", "run_id")
-	if err != nil {
-		return err
-	}
 	for {
+		process, err := field(ctx, c, "server", "run_id")
+		if err != nil {
+			return err
+		}
 		f := v.footing.Load()
 		switch f.process {
 		case process:

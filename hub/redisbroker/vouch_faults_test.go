@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"belfry/hub"
 	"belfry/hub/hubtest"
 	"belfry/hub/redisbroker"
@@ -78,8 +80,8 @@ func TestBatchToAnOlderCounter(t *testing.T) {
 	h, b := brokerHub(t, r.URL(), keeping)
 	hubtest.PublishNumbers(t, h, "chat", 1, 10)
 	reached := b.Reached()
-	stale := b.PublishArgs("chat", &hub.Message{Data: []byte("1")}, hub.PublishOptions{History: keeping[0].History})
-	known := b.PublishArgs("chat", &hub.Message{Data: []byte("1")}, hub.PublishOptions{History: keeping[0].History, IdempotencyKey: "k", IdempotencyTTL: time.Minute})
+	stale := b.PublishArgs("chat", &hub.Message{Data: []byte("1")}, hub.PublishOptions{History: keptHistory})
+	known := b.PublishArgs("chat", &hub.Message{Data: []byte("1")}, hub.PublishOptions{History: keptHistory, IdempotencyKey: "k", IdempotencyTTL: time.Minute})
 	wantStranger(t, r, known, false)
 	redisSays(t, r, "SET", counterKey(t, r), reached-3)
 	for range 10 {
@@ -106,7 +108,7 @@ func TestStalePublishWhileNobodyVouches(t *testing.T) {
 	h, b := brokerHub(t, r.URL(), keeping)
 	redisHubAt(t, "redis://"+proxy.Addr(), keeping)
 	first := hubtest.PublishNumbers(t, h, "chat", 1, 5)
-	stale := b.PublishArgs("chat", &hub.Message{Data: []byte("1")}, hub.PublishOptions{History: keeping[0].History})
+	stale := b.PublishArgs("chat", &hub.Message{Data: []byte("1")}, hub.PublishOptions{History: keptHistory})
 	term := redisSays(t, r, "HGET", recordKey, "t")
 	proxy.Refuse(true) // the other node is waited for
 	proxy.Cut()
@@ -343,6 +345,42 @@ func TestFailoverAndBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A connection that leads to another Redis says so. When it has broken before it was let
+// in, it says nothing any more: the node connects to where the address leads, and stays.
+func TestBrokenConnectionLeadsNowhere(t *testing.T) {
+	t.Parallel()
+	r, other := hubtest.Redis(t), hubtest.Redis(t)
+	b := redisBroker(t, patient(r.URL()))
+	h, _ := hubtest.Run(t, hub.Options{Broker: b, Rules: keeping})
+	waitReady(t, h)
+	r.Stop()
+	elsewhere := redis.NewClient(&redis.Options{Addr: other.Addr(), MaxRetries: -1})
+	defer elsewhere.Close()
+	admitted := make(chan error, 1)
+	go func() { admitted <- b.Admit(t.Context(), elsewhere.Conn()) }()
+	waitServed(t, other)
+	other.Stop()
+	r.Start()
+	if err := <-admitted; err == nil {
+		t.Error("a connection to another Redis was let in")
+	}
+	waitReady(t, h)
+	l := hubtest.ListenForLosses(t, h, "chat")
+	persistently(t, h, "1")
+	l.Want(t, "1")
+	if l.Losses() > 0 {
+		t.Error("the connection was given up once more")
+	}
+}
+
+// waitServed waits until a Redis has answered somebody what it is.
+func waitServed(t *testing.T, r *hubtest.RedisServer) {
+	t.Helper()
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
+		return strings.Contains(redisSays(t, r, "CLIENT", "LIST"), "cmd=info")
+	}, "the connection is asked where it leads")
 }
 
 // A Redis that becomes a replica of one that has less, and a master again, has the same
