@@ -2,6 +2,7 @@ package redisbroker_test
 
 import (
 	"context"
+	"encoding"
 	"errors"
 	"fmt"
 	"runtime"
@@ -43,10 +44,13 @@ func (g *gate) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 	}
 }
 
-// publishes reports whether a command is the first of a batch of publishes, and
-// no question about a position.
+// publishes reports whether a command is the first of a batch of publishes: it carries a
+// message, or loads the script for one, and is no question about a position.
 func publishes(c redis.Cmder) bool {
-	return c.Name() == "publish" || c.Name() == "script" || len(c.Args()) > 10
+	return c.Name() == "script" || slices.ContainsFunc(c.Args(), func(arg any) bool {
+		_, ok := arg.(encoding.BinaryMarshaler)
+		return ok
+	})
 }
 
 func (g *gate) note(size int) {
