@@ -419,8 +419,11 @@ func TestNameLeadsElsewhere(t *testing.T) {
 			before := hubtest.PublishNumbers(t, publisher, "chat", 1, 3)
 			inStep(t, second, first)
 			second.Promote()
+			if !demoted {
+				before = hubtest.Publish(t, publisher, "chat", "lost")
+			}
 			name.SetTarget(second.Addr())
-			if !demoted { // dates are still acknowledged there
+			if !demoted {
 				waitSubscribed(t, second, 2)
 				wantNewEpoch(t, h, l, before, persistently(t, publisher, "4"))
 				return
