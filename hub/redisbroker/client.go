@@ -82,6 +82,7 @@ func newClient(o Options) (*client, error) {
 		c.keys.prefix += strconv.Itoa(ro.DB) + ":"
 	}
 	c.voucher = newVoucher(c.keys, *ro, c.refusals, logger)
+	c.voucher.patience = cmp.Or(o.witness, witnessPatience)
 	ro.OnConnect = c.voucher.admit
 	c.redis = redis.NewClient(ro)
 	c.redis.AddHook(&c.voucher.conns)

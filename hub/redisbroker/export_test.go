@@ -56,6 +56,10 @@ func (b *Broker) Reached() uint64 { return b.voucher.footing.Load().belief.highe
 // SetIdle says for how long a connection may be quiet and still be used.
 func (o *Options) SetIdle(d time.Duration) { o.idle = d }
 
+// SetWitnessPatience says for how long a node that can vouch waits for those who may know
+// better.
+func (o *Options) SetWitnessPatience(d time.Duration) { o.witness = d }
+
 // Unsent is an error of a connection over which nothing was sent.
 func Unsent(err error) error { return unsentError{err} }
 

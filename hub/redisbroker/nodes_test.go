@@ -27,7 +27,9 @@ var (
 // patient are options with which a Redis that is slow, because the machine is, is not
 // taken for away. Tests in which it hangs have those without.
 func patient(url string) redisbroker.Options {
-	return redisbroker.Options{URL: url, Timeout: hubtest.Patience}
+	o := redisbroker.Options{URL: url, Timeout: hubtest.Patience}
+	o.SetWitnessPatience(hubtest.Patience)
+	return o
 }
 
 // redisNode runs a hub on a Redis URL, which need not answer.

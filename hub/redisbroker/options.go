@@ -34,5 +34,5 @@ type Options struct {
 	// Logger hears of Redis going and coming. Nil: discards.
 	Logger *slog.Logger
 
-	idle time.Duration // for tests; zero: idleTime
+	idle, witness time.Duration // for tests; zero: idleTime, witnessPatience
 }

@@ -122,7 +122,8 @@ type voucher struct {
 	refusals *refusals
 	options  redis.Options // of a connection of its own
 	node     string
-	rights   string // see [keys.needs]
+	rights   string        // see [keys.needs]
+	patience time.Duration // with those who may know better
 	footing  atomic.Pointer[footing]
 	moved    chan struct{} // holds a token when the node has published
 	doubts   chan struct{} // holds one when somebody doubts the footing
@@ -176,7 +177,7 @@ func (v *voucher) settle(ctx context.Context, c *redis.Conn) (begun bool, err er
 	for {
 		patience := strangerPatience
 		if b := v.footing.Load().belief; b != nil {
-			patience = witnessPatience
+			patience = v.patience
 		}
 		begun, err = v.check(ctx, c, time.Since(began) > patience)
 		if err != nil || !errors.Is(v.footing.Load().err, errWaiting) {

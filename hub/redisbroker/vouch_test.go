@@ -211,6 +211,16 @@ func inStep(t *testing.T, replica, master *hubtest.RedisServer) {
 	}, "the replica has everything")
 }
 
+// leavingNode is a keeping node that goes on without those who do not come to vouch.
+func leavingNode(t *testing.T, url string) *hub.Hub {
+	t.Helper()
+	o := patient(url)
+	o.SetWitnessPatience(0)
+	h, _ := hubtest.Run(t, hub.Options{Broker: redisBroker(t, o), Rules: keeping})
+	waitReady(t, h)
+	return h
+}
+
 // Two masters: a node goes on at the former one after the other node has moved to the
 // replica. When it moves as well what it was told there is lost, though the counter of
 // the new one is higher than any number that it has seen.
@@ -218,8 +228,7 @@ func TestTwoMasters(t *testing.T) {
 	t.Parallel()
 	master, replica := hubtest.Redis(t), hubtest.Redis(t)
 	stays, moves := hubtest.NewProxy(t, master.Addr()), hubtest.NewProxy(t, master.Addr())
-	behind, _ := keepingNode(t, "redis://"+stays.Addr())
-	ahead, _ := keepingNode(t, "redis://"+moves.Addr())
+	behind, ahead := leavingNode(t, "redis://"+stays.Addr()), leavingNode(t, "redis://"+moves.Addr())
 	replica.Follow(master)
 	hubtest.PublishNumbers(t, ahead, "chat", 1, 10)
 	inStep(t, replica, master)
