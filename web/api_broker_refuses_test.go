@@ -108,15 +108,22 @@ func TestBrokerStandsStill(t *testing.T) {
 	c := s.dialCentrifuge(t)
 	c.say(sub(2, "news"))
 	c.hear()
-	s.publish(t, "news", `"before"`)
-	c.hear()
-	r.Pause()
 	const body = `{"channel":"news","data":"perhaps","idempotency_key":"k"}`
-	status, answer := s.call(t, "/api/publish", body, "X-API-Key", testKey)
-	if status != 503 || !strings.Contains(fmt.Sprint(answer), "whether it was published is not known") {
-		t.Errorf("%d %v, want 503 and that nothing is known", status, answer)
-	}
-	status, answer = s.call(t, "/api/history", `{"channel":"news","limit":1}`, "X-API-Key", testKey)
+	before := 0
+	hubtest.Eventually(t, hubtest.Patience, func() bool {
+		r.Resume()
+		s.publish(t, "news", `"before"`)
+		c.hear()
+		before++
+		r.Pause()
+		status, answer := s.call(t, "/api/publish", body, "X-API-Key", testKey)
+		if status != 503 || answer["result"] != nil {
+			t.Errorf("%d %v, want 503", status, answer)
+		}
+		// On a busy machine no connection may be left over which to send it.
+		return strings.Contains(fmt.Sprint(answer), "whether it was published is not known")
+	}, "nobody knows whether it was published")
+	status, answer := s.call(t, "/api/history", `{"channel":"news","limit":1}`, "X-API-Key", testKey)
 	if text := fmt.Sprint(answer); status != 503 || !strings.Contains(text, "whether it was done is not known") || strings.Contains(text, "idempotency") {
 		t.Errorf("history: %d %v, want 503 and nothing about publishing", status, answer)
 	}
@@ -127,8 +134,8 @@ func TestBrokerStandsStill(t *testing.T) {
 	}, "the publish is accepted")
 	s.publish(t, "news", `"end"`)
 	for i, want := range []string{"perhaps", "end"} {
-		if got := c.hear(); got != fmt.Sprintf(`{"push":{"channel":"news","pub":{"data":%q,"offset":%d}}}`, want, i+2) {
-			t.Errorf("heard %s, want %s with offset %d", got, want, i+2)
+		if got := c.hear(); got != fmt.Sprintf(`{"push":{"channel":"news","pub":{"data":%q,"offset":%d}}}`, want, before+i+1) {
+			t.Errorf("heard %s, want %s with offset %d", got, want, before+i+1)
 		}
 	}
 }

@@ -109,9 +109,13 @@ func TestEventsStreamIsBounded(t *testing.T) {
 func TestEventsPollIsBounded(t *testing.T) {
 	t.Parallel()
 	s, query, at := newFilledServer(t)
-	all, polls := heard{}, 0
+	all, polls, away := heard{}, 0, 0
 	for ; all.total() < filledChannels*filledMessages; polls++ {
 		status, body := s.poll(t, query+"&cursor="+at)
+		if status == 503 && away < 100 { // a busy machine; whoever polls comes again
+			polls, away = polls-1, away+1
+			continue
+		}
 		if status != 200 || len(body) > 1<<20+2<<10 || strings.Contains(body, `"gap"`) {
 			t.Fatalf("poll %d: %d with %d bytes", polls, status, len(body))
 		}
