@@ -26,12 +26,12 @@ func TestLargeAnswersWaitForTheirTurn(t *testing.T) {
 		"poll":   func() string { return s.firstEvents(t, "application/json", at) },
 	}
 	for name, command := range map[string]string{
-		"history":  `"history":{"channel":"date","limit":-1}`,
-		"presence": `"presence":{"channel":"date"}`,
+		"history":  `"history":{"channel":"room","limit":-1}`,
+		"presence": `"presence":{"channel":"room"}`,
 		"recovery": `"subscribe":{"channel":"news","recover":true}`,
 	} {
 		c := s.dialCentrifuge(t)
-		c.say(sub(2, "date"))
+		c.say(sub(2, "room"))
 		c.hear()
 		doors[name] = func() string { c.say(`{"id":3,` + command + `}`); return c.hear() }
 	}
