@@ -192,7 +192,7 @@ func (h *Hub) NumSubscribers(channel string) int {
 func (h *Hub) Channels(pattern string) map[string]int {
 	found := make(map[string]int)
 	h.registry.each(func(c *channel) {
-		if c.refs > 0 && matches(pattern, c.name) {
+		if c.refs > 0 && Matches(pattern, c.name) {
 			found[c.name] = c.refs
 		}
 	})

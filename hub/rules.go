@@ -20,12 +20,22 @@ var ErrChannelName = errors.New("bad channel name")
 // Rule says what may happen on the channels that its pattern matches.
 type Rule struct {
 	// Match is a pattern in which each * stands for any run of characters,
-	// also an empty one. There are no other special characters.
+	// also an empty one. It may have [UserMark] once, behind which a character
+	// follows or nothing; see [Rule.Owner]. There are no other special characters.
 	Match string
 	// ServerPublish lets the HTTP API publish.
 	ServerPublish bool
-	// ClientPublish lets sessions publish.
+	// ClientPublish lets every session publish.
 	ClientPublish bool
+	// Subscribe is who may subscribe by itself. Zero: WhoAnyone.
+	Subscribe Who
+	// Publish is who may publish, beside those of the two above.
+	Publish Who
+	// ReadHistory is who may read the history, and come back to what it has
+	// missed. Zero: WhoSubscriber.
+	ReadHistory Who
+	// ReadPresence is who may read who is here. Zero: WhoSubscriber.
+	ReadPresence Who
 	// History is what the channel remembers. Zero: nothing.
 	History History
 	// Presence lets subscribers know who else is here, and tells them of those
@@ -73,6 +83,7 @@ func (rs Rules) complete() Rules {
 			h.TTL = cmp.Or(h.TTL, DefaultHistoryTTL)
 			h.Bytes = cmp.Or(h.Bytes, DefaultHistoryBytes)
 		}
+		rs[i].completeWho()
 	}
 	return rs
 }
@@ -81,16 +92,28 @@ func (rs Rules) complete() Rules {
 // matches: such a channel does not exist.
 func (rs Rules) For(channel string) *Rule {
 	for i := range rs {
-		if matches(rs[i].Match, channel) {
+		if rs[i].matches(channel) {
 			return &rs[i]
 		}
 	}
 	return nil
 }
 
-// matches compares a pattern with a name, in a time that grows with the
-// product of their lengths at worst.
-func matches(pattern, name string) bool {
+// matches compares a rule with the name of a channel.
+func (r *Rule) matches(channel string) bool {
+	if strings.IndexByte(r.Match, '{') < 0 {
+		return Matches(r.Match, channel)
+	}
+	before, user, after, owned := r.owner(channel)
+	if !owned {
+		return Matches(r.Match, channel)
+	}
+	return user != "" && Matches(after, channel[len(before)+len(user):])
+}
+
+// Matches compares a pattern of which only * is special with a name, in a time that
+// grows with the product of their lengths at worst.
+func Matches(pattern, name string) bool {
 	first, rest, star := strings.Cut(pattern, "*")
 	if !star {
 		return pattern == name
