@@ -19,5 +19,5 @@ func ExampleRules() {
 	}
 	// Output:
 	// chat: a client <nil>, the backend <nil>
-	// news: a client permission denied, the backend <nil>
+	// news: a client an anonymous client may not publish to "news": the rule of "*" lets server: permission denied, the backend <nil>
 }

@@ -83,7 +83,7 @@ func TestRulesOfNoChannel(t *testing.T) {
 	}{
 		{nil, access.Subscribe, "other", fault.UnknownChannel},
 		{nil, access.Publish, "other", fault.UnknownChannel},
-		{nil, access.ReadHistory, "other", fault.Denied},
+		{nil, access.ReadHistory, "other", fault.UnknownChannel},
 		{access.Backend, access.ReadHistory, "other", fault.UnknownChannel},
 		{access.Backend, access.Publish, "", fault.BadRequest},
 		{nil, access.Subscribe, "a\n", fault.BadRequest},
@@ -98,7 +98,7 @@ func TestRulesOfNoChannel(t *testing.T) {
 // A rule that is known is not looked up again.
 func TestKnownRule(t *testing.T) {
 	guard := access.Rules{For: func(channel string) (*hub.Rule, error) { return nil, errors.New("asked for " + channel) }}
-	rule := &hub.Rule{Match: "*", ClientPublish: true}
+	rule := &hub.Rule{Match: "*", Publish: hub.WhoAnyone}
 	permit, err := guard.Allow(t.Context(), access.Request{Action: access.Publish, Channel: "a", Rule: rule})
 	if err != nil || permit.Rule != rule {
 		t.Errorf("got %+v, %v", permit, err)

@@ -14,6 +14,10 @@ const (
 	Unusable                      // the broker refuses, until somebody mends it
 	NotServing                    // this node is not ready, or going down
 	Unauthorized                  // who asks has not said who it is
+	NoToken                       // who asks has shown no token, and needs one
+	BadToken                      // the token is not one that is accepted here
+	ExpiredToken                  // the token was good for some time, which is over
+	OthersToken                   // the token is good, for somebody or something else
 	Denied                        // who asks may not do that
 	Foreign                       // a page of this origin may not ask
 	Misdirected                   // this server does not answer to the name that was asked
@@ -46,6 +50,10 @@ var kinds = [...]struct {
 	Unusable:          {http.StatusInternalServerError, 100, false, line{slog.LevelWarn, "request not served"}},
 	NotServing:        {http.StatusServiceUnavailable, 100, true, quiet},
 	Unauthorized:      {http.StatusUnauthorized, 101, false, quiet},
+	NoToken:           {http.StatusUnauthorized, 103, false, quiet},
+	BadToken:          {http.StatusUnauthorized, 101, false, quiet},
+	ExpiredToken:      {http.StatusUnauthorized, 109, false, quiet},
+	OthersToken:       {http.StatusForbidden, 103, false, quiet},
 	Denied:            {http.StatusForbidden, 103, false, quiet},
 	Foreign:           {http.StatusForbidden, 103, false, line{slog.LevelWarn, "page refused"}},
 	Misdirected:       {http.StatusMisdirectedRequest, 103, false, line{slog.LevelWarn, "name refused"}},

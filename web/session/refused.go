@@ -29,8 +29,11 @@ func (r *Registry) Identify(ctx context.Context, h access.Hello) (*access.Identi
 
 // Authenticate finds out who the client of a session is by the token that it shows
 // once it is connected. Nothing else is done for the client meanwhile.
-func (r *Registry) Authenticate(ctx context.Context, s *Session, token string) (err error) {
-	s.identity, err = r.Identify(ctx, access.Hello{Token: token, Remote: s.transport.Remote()})
+func (r *Registry) Authenticate(ctx context.Context, s *Session, token string) error {
+	who, err := r.Identify(ctx, access.Hello{Token: token, Remote: s.transport.Remote()})
+	if err == nil {
+		s.identity.Store(who)
+	}
 	return err
 }
 

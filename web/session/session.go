@@ -24,8 +24,8 @@ type Session struct {
 	transport Transport
 	protocol  Protocol
 	id        string
-	identity  *access.Identity // nil: anonymous
-	slot      int              // on the wheel
+	identity  atomic.Pointer[access.Identity] // nil: anonymous
+	slot      int                             // on the wheel
 	// deliver takes the place of Deliver; nil for most.
 	deliver func(*hub.Subscription, hub.Delivery) error
 	held    hub.Held // what comes before subscriptions are started
@@ -60,12 +60,14 @@ func CallContext() (context.Context, context.CancelFunc) {
 
 // Prepare finds out who the client is, and lets the protocol prepare, before the
 // client hears that it is connected. An error refuses the client.
-func (s *Session) Prepare(h access.Hello) (err error) {
+func (s *Session) Prepare(h access.Hello) error {
 	ctx, cancel := CallContext()
 	defer cancel()
-	if s.identity, err = s.registry.Identify(ctx, h); err != nil {
+	who, err := s.registry.Identify(ctx, h)
+	if err != nil {
 		return err
 	}
+	s.identity.Store(who)
 	return s.protocol.Prepare(ctx, h)
 }
 

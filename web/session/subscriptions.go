@@ -26,8 +26,9 @@ type subscription struct {
 
 // detail is what only few subscriptions have.
 type detail struct {
-	info   []byte // the client's chan_info
-	server bool   // the server subscribed the session, by itself or for a backend
+	info    []byte         // the client's chan_info
+	server  bool           // the server subscribed the session, by itself or for a backend
+	granted access.Actions // by the token that the client showed for it
 }
 
 // Wish is how a session is to be subscribed to a channel.
@@ -52,7 +53,8 @@ type Wish struct {
 
 // asks is the question for the guard whether the wish may be granted.
 func (w *Wish) asks(s *Session, channel string) access.Request {
-	r := access.Request{Who: s.identity, Action: access.Subscribe, Channel: channel, Rule: w.Rule, Data: w.Data, Token: w.Token}
+	r := access.Request{Who: s.identity.Load(), Action: access.Subscribe, Channel: channel, Rule: w.Rule,
+		Data: w.Data, Token: w.Token, Client: s.id}
 	if w.Server {
 		r.Who = access.Backend
 	}
@@ -73,13 +75,16 @@ func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.S
 	if err := s.hasRoom(channel); err != nil {
 		return nil, err
 	}
-	o := hub.SubscribeOptions{Rule: permit.Rule, Recover: w.Since, RecoverBytes: cmp.Or(w.Bytes, s.registry.limits.Answer()),
-		Held: &s.held, Client: &hub.ClientInfo{Client: s.id, ChanInfo: w.Info}}
+	o := hub.SubscribeOptions{Rule: permit.Rule, RecoverBytes: cmp.Or(w.Bytes, s.registry.limits.Answer()),
+		Held: &s.held, Client: s.info(channel, w.Info)}
+	if permit.Recover {
+		o.Recover = w.Since
+	}
 	sub, err := s.registry.hub.Subscribe(ctx, channel, s, w.Encoder(permit.Rule), o)
 	if err != nil {
 		return nil, err
 	}
-	if !s.add(sub, detail{w.Info, w.Server}) {
+	if !s.add(sub, detail{w.Info, w.Server, permit.Granted}) {
 		sub.Cancel()
 		return nil, ErrGone
 	}
@@ -103,7 +108,10 @@ func (r *Registry) Listen(ctx context.Context, l Listener, channel string, since
 	if err != nil {
 		return nil, err
 	}
-	o := hub.SubscribeOptions{Rule: permit.Rule, Recover: since, RecoverBytes: bytes, Held: l.Held}
+	o := hub.SubscribeOptions{Rule: permit.Rule, RecoverBytes: bytes, Held: l.Held}
+	if permit.Recover {
+		o.Recover = since
+	}
 	return r.hub.Subscribe(ctx, channel, l.To, l.Encoder, o)
 }
 
@@ -113,11 +121,12 @@ func (s *Session) Publish(ctx context.Context, channel string, data []byte) erro
 	if !s.pace.publish(s.registry.limits) {
 		return errTooFast
 	}
-	permit, err := s.registry.allow(ctx, access.Request{Who: s.identity, Action: access.Publish, Channel: channel}, s.place.from)
+	q, chanInfo := s.asks(access.Publish, channel)
+	permit, err := s.registry.allow(ctx, q, s.place.from)
 	if err != nil {
 		return err
 	}
-	m := &hub.Message{Data: data, Info: s.info(channel)}
+	m := &hub.Message{Data: data, Info: s.info(channel, chanInfo)}
 	_, err = s.registry.hub.Publish(ctx, channel, m, hub.PublishOptions{Rule: permit.Rule})
 	return err
 }
@@ -135,12 +144,23 @@ func (s *Session) PublishAsServer(ctx context.Context, channel string, data []by
 // MayRead asks whether the client may read the history or the presence of a
 // channel.
 func (s *Session) MayRead(ctx context.Context, what access.Action, channel string) (*hub.Rule, error) {
-	s.mu.Lock()
-	subscribed := s.find(channel) >= 0
-	s.mu.Unlock()
-	q := access.Request{Who: s.identity, Action: what, Channel: channel, Subscribed: subscribed}
+	q, _ := s.asks(what, channel)
 	permit, err := s.registry.guard.Allow(ctx, q)
 	return permit.Rule, err
+}
+
+// asks is the question for the guard whether the client may do something on a channel
+// that it may be subscribed to, and its chan_info there.
+func (s *Session) asks(what access.Action, channel string) (q access.Request, chanInfo []byte) {
+	q = access.Request{Who: s.identity.Load(), Action: what, Channel: channel, Client: s.id}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.find(channel)
+	q.Subscribed = i >= 0
+	if q.Subscribed && s.subscriptions[i].detail != nil {
+		q.Granted, chanInfo = s.subscriptions[i].detail.granted, s.subscriptions[i].detail.info
+	}
+	return q, chanInfo
 }
 
 func (s *Session) hasRoom(channel string) error {
@@ -158,7 +178,7 @@ func (s *Session) hasRoom(channel string) error {
 // add makes a subscription the session's, unless the client has gone meanwhile.
 func (s *Session) add(sub *hub.Subscription, d detail) bool {
 	mine := subscription{Subscription: sub}
-	if d.info != nil || d.server {
+	if d.info != nil || d.server || d.granted != 0 {
 		mine.detail = &d
 	}
 	s.mu.Lock()
@@ -175,13 +195,11 @@ func (s *Session) find(channel string) int {
 	return slices.IndexFunc(s.subscriptions, func(sub subscription) bool { return sub.Channel() == channel })
 }
 
-// info is who the client is on a channel.
-func (s *Session) info(channel string) *hub.ClientInfo {
-	info := &hub.ClientInfo{Client: s.id}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if i := s.find(channel); i >= 0 && s.subscriptions[i].detail != nil {
-		info.ChanInfo = s.subscriptions[i].detail.info
+// info is who the client is on a channel where it has this chan_info.
+func (s *Session) info(channel string, chanInfo []byte) *hub.ClientInfo {
+	info := &hub.ClientInfo{Client: s.id, ChanInfo: chanInfo}
+	if who := s.identity.Load().On(channel); who != nil {
+		info.User, info.ConnInfo = who.User, who.Info
 	}
 	return info
 }
