@@ -104,31 +104,6 @@ func (k *checker) apiKey(s Secret) {
 	}
 }
 
-func (k *checker) channels(rules []Channel) {
-	if len(rules) == 0 {
-		k.fault("channels", "is empty; want at least one rule, or nothing can be published")
-	}
-	if !k.items("channels", len(rules)) {
-		return
-	}
-	for i, rule := range rules {
-		key := index("channels", i)
-		k.match(key+".match", rule.Match)
-		k.publish(key+".publish", rule.Publish)
-		k.history(key+".history", rule.History)
-		covers := func(earlier Channel) bool { return earlier.Match == "*" || earlier.Match == rule.Match }
-		if first := slices.IndexFunc(rules[:i], covers); first >= 0 {
-			k.fault(key+".match", "%.300q: never applies, because %s comes first and matches the same", rule.Match, index("channels", first))
-		}
-	}
-}
-
-func (k *checker) match(key, pattern string) {
-	if !isName(pattern) {
-		k.fault(key, "%.300q: want 1 to %d bytes of UTF-8 without control characters, * for any run of characters", pattern, maxMatch)
-	}
-}
-
 // isName reports whether a text can be the name of a channel, or a pattern.
 func isName(text string) bool {
 	return text != "" && len(text) <= maxMatch && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
@@ -156,36 +131,12 @@ func (k *checker) subscribe(c Config) {
 
 // covers reports whether a pattern matches a name.
 func covers(pattern, name string) bool {
-	parts := strings.Split(pattern, "*")
+	parts := strings.Split(strings.Replace(pattern, userMark, "*", 1), "*")
 	for i := range parts {
 		parts[i] = regexp.QuoteMeta(parts[i])
 	}
 	matched, err := regexp.MatchString("(?s)^"+strings.Join(parts, ".*")+"$", name)
 	return err == nil && matched // an error is one of the pattern, and found there
-}
-
-func (k *checker) publish(key string, who []string) {
-	for i, name := range who {
-		if name != Server && name != Client || slices.Contains(who[:i], name) {
-			k.fault(index(key, i), "%q: want %s or %s, each once", name, Server, Client)
-		}
-	}
-	if len(who) == 0 {
-		k.fault(key, "is empty; want a list of %s, %s or both", Server, Client)
-	}
-}
-
-func (k *checker) history(key string, h History) {
-	within(k, key+".size", h.Size, 0, 10_000)
-	if h.TTL != 0 {
-		within(k, key+".ttl", h.TTL, Age(time.Second), Age(720*time.Hour))
-	}
-	if h.Bytes != 0 {
-		within(k, key+".bytes", h.Bytes, 1<<10, 1<<30)
-	}
-	if h.Size == 0 && (h.TTL != 0 || h.Bytes != 0) {
-		k.fault(key+".size", "is 0 or missing beside a ttl or bytes; want 1 to 10000 messages, or no history")
-	}
 }
 
 func (k *checker) limits(l Limits) {

@@ -32,8 +32,9 @@ func TestCheck(t *testing.T) {
 		wantKey     = "api.key: (hidden): want at most 256 letters, digits and signs of ASCII, without spaces"
 		wantMatch   = ": want 1 to 255 bytes of UTF-8 without control characters, * for any run of characters"
 		wantName    = ": want the name of a channel, 1 to 255 bytes of UTF-8 without control characters"
-		wantPublish = ": want server or client, each once"
+		wantPublish = ": want anyone, user, token, subscriber or server, each once"
 	)
+	const wantMark = ": want {user} once, with no * before it and none right behind it, or nobody can tell whose the channel is"
 	tests := []struct {
 		name   string
 		change func(*Config)
@@ -77,12 +78,41 @@ func TestCheck(t *testing.T) {
 
 		{"no rules", func(c *Config) { c.Channels = nil }, []string{"channels: is empty; want at least one rule, or nothing can be published"}},
 		{"empty rule", func(c *Config) { c.Channels[0] = Channel{} }, []string{
-			`channels[0].match: ""` + wantMatch, "channels[0].publish: is empty; want a list of server, client or both"}},
+			`channels[0].match: ""` + wantMatch}},
 		{"control character", func(c *Config) { c.Channels[0].Match = "a\n" }, []string{`channels[0].match: "a\n"` + wantMatch}},
 		{"not UTF-8", func(c *Config) { c.Channels[0].Match = "\xff" }, []string{`channels[0].match: "\xff"` + wantMatch}},
 		{"long pattern", func(c *Config) { c.Channels[0].Match = long }, []string{`channels[0].match: "` + long + `"` + wantMatch}},
 		{"who may publish", func(c *Config) { c.Channels[1].Publish = []string{"server", "anybody", "server"} }, []string{
 			`channels[1].publish[1]: "anybody"` + wantPublish, `channels[1].publish[2]: "server"` + wantPublish}},
+		{"every list", func(c *Config) {
+			c.Channels[0] = Channel{Match: "user:{user}:*", Subscribe: []string{User, Token}, Publish: []string{Server, Subscriber, Token},
+				History: History{Size: 1, Read: []string{Subscriber, User}}, Presence: ChannelPresence{true, []string{Server}}}
+			c.Channels[1] = Channel{Match: "x", Subscribe: []string{Anyone, Server}, Publish: []string{Client}, Presence: ChannelPresence{On: true}}
+		}, nil},
+		{"a list that says something twice", func(c *Config) {
+			c.Channels[0].Subscribe, c.Channels[0].Publish = []string{User, Anyone}, []string{Client, Anyone, Subscriber}
+		}, []string{
+			`channels[0].subscribe[0]: "user": is among anyone already (channels[0].subscribe[1]); want one of them`,
+			`channels[0].publish[1]: "anyone"` + wantPublish,
+			`channels[0].publish[2]: "subscriber": is among anyone already (channels[0].publish[0]); want one of them`}},
+		{"subscribers who subscribe", func(c *Config) { c.Channels[0].Subscribe = []string{Subscriber} }, []string{
+			`channels[0].subscribe[0]: "subscriber": nobody is one before; want anyone, user, token or server`}},
+		{"readers of nothing", func(c *Config) {
+			c.Channels[2].History.Read, c.Channels[2].Presence.Read = []string{User}, []string{User}
+		}, []string{
+			"channels[2].history.read: says who may read a history, and there is none (channels[2].history.size); want a size of 1 to 10000, or no read",
+			"channels[2].presence.read: says who may read a presence, and there is none (channels[2].presence); want true, or no read"}},
+		{"a user's channel that is everybody's", func(c *Config) {
+			c.Channels[0].Match, c.Channels[0].Subscribe = "user:{user}", []string{Anyone, Server}
+			c.From("channels[0].match", "b.yaml:7")
+		}, []string{
+			`channels[0].subscribe[0]: "anyone": the channel is one user's, by {user} (channels[0].match, b.yaml:7); want user, or another match`,
+			`b.yaml:7: channels[0].match: "user:{user}": {user} says nothing, because no list of the rule has user (channels[0].subscribe)`}},
+		{"a user's channel that says no more", func(c *Config) { c.Channels[0].Match = "user:{user}:in*" }, nil},
+		{"marks of which nobody can tell the user", func(c *Config) {
+			c.Channels = []Channel{{Match: "*{user}"}, {Match: "{user}*"}, {Match: "{user}:{user}"}, {Match: "{users}"}}
+		}, []string{
+			`channels[0].match: "*{user}"` + wantMark, `channels[1].match: "{user}*"` + wantMark, `channels[2].match: "{user}:{user}"` + wantMark}},
 		{"rule that never applies", func(c *Config) { c.Channels = append(c.Channels, Channel{Match: "late", Publish: []string{Server}}) }, []string{
 			`channels[3].match: "late": never applies, because channels[2] comes first and matches the same`}},
 		{"same rule again", func(c *Config) { c.Channels[1].Match = "date" }, []string{

@@ -50,6 +50,15 @@ func (c *Config) From(key, place string) {
 	c.from = from
 }
 
+// Place says where the value of a key was set, for people: " (belfry.yaml:4)", or
+// nothing where it is a default.
+func (c Config) Place(key string) string {
+	if place := c.from.of(key); place != "" {
+		return " (" + place + ")"
+	}
+	return ""
+}
+
 // HTTP configures the listener of pages, API, WebSocket and health checks.
 type HTTP struct {
 	// Addr is host:port; without a host all addresses of the machine. Port 0
@@ -87,37 +96,6 @@ type API struct {
 	// Key is what a backend must show. Empty: one is made at each start.
 	Key Secret `json:"key" env:"KEY"`
 }
-
-// Channel is the rule of the channels whose names match a pattern.
-type Channel struct {
-	// Match is a channel's name, in which each * stands for any run of
-	// characters, also an empty one; 1 to 255 bytes, no control characters.
-	Match string `json:"match"`
-	// Publish lists who may: [Server], [Client] or both.
-	Publish []string `json:"publish"`
-	// History is what the channel remembers, so that clients which come back get
-	// what they missed.
-	History History `json:"history"`
-	// Presence lets subscribers know who else is on the channel, and tells them
-	// of those who join and leave.
-	Presence bool `json:"presence"`
-}
-
-// History bounds what a channel remembers; all bounds apply.
-type History struct {
-	// Size is a number of messages, 0 to 10,000. 0: the channel remembers none.
-	Size int `json:"size"`
-	// TTL is the age of messages, 1s to 720h. 0 stands for 10m.
-	TTL Age `json:"ttl"`
-	// Bytes is what the messages have in all, 1KiB to 1GiB. 0 stands for 4MiB.
-	Bytes Size `json:"bytes"`
-}
-
-// Who may publish.
-const (
-	Server = "server" // a backend, with the API key
-	Client = "client" // any session
-)
 
 // Connect configures what happens when a session of the Centrifuge protocol
 // connects.
@@ -211,7 +189,7 @@ func Default() Config {
 		Hosts:   Hosts{},
 		Channels: []Channel{
 			{Match: "date", Publish: []string{Server}, History: History{Size: 60, TTL: Age(time.Minute)}},
-			{Match: "chat", Publish: []string{Server, Client}, History: History{Size: 100, TTL: Age(24 * time.Hour)}, Presence: true},
+			{Match: "chat", Publish: []string{Server, Client}, History: History{Size: 100, TTL: Age(24 * time.Hour)}, Presence: ChannelPresence{On: true}},
 			{Match: "*", Publish: []string{Server}},
 		},
 		Connect:  Connect{Subscribe: Names{}},

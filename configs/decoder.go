@@ -67,8 +67,31 @@ func (d *decoder) value(path string, n ast.Node, v reflect.Value) {
 	}
 }
 
+// switchable is a section in place of which true or false may stand.
+type switchable interface{ turn(on bool) }
+
+// switched turns a section on or off, or sets it from a mapping.
+func (d *decoder) switched(path string, n ast.Node, v reflect.Value, s switchable) {
+	on := false
+	switch n.Type() {
+	case ast.BoolType:
+		if err := setScalar(n, "", false, reflect.ValueOf(&on).Elem()); err == nil {
+			d.from.set(path, d.place(line(n)))
+			s.turn(on)
+		}
+	case ast.MappingType, ast.MappingValueType:
+		s.turn(true)
+		d.section(path, n, v)
+	default:
+		d.fault(line(n), path, fmt.Sprintf("is %s; want true, false, or a mapping with %s", kind(n), list(fieldNames(v.Type()))))
+	}
+}
+
 func (d *decoder) plain(path string, n ast.Node, v reflect.Value) {
+	s, isSwitchable := v.Addr().Interface().(switchable)
 	switch {
+	case isSwitchable:
+		d.switched(path, n, v, s)
 	case isSection(v):
 		d.section(path, n, v)
 	case v.Kind() == reflect.Slice:

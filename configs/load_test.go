@@ -13,7 +13,7 @@ import (
 )
 
 // sameConfig compares values, not where they came from.
-var sameConfig = cmpopts.IgnoreUnexported(Config{})
+var sameConfig = cmp.Options{cmpopts.IgnoreUnexported(Config{}), cmpopts.EquateEmpty()}
 
 // write puts text into a file and returns its name.
 func write(t *testing.T, text string) string {
@@ -53,6 +53,11 @@ func TestLoad(t *testing.T) {
 		change  func(*Config) // from the defaults
 	}{
 		{name: "nothing", change: func(*Config) {}},
+		{name: "who may do what", file: "channels:\n- {match: a, subscribe: [token], history: {size: 1, read: [user]}, presence: {read: [user]}}\n" +
+			"- {match: b, presence: true}\n- {match: c, presence: false}\n- {match: d, presence: {}}\n", change: func(c *Config) {
+			c.Channels = []Channel{{Match: "a", Subscribe: []string{Token}, History: History{Size: 1, Read: []string{User}}, Presence: ChannelPresence{true, []string{User}}},
+				{Match: "b", Presence: ChannelPresence{On: true}}, {Match: "c"}, {Match: "d", Presence: ChannelPresence{On: true}}}
+		}},
 		{name: "only comments", file: "# nothing\n", change: func(*Config) {}},
 		{name: "empty sections", file: "http:\nlimits:\n  # body: 1MiB\n", change: func(*Config) {}},
 		{name: "a document with a beginning and an end", file: "---\nhttp: {addr: ':1'}\n...\n", change: func(c *Config) { c.HTTP.Addr = ":1" }},
@@ -158,7 +163,7 @@ func TestLoadFaults(t *testing.T) {
 		{name: "neither true nor false by variable", environ: []string{"BELFRY_LEGACY_ENABLED=maybe"}, want: []string{
 			`BELFRY_LEGACY_ENABLED: legacy.enabled: "maybe": want true or false`}},
 		{name: "a quoted number", file: "limits: {subscriptions: '5'}\n", want: []string{`b.yaml:1: limits.subscriptions: "5": want a whole number`}},
-		{name: "neither true nor false", file: "channels: [{match: a, publish: [server], presence: yes please}]\n", want: []string{`b.yaml:1: channels[0].presence: "yes please": want true or false`}},
+		{name: "neither true nor false", file: "channels: [{match: a, publish: [server], presence: yes please}]\n", want: []string{`b.yaml:1: channels[0].presence: is text; want true, false, or a mapping with read`}},
 		{name: "a number that is too large", file: "limits: {subscriptions: 99999999999999999999}\n", want: []string{
 			`b.yaml:1: limits.subscriptions: "99999999999999999999": want a whole number`}},
 		{name: "text where a list of channels is wanted", file: "connect: {subscribe: news}\n", want: []string{
@@ -168,7 +173,7 @@ func TestLoadFaults(t *testing.T) {
 		{name: "an alias", file: "http: &a {addr: ':1'}\n", want: []string{"b.yaml:1: http: has an anchor, an alias or a tag; write the value itself"}},
 		{name: "stars without quotes", file: "channels:\n- match: *\n  publish: [server]\n- match: *news\n  publish: [nobody]\n  hist: 1\norigins: [*.a.com, *]\nhosts:\n- *\nhttp: {adr: x}\n", want: []string{
 			"b.yaml:2: " + wantQuotes, "b.yaml:4: " + wantQuotes, "b.yaml:7: " + wantQuotes, "b.yaml:7: " + wantQuotes, "b.yaml:9: " + wantQuotes,
-			"b.yaml:6: channels[1]: unknown key hist; there are match, publish, history and presence", "b.yaml:10: http: unknown key adr; there are addr and idle"}},
+			"b.yaml:6: channels[1]: unknown key hist; there are match, subscribe, publish, history and presence", "b.yaml:10: http: unknown key adr; there are addr and idle"}},
 		{name: "a star without quotes by variable", environ: []string{"BELFRY_CHANNELS=[{match: *, publish: [server]}]"}, want: []string{"BELFRY_CHANNELS: channels: " + wantQuotes}},
 		{name: "two documents", file: "http:\n---\nhttp:\n", want: []string{"b.yaml:3: a second document begins; want one"}},
 		{name: "a list at the top", file: "- a\n", want: []string{
@@ -193,7 +198,7 @@ func TestLoadFaults(t *testing.T) {
 		{name: "bad rules by variable", environ: []string{"BELFRY_CHANNELS=[{match: 7, publish: server, hist: 1}]"}, want: []string{
 			`BELFRY_CHANNELS: channels[0].match: "7": is a number; want text, in quotes`,
 			"BELFRY_CHANNELS: channels[0].publish: is text; want a list, [] for an empty one",
-			"BELFRY_CHANNELS: channels[0]: unknown key hist; there are match, publish, history and presence"}},
+			"BELFRY_CHANNELS: channels[0]: unknown key hist; there are match, subscribe, publish, history and presence"}},
 		{name: "rules by variable that are no list", environ: []string{"BELFRY_CHANNELS=chat"}, want: []string{
 			"BELFRY_CHANNELS: channels: is text; want a list, [] for an empty one"}},
 		{name: "rules by variable that are no YAML", environ: []string{"BELFRY_CHANNELS=[{match: 'a"}, want: []string{

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
@@ -29,7 +30,7 @@ func TestSample(t *testing.T) {
 			t.Errorf("%s is not in belfry.yaml", s.env)
 		}
 	}
-	for _, inner := range []string{"domain:", "ports:", "match:", "publish:"} {
+	for _, inner := range []string{"domain:", "ports:", "match:", "publish:", "subscribe: [", "read: ["} {
 		if !strings.Contains(string(text), inner) {
 			t.Errorf("%s is not in belfry.yaml", inner)
 		}
@@ -44,6 +45,8 @@ func TestPrintedIsReadable(t *testing.T) {
 	c.Hosts = Hosts{"*", "*.example.com", "belfry"}
 	c.Connect.Subscribe = Names{"news", "7", "*"}
 	c.Limits.Message = 1001
+	c.Channels = append(c.Channels, Channel{Match: "{user}", Subscribe: []string{User}, History: History{Size: 1, Read: []string{User}},
+		Presence: ChannelPresence{true, []string{User, Server}}}, Channel{Match: "off"})
 	text, err := c.YAML()
 	if err != nil {
 		t.Fatal(err)
@@ -54,5 +57,35 @@ func TestPrintedIsReadable(t *testing.T) {
 	}
 	if diff := cmp.Diff(c, back, sameConfig); diff != "" {
 		t.Errorf("-printed +read:\n%s", diff)
+	}
+}
+
+// TestInForce writes the defaults of rules out, and changes nothing else. It can be
+// printed and read again.
+func TestInForce(t *testing.T) {
+	c := Default()
+	c.Channels = []Channel{
+		{Match: "a", History: History{Size: 1}, Presence: ChannelPresence{On: true}},
+		{Match: "user:{user}"},
+		{Match: "*", Subscribe: []string{Server}, Publish: []string{Token}, History: History{Size: 1, Read: []string{User}}},
+	}
+	want := Default()
+	want.Channels = []Channel{
+		{Match: "a", Subscribe: []string{Anyone}, Publish: []string{Server}, History: History{Size: 1, Read: []string{Subscriber}},
+			Presence: ChannelPresence{true, []string{Subscriber}}},
+		{Match: "user:{user}", Subscribe: []string{User}, Publish: []string{Server}},
+		{Match: "*", Subscribe: []string{Server}, Publish: []string{Token}, History: History{Size: 1, Read: []string{User}}},
+	}
+	got := c.InForce()
+	if diff := cmp.Diff(want, got, sameConfig); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if c.Channels[0].Subscribe != nil {
+		t.Error("the configuration itself has changed")
+	}
+	printedAgain(t, got)
+	text, err := json.Marshal(got.Channels[:2])
+	if err != nil || !strings.Contains(string(text), `"presence":{"read":["subscriber"]}`) || !strings.Contains(string(text), `"presence":false`) {
+		t.Errorf("in JSON it is %s, %v", text, err)
 	}
 }

@@ -53,7 +53,7 @@ func isSection(v reflect.Value) bool {
 func fieldNames(section reflect.Type) []string {
 	var names []string
 	for i := range section.NumField() {
-		if f := section.Field(i); f.IsExported() {
+		if f := section.Field(i); f.IsExported() && f.Tag.Get("json") != "-" {
 			names = append(names, f.Tag.Get("json"))
 		}
 	}
@@ -63,7 +63,7 @@ func fieldNames(section reflect.Type) []string {
 // field returns the field of a section that has the key name.
 func field(section reflect.Value, name string) (reflect.Value, bool) {
 	for i := range section.NumField() {
-		if f := section.Type().Field(i); f.IsExported() && f.Tag.Get("json") == name {
+		if f := section.Type().Field(i); f.IsExported() && f.Tag.Get("json") == name && name != "-" {
 			return section.Field(i), true
 		}
 	}

@@ -43,11 +43,12 @@ func (f *configFlags) load(environ []string) (configs.Config, error) {
 	return config, nil
 }
 
-// configCommand is belfry config. It reads the configuration in the same way as
-// belfry serve, so what it prints is what a server would do.
+// configCommand is belfry config and what is below it. All of it reads the
+// configuration in the same way as belfry serve, so what it tells is what a server
+// would do.
 type configCommand struct {
-	configFlags
-	JSON bool `name:"json" help:"Print JSON in place of YAML."`
+	Print   printCommand   `cmd:"" default:"withargs" help:"Check the configuration and print what is in force. The default."`
+	Explain explainCommand `cmd:"" help:"Say which rule a channel has, and who may do what there."`
 }
 
 // Help is shown by belfry config --help.
@@ -56,18 +57,26 @@ func (configCommand) Help() string {
   belfry config                           the defaults, and what the environment says
   belfry config --config belfry.yaml
   belfry config > belfry.yaml             a file to begin with
+  belfry config explain chat              who may do what on a channel
 
 The order is defaults, file, environment, flags; the later wins. Secrets are
 hidden. When something is not accepted, every fault is printed on standard
 error, one on a line, and the exit code is 1.`
 }
 
+// printCommand is belfry config.
+type printCommand struct {
+	configFlags
+	JSON bool `name:"json" help:"Print JSON in place of YAML."`
+}
+
 // Run prints the configuration in force.
-func (c *configCommand) Run(t *terminal) error {
+func (c *printCommand) Run(t *terminal) error {
 	config, err := c.load(t.environ)
 	if err != nil {
 		return err
 	}
+	config = config.InForce()
 	text, err := config.YAML()
 	if c.JSON {
 		text, err = json.MarshalIndent(config, "", "  ")

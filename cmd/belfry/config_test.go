@@ -14,7 +14,7 @@ import (
 )
 
 // sameConfig compares values, not where they came from.
-var sameConfig = cmpopts.IgnoreUnexported(configs.Config{})
+var sameConfig = cmp.Options{cmpopts.IgnoreUnexported(configs.Config{}), cmpopts.EquateEmpty()}
 
 // runConfig runs belfry config with an environment.
 func runConfig(t *testing.T, environ []string, args ...string) result {
@@ -43,7 +43,7 @@ func TestConfigCanBeReadAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(configs.Default(), config, sameConfig); diff != "" {
+	if diff := cmp.Diff(configs.Default().InForce(), config, sameConfig); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

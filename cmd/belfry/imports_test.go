@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"policy":  nil,
 	"configs": nil,
 
-	"cmd/belfry": {"hub", "hub/redisbroker", "web", "policy", "configs", "cmd/internal/centrifuge", "cmd/internal/load", "cmd/internal/logs"},
+	"cmd/belfry": {"hub", "hub/redisbroker", "web", "web/access", "policy", "configs", "cmd/internal/centrifuge", "cmd/internal/load", "cmd/internal/logs"},
 
 	// Measures and yardsticks reach a server by its ports only.
 	"cmd/reference":           nil,

@@ -9,19 +9,30 @@ import (
 	"belfry/web"
 )
 
-// rules translates the rules of channels, in their order.
+// rules translates the rules of channels, in their order, with their defaults.
 func rules(config configs.Config) hub.Rules {
 	var rules hub.Rules
-	for _, c := range config.Channels {
-		r := hub.Rule{Match: c.Match, Presence: c.Presence}
-		r.History = hub.History{Size: c.History.Size, TTL: time.Duration(c.History.TTL), Bytes: int(c.History.Bytes)}
-		for _, who := range c.Publish {
-			r.ServerPublish = r.ServerPublish || who == configs.Server
-			r.ClientPublish = r.ClientPublish || who == configs.Client
+	for _, c := range config.InForce().Channels {
+		r := hub.Rule{
+			Match: c.Match, Presence: c.Presence.On, Subscribe: who(c.Subscribe), Publish: who(c.Publish),
+			ReadHistory: who(c.History.Read), ReadPresence: who(c.Presence.Read),
 		}
+		r.ServerPublish, r.ClientPublish = r.Publish.Has(hub.WhoServer), r.Publish.Has(hub.WhoAnyone)
+		r.History = hub.History{Size: c.History.Size, TTL: time.Duration(c.History.TTL), Bytes: int(c.History.Bytes)}
 		rules = append(rules, r)
 	}
 	return rules
+}
+
+// who translates a list of who may do something.
+func who(words []string) (all hub.Who) {
+	for _, word := range words {
+		if word == configs.Client {
+			word = configs.Anyone
+		}
+		all |= hub.ParseWho(word)
+	}
+	return all
 }
 
 // logOptions translates how the log is written. Check has seen that there is such a
