@@ -22,7 +22,8 @@ var mayImport = map[string][]string{
 	"hub/brokertest":  {"hub", "hub/hubtest"},
 
 	"web/fault":   {"hub"},
-	"web/access":  {"hub", "web/fault"},
+	"web/token":   nil,
+	"web/access":  {"hub", "web/fault", "web/token"},
 	"web/session": {"hub", "web/access", "web/fault"},
 
 	// Transports, and what they have in common.
@@ -37,13 +38,13 @@ var mayImport = map[string][]string{
 
 	"web/api":  {"hub", "web/session", "web/centrifuge", "web/access", "web/fault"},
 	"web/page": {"web/fault"},
-	"web": {"hub", "web/fault", "web/access", "web/session", "web/wire", "web/ws", "web/carry",
+	"web": {"hub", "web/fault", "web/token", "web/access", "web/session", "web/wire", "web/ws", "web/carry",
 		"web/raw", "web/centrifuge", "web/events", "web/api", "web/page"},
 
 	"policy":  nil,
 	"configs": nil,
 
-	"cmd/belfry": {"hub", "hub/redisbroker", "web", "web/access", "policy", "configs", "cmd/internal/centrifuge", "cmd/internal/load", "cmd/internal/logs"},
+	"cmd/belfry": {"hub", "hub/redisbroker", "web", "web/access", "web/token", "policy", "configs", "cmd/internal/centrifuge", "cmd/internal/load", "cmd/internal/logs"},
 
 	// Measures and yardsticks reach a server by its ports only.
 	"cmd/reference":           nil,
@@ -61,6 +62,7 @@ const (
 	redis   = "github.com/redis/go-redis/v9"
 	melody  = "github.com/olahol/melody"
 	gorilla = "github.com/gorilla/websocket"
+	jwt     = "github.com/golang-jwt/jwt/v5"
 )
 
 // hasLibrary is which packages import a library. Nobody else does.
@@ -69,14 +71,16 @@ var hasLibrary = map[string][]string{
 	redis:   {"hub/redisbroker"},
 	melody:  {"web/ws", "cmd/reference"},
 	gorilla: {"web/ws", "cmd/belfry", "cmd/reference"},
+	jwt:     {"web/token"},
 }
 
 // strangers are what a package must not know of, not even through others.
 var strangers = map[string][]string{
-	"hub":      {"net/http", chi, redis, melody, gorilla},
-	"policy":   {"net/http", chi, redis, melody, gorilla},
-	"configs":  {"net/http", chi, redis, melody, gorilla},
-	"web/wire": {chi, redis, melody, gorilla},
+	"hub":       {"net/http", chi, redis, melody, gorilla, jwt},
+	"web/token": {chi, redis, melody, gorilla, "belfry/hub"},
+	"policy":    {"net/http", chi, redis, melody, gorilla, jwt},
+	"configs":   {"net/http", chi, redis, melody, gorilla, jwt},
+	"web/wire":  {chi, redis, melody, gorilla},
 
 	// A transport does not know what is said.
 	"web/ws":    {"belfry/web/raw", "belfry/web/centrifuge", "belfry/web/events"},
