@@ -24,6 +24,10 @@ func HelloOf(r *http.Request) Hello {
 	return Hello{Header: r.Header, URL: r.URL, Remote: r.RemoteAddr}
 }
 
+// Stranger is what is left of a hello that proves nothing about who sends it, as those
+// from before RFC 6455.
+func (h Hello) Stranger() Hello { return Hello{Remote: h.Remote} }
+
 // Identity is who somebody is. Nil is an anonymous client. It is not changed once it
 // was made, and may be read from several goroutines.
 type Identity struct {
@@ -48,11 +52,11 @@ type Identity struct {
 }
 
 // Grant names channels by patterns, and what may be done there. A pattern is one as in
-// [hub.Matches], or a regular expression.
+// [hub.Matches], an exact name, or a regular expression.
 type Grant struct {
-	Actions  Actions
-	Patterns []string
-	Regexp   bool
+	Actions       Actions
+	Patterns      []string
+	Exact, Regexp bool
 }
 
 // Join is a channel that the server subscribes a client to.
@@ -84,10 +88,13 @@ func (i *Identity) names(a Action, channel string) bool {
 
 func (g *Grant) matches(channel string) bool {
 	return slices.ContainsFunc(g.Patterns, func(pattern string) bool {
-		if !g.Regexp {
-			return hub.Matches(pattern, channel)
+		switch {
+		case g.Exact:
+			return pattern == channel
+		case g.Regexp:
+			matched, err := regexp.MatchString(pattern, channel)
+			return matched && err == nil
 		}
-		matched, err := regexp.MatchString(pattern, channel)
-		return matched && err == nil
+		return hub.Matches(pattern, channel)
 	})
 }

@@ -89,9 +89,9 @@ func (o Origins) Admit(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// allowedHeaders are those that scripts of other pages may set. The last names a
-// session over HTTP.
-const allowedHeaders = "Content-Type, Accept, Last-Event-ID, Belfry-Session"
+// allowedHeaders are those that scripts of other pages may set. The last two name a
+// session over HTTP, and show a token.
+const allowedHeaders = "Content-Type, Accept, Last-Event-ID, Belfry-Session, Authorization"
 
 // preflightAge is how long a browser may remember what it was told, in seconds.
 const preflightAge = 300

@@ -1,6 +1,8 @@
 package centrifuge
 
 import (
+	"slices"
+
 	"belfry/web/fault"
 	"belfry/web/session"
 )
@@ -60,19 +62,22 @@ var closeCodes = [...]struct {
 	code   int
 	reason string
 }{
-	session.Normal:      {3000, "connection closed"},
-	session.Shutdown:    {3001, "shutdown"},
-	session.Slow:        {3008, "slow"},
-	session.Vanished:    {3000, "connection closed"},
-	session.BadRequest:  {3501, "bad request"},
-	session.NotText:     {3501, "bad request: JSON in text frames is expected"},
-	session.InvalidUTF8: {1007, "text is not valid UTF-8"},
-	session.Stale:       {3502, "stale: no connect command in time"},
-	session.NoPong:      {3012, "no pong"},
-	session.Denied:      {3507, "permission denied"},
-	session.Unavailable: {3004, "internal server error"},
-	session.Lost:        {3010, "insufficient state"},
-	session.Forced:      {3503, "force disconnect"},
+	session.Normal:              {3000, "connection closed"},
+	session.Shutdown:            {3001, "shutdown"},
+	session.Slow:                {3008, "slow"},
+	session.Vanished:            {3000, "connection closed"},
+	session.BadRequest:          {3501, "bad request"},
+	session.NotText:             {3501, "bad request: JSON in text frames is expected"},
+	session.InvalidUTF8:         {1007, "text is not valid UTF-8"},
+	session.Stale:               {3502, "stale: no connect command in time"},
+	session.NoPong:              {3012, "no pong"},
+	session.Denied:              {3507, "permission denied"},
+	session.Unavailable:         {3004, "internal server error"},
+	session.Lost:                {3010, "insufficient state"},
+	session.Expired:             {3005, "connection expired"},
+	session.SubscriptionExpired: {3006, "subscription expired"},
+	session.BadToken:            {3500, "invalid token"},
+	session.Forced:              {3503, "force disconnect"},
 }
 
 // codeInappropriate is that of the protocol for another protocol than is spoken.
@@ -82,4 +87,21 @@ const codeInappropriate = 3506
 const (
 	unsubscribeServer       = 2000 // a backend wants it
 	unsubscribeInsufficient = 2500 // messages were lost
+	unsubscribeExpired      = 2501 // the token for the subscription is over
 )
+
+// ending is an error of a command that ends the session, and answers nothing else.
+type ending struct {
+	why session.Reason
+	err error
+}
+
+func (e *ending) Error() string { return e.err.Error() }
+
+// ends makes an error end the session, if it is of one of some kinds.
+func ends(err error, why session.Reason, kinds ...fault.Kind) error {
+	if err == nil || !slices.Contains(kinds, fault.From(err).Kind) {
+		return err
+	}
+	return &ending{why, err}
+}

@@ -3,6 +3,7 @@ package centrifuge
 import (
 	"cmp"
 	"encoding/json"
+	"time"
 
 	"belfry/hub"
 )
@@ -22,8 +23,8 @@ type command struct {
 	Ping          *struct{}         `json:"ping"`
 	Send          *struct{}         `json:"send"`
 	RPC           *rpcRequest       `json:"rpc"`
-	Refresh       *struct{}         `json:"refresh"`
-	SubRefresh    *ChannelRequest   `json:"sub_refresh"`
+	Refresh       *tokenRequest     `json:"refresh"`
+	SubRefresh    *tokenRequest     `json:"sub_refresh"`
 }
 
 // asksMuch reports whether the reply may be a large one.
@@ -60,6 +61,33 @@ func (r *connectRequest) anyToken() string {
 		token = cmp.Or(token, sub.Token)
 	}
 	return token
+}
+
+// tokenRequest shows another token, for the connection or for a channel.
+type tokenRequest struct {
+	Channel string `json:"channel"`
+	Token   string `json:"token"`
+}
+
+// expiry is when a token is over; nothing is said of one that never is.
+type expiry struct {
+	Expires bool  `json:"expires,omitempty"`
+	TTL     int64 `json:"ttl,omitempty"` // seconds, from 1
+}
+
+// newExpiry words a time; zero: never.
+func newExpiry(until time.Time) expiry {
+	if until.IsZero() {
+		return expiry{}
+	}
+	return expiry{true, max(1, int64(time.Until(until).Round(time.Second)/time.Second))}
+}
+
+// refreshResult answers both.
+type refreshResult struct {
+	Client  string `json:"client,omitempty"`
+	Version string `json:"version,omitempty"`
+	expiry
 }
 
 // ChannelRequest is one of which the channel says all.
@@ -147,6 +175,8 @@ type reply struct {
 	History       *HistoryResult       `json:"history,omitempty"`
 	Ping          *struct{}            `json:"ping,omitempty"`
 	RPC           *RPCResult           `json:"rpc,omitempty"`
+	Refresh       *refreshResult       `json:"refresh,omitempty"`
+	SubRefresh    *refreshResult       `json:"sub_refresh,omitempty"`
 }
 
 // isLarge reports whether the reply may be a large one.
@@ -158,6 +188,7 @@ func (r *reply) isLarge() bool {
 type connectResult struct {
 	Client  string `json:"client"`
 	Version string `json:"version,omitempty"`
+	expiry
 	// Subs are the server-side subscriptions.
 	Subs    map[string]*subscribeResult `json:"subs,omitempty"`
 	Ping    int                         `json:"ping,omitempty"`    // seconds
@@ -170,9 +201,10 @@ type connectResult struct {
 	Time       int64 `json:"time,omitempty"` // Unix milliseconds
 }
 
-// subscribeResult is where a subscription begins. It is empty but for WasRecovering
-// on a channel without history.
+// subscribeResult is where a subscription begins, and when it ends. The rest is empty
+// but for WasRecovering on a channel without history.
 type subscribeResult struct {
+	expiry
 	Recoverable   bool          `json:"recoverable,omitempty"`
 	Epoch         string        `json:"epoch,omitempty"`
 	Publications  []Publication `json:"publications,omitempty"`
@@ -180,4 +212,6 @@ type subscribeResult struct {
 	Offset        uint64        `json:"offset,omitempty"`
 	Positioned    bool          `json:"positioned,omitempty"`
 	WasRecovering bool          `json:"was_recovering,omitempty"`
+	// Data is what a token has for the client, of a server-side subscription.
+	Data json.RawMessage `json:"data,omitempty"`
 }

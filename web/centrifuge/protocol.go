@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -36,6 +37,7 @@ type protocol struct {
 	session.TextOnly
 	server    *Server
 	secret    string // names the session in requests to /emulation; empty elsewhere
+	unknown   error  // why the client is not known by what it came with
 	connected atomic.Bool
 	ponged    atomic.Bool // since the last ping
 	idle      atomic.Bool // not connected at the last ping
@@ -103,17 +105,17 @@ func (p *protocol) Text(text []byte) {
 // commands handles the commands of one frame and answers them in one frame, or in
 // several when there is much to say. Subscriptions start once the answer is on its
 // way. When the session has ended meanwhile the rest of the commands is left out. A
-// line that makes no sense closes the session, after what came before it was answered.
-// It holds the lock throughout.
+// line that makes no sense closes the session, as some tokens do, after what came before
+// it was answered. It holds the lock throughout.
 func (p *protocol) commands(text []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var a answer
 	for line := range bytes.Lines(text) {
-		reply, ok := p.line(line, &a)
+		reply, why, ok := p.line(line, &a)
 		if !ok {
 			p.flush(&a)
-			p.Session.Close(session.BadRequest)
+			p.Session.Close(why)
 			return
 		}
 		switch {
@@ -174,31 +176,35 @@ func (p *protocol) send(texts ...[]byte) {
 	p.Session.Send(frames)
 }
 
-// line handles one command. It returns false when the line makes no sense.
-func (p *protocol) line(line []byte, a *answer) (*reply, bool) {
+// line handles one command. It returns false when that ends the session, and why.
+func (p *protocol) line(line []byte, a *answer) (_ *reply, why session.Reason, ok bool) {
 	line = bytes.TrimSpace(line)
 	var cmd command
 	switch {
 	case len(line) == 0:
-		return nil, true
+		return nil, 0, true
 	case string(line) == "{}":
 		p.ponged.Store(true)
-		return nil, true
+		return nil, 0, true
 	case json.Unmarshal(line, &cmd) != nil:
-		return nil, false
+		return nil, session.BadRequest, false
 	case cmd.Send != nil:
-		return nil, p.connected.Load()
+		return nil, session.BadRequest, p.connected.Load()
 	case cmd.ID == 0:
-		return nil, false
+		return nil, session.BadRequest, false
 	case p.connected.Load() == (cmd.Connect != nil):
-		return nil, false // connect comes first, and once
+		return nil, session.BadRequest, false // connect comes first, and once
 	}
 	p.Turn()
 	r := &reply{ID: cmd.ID}
-	if err := p.do(&cmd, r, a); err != nil {
+	var end *ending
+	switch err := p.do(&cmd, r, a); {
+	case errors.As(err, &end):
+		return nil, end.why, false
+	case err != nil:
 		r = &reply{ID: cmd.ID, Error: p.publicError(err)}
 	}
-	return r, true
+	return r, 0, true
 }
 
 // publicError is what the client hears of an error. What it does not hear is
@@ -238,8 +244,10 @@ func (p *protocol) do(cmd *command, r *reply, a *answer) (err error) {
 		r.Ping = &struct{}{}
 	case cmd.RPC != nil:
 		r.RPC, err = p.rpc(cmd.RPC)
-	case cmd.Refresh != nil, cmd.SubRefresh != nil:
-		return errNotAvailable // there are no tokens
+	case cmd.Refresh != nil:
+		r.Refresh, err = p.refresh(ctx, cmd.Refresh)
+	case cmd.SubRefresh != nil:
+		r.SubRefresh, err = p.subRefresh(ctx, cmd.SubRefresh)
 	default:
 		return errMethodNotFound
 	}
@@ -295,5 +303,5 @@ func (p *protocol) presenceStats(ctx context.Context, channel string) (*Presence
 func (p *protocol) rpc(req *rpcRequest) (*RPCResult, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), RPCWait)
 	defer cancel()
-	return p.server.RPC(ctx, hub.ClientInfo{Client: p.Session.ID()}, req.Method, req.Data)
+	return p.server.RPC(ctx, session.InfoOf(p.Session), req.Method, req.Data)
 }

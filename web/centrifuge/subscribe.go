@@ -3,8 +3,11 @@ package centrifuge
 import (
 	"context"
 	"errors"
+	"time"
 
 	"belfry/hub"
+	"belfry/web/access"
+	"belfry/web/fault"
 	"belfry/web/session"
 )
 
@@ -19,7 +22,9 @@ func (p *protocol) publications(*hub.Rule) hub.Encoder { return p.encoder(false)
 
 // subscribe carries out a subscribe command. With an error there is no subscription.
 func (p *protocol) subscribe(ctx context.Context, req *subscribeRequest, a *answer) (*subscribeResult, error) {
+	var until time.Time
 	sub, err := p.Session.Subscribe(ctx, req.Channel, session.Wish{
+		Until: &until,
 		Encoder: func(rule *hub.Rule) hub.Encoder {
 			return p.encoder(req.JoinLeave && rule.Presence)
 		},
@@ -28,13 +33,14 @@ func (p *protocol) subscribe(ctx context.Context, req *subscribeRequest, a *answ
 		Token: req.Token,
 	})
 	if err != nil {
-		return nil, err
+		return nil, ends(err, session.BadToken, fault.OthersToken)
 	}
 	if req.Recover && !sub.Recovered && req.Flag&flagRefuse != 0 && sub.Position.Epoch != "" {
 		p.Session.Drop(sub)
 		return nil, errUnrecoverable
 	}
 	result := newSubscribeResult(req, sub)
+	result.expiry = newExpiry(until)
 	if !sub.More {
 		a.started = append(a.started, sub)
 		return result, nil
@@ -128,5 +134,38 @@ func (p *protocol) Leave(channel string) {
 	defer p.mu.Unlock()
 	if p.Session.Unsubscribe(channel) {
 		p.send(appendUnsubscribe(nil, channel, unsubscribePush{unsubscribeServer, "unsubscribed by the server"}))
+	}
+}
+
+// subRefresh takes another token for a subscription.
+func (p *protocol) subRefresh(ctx context.Context, req *tokenRequest) (*refreshResult, error) {
+	if req.Token == "" {
+		return nil, errNoToken
+	}
+	until, err := session.RenewSubscription(ctx, p.Session, req.Channel, req.Token)
+	if err == nil {
+		return &refreshResult{expiry: newExpiry(until)}, nil
+	}
+	switch e := fault.From(err); {
+	case errors.Is(err, access.ErrToken): // nobody checks any
+		return nil, errNotAvailable
+	case e.Kind == fault.ExpiredToken:
+		// Clients give up for good after an error that does not pass, and fetch another
+		// token after one that does.
+		return nil, &fault.Error{Kind: e.Kind, Message: e.Message, Temporary: true}
+	}
+	return nil, ends(err, session.BadToken, fault.BadToken, fault.OthersToken)
+}
+
+// Expired implements [session.Introducer]. The client asks for another token and
+// subscribes again; for a server-side subscription it has to connect again.
+func (p *protocol) Expired(sub *hub.Subscription) {
+	ended, server := p.Session.Drop(sub)
+	switch {
+	case !ended:
+	case server:
+		p.Session.Close(session.SubscriptionExpired)
+	default:
+		p.send(appendUnsubscribe(nil, sub.Channel(), unsubscribePush{unsubscribeExpired, "subscription expired"}))
 	}
 }

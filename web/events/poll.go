@@ -25,6 +25,7 @@ type poll struct {
 	held     hub.Held      // what comes before the subscriptions are started
 	wake     chan struct{} // holds a token when there is something to answer
 	joined   []*hub.Subscription
+	until    time.Time // when the client's token is over; zero: never
 
 	mu     sync.Mutex // guards what follows
 	events []byte     // JSON of messages, with commas between them
@@ -76,6 +77,9 @@ func (p *poll) join(h access.Hello) error {
 	who, err := p.sessions.Identify(ctx, h)
 	if err != nil {
 		return err
+	}
+	if who != nil {
+		p.until = who.Until
 	}
 	listener := session.Listener{Who: who, From: h.Address(), To: p, Encoder: jsonEncoder{}, Held: &p.held}
 	for _, channel := range p.wish.channels {
@@ -140,7 +144,11 @@ func (p *poll) wait(request, server context.Context) {
 	for _, sub := range p.joined {
 		sub.Start()
 	}
-	timer := time.NewTimer(carry.PollWait)
+	longest := carry.PollWait
+	if !p.until.IsZero() {
+		longest = min(longest, time.Until(p.until))
+	}
+	timer := time.NewTimer(longest)
 	defer timer.Stop()
 	select {
 	case <-p.wake:

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"belfry/web/access"
+	"belfry/web/fault"
 )
 
 // allow asks the guard for a client at an address; the zero address is not known. The
@@ -27,20 +28,15 @@ func (r *Registry) Identify(ctx context.Context, h access.Hello) (*access.Identi
 	return who, err
 }
 
-// Authenticate finds out who the client of a session is by the token that it shows
-// once it is connected. Nothing else is done for the client meanwhile.
-func (r *Registry) Authenticate(ctx context.Context, s *Session, token string) error {
-	who, err := r.Identify(ctx, access.Hello{Token: token, Remote: s.transport.Remote()})
-	if err == nil {
-		s.identity.Store(who)
+// tellOfTokens logs an error of the guard, if it is about tokens: whoever runs such a
+// site has to hear why users are not let in, or that nobody is by tokens.
+func (r *Registry) tellOfTokens(err error, from netip.Addr) {
+	switch {
+	case errors.Is(err, access.ErrToken) || errors.Is(err, access.ErrPrivate):
+		r.logger.Warn("a client that relies on tokens is refused", "address", from, "reason", err)
+	case isOfToken[fault.From(err).Kind]:
+		r.logger.Info("a token is refused", "address", from, "reason", err)
 	}
-	return err
 }
 
-// tellOfTokens logs an error of the guard, if it is about tokens: whoever runs such a
-// site has to hear that nobody is let in by them.
-func (r *Registry) tellOfTokens(err error, from netip.Addr) {
-	if errors.Is(err, access.ErrToken) || errors.Is(err, access.ErrPrivate) {
-		r.logger.Warn("a client that relies on tokens is refused", "address", from, "reason", err)
-	}
-}
+var isOfToken = map[fault.Kind]bool{fault.BadToken: true, fault.ExpiredToken: true, fault.OthersToken: true}

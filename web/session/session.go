@@ -24,8 +24,8 @@ type Session struct {
 	transport Transport
 	protocol  Protocol
 	id        string
-	identity  atomic.Pointer[access.Identity] // nil: anonymous
-	slot      int                             // on the wheel
+	standing  atomic.Pointer[standing]
+	slot      int // on the wheel
 	// deliver takes the place of Deliver; nil for most.
 	deliver func(*hub.Subscription, hub.Delivery) error
 	held    hub.Held // what comes before subscriptions are started
@@ -63,11 +63,9 @@ func CallContext() (context.Context, context.CancelFunc) {
 func (s *Session) Prepare(h access.Hello) error {
 	ctx, cancel := CallContext()
 	defer cancel()
-	who, err := s.registry.Identify(ctx, h)
-	if err != nil {
+	if err := introduce(ctx, s, h); err != nil {
 		return err
 	}
-	s.identity.Store(who)
 	return s.protocol.Prepare(ctx, h)
 }
 
@@ -94,6 +92,7 @@ func (s *Session) End() {
 	if s.begun {
 		s.registry.pings.Remove(s, &s.slot)
 	}
+	settle(s)
 	s.unsubscribeAll()
 	s.registry.unread.settled(s)
 	if s.begun {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	"belfry/hub"
 	"belfry/web/access"
@@ -15,6 +16,7 @@ import (
 var (
 	ErrGone              = fault.New(fault.NotServing, "the client has gone")
 	ErrAlreadySubscribed = fault.New(fault.AlreadySubscribed, "already subscribed")
+	errNotSubscribed     = fault.New(fault.Denied, "permission denied: not subscribed")
 	ErrSubscriptionLimit = fault.New(fault.Limit, "limit exceeded: limits.subscriptions")
 )
 
@@ -29,6 +31,14 @@ type detail struct {
 	info    []byte         // the client's chan_info
 	server  bool           // the server subscribed the session, by itself or for a backend
 	granted access.Actions // by the token that the client showed for it
+	timer   *time.Timer    // ends when that does; nil: it does not
+}
+
+// stop is for a subscription that ends otherwise. Nil has nothing to stop.
+func (d *detail) stop() {
+	if d != nil && d.timer != nil {
+		d.timer.Stop()
+	}
 }
 
 // Wish is how a session is to be subscribed to a channel.
@@ -45,6 +55,9 @@ type Wish struct {
 	Data []byte
 	// Token is what the client shows; empty: nothing.
 	Token string
+	// Until is set when the wish is granted: when the subscription ends unless the client
+	// shows another token, and zero when it does not.
+	Until *time.Time
 	// Server says that the server wants it, by itself or for a backend, and Info is
 	// what others are told of the client then: JSON in compact form, or nil.
 	Server bool
@@ -53,7 +66,7 @@ type Wish struct {
 
 // asks is the question for the guard whether the wish may be granted.
 func (w *Wish) asks(s *Session, channel string) access.Request {
-	r := access.Request{Who: s.identity.Load(), Action: access.Subscribe, Channel: channel, Rule: w.Rule,
+	r := access.Request{Who: IdentityOf(s), Action: access.Subscribe, Channel: channel, Rule: w.Rule,
 		Data: w.Data, Token: w.Token, Client: s.id}
 	if w.Server {
 		r.Who = access.Backend
@@ -84,9 +97,12 @@ func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.S
 	if err != nil {
 		return nil, err
 	}
-	if !s.add(sub, detail{w.Info, w.Server, permit.Granted}) {
+	if !s.add(sub, detail{w.Info, w.Server, permit.Granted, nil}, permit.Until) {
 		sub.Cancel()
 		return nil, ErrGone
+	}
+	if w.Until != nil {
+		*w.Until = permit.Until
 	}
 	return sub, nil
 }
@@ -121,7 +137,7 @@ func (s *Session) Publish(ctx context.Context, channel string, data []byte) erro
 	if !s.pace.publish(s.registry.limits) {
 		return errTooFast
 	}
-	q, chanInfo := s.asks(access.Publish, channel)
+	q, chanInfo := question(s, access.Publish, channel)
 	permit, err := s.registry.allow(ctx, q, s.place.from)
 	if err != nil {
 		return err
@@ -144,15 +160,15 @@ func (s *Session) PublishAsServer(ctx context.Context, channel string, data []by
 // MayRead asks whether the client may read the history or the presence of a
 // channel.
 func (s *Session) MayRead(ctx context.Context, what access.Action, channel string) (*hub.Rule, error) {
-	q, _ := s.asks(what, channel)
+	q, _ := question(s, what, channel)
 	permit, err := s.registry.guard.Allow(ctx, q)
 	return permit.Rule, err
 }
 
-// asks is the question for the guard whether the client may do something on a channel
-// that it may be subscribed to, and its chan_info there.
-func (s *Session) asks(what access.Action, channel string) (q access.Request, chanInfo []byte) {
-	q = access.Request{Who: s.identity.Load(), Action: what, Channel: channel, Client: s.id}
+// question is the one for the guard whether the client may do something on a channel
+// that it may be subscribed to, beside its chan_info there.
+func question(s *Session, what access.Action, channel string) (q access.Request, chanInfo []byte) {
+	q = access.Request{Who: IdentityOf(s), Action: what, Channel: channel, Client: s.id}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := s.find(channel)
@@ -176,17 +192,20 @@ func (s *Session) hasRoom(channel string) error {
 }
 
 // add makes a subscription the session's, unless the client has gone meanwhile.
-func (s *Session) add(sub *hub.Subscription, d detail) bool {
+// It ends at a time that is not zero.
+func (s *Session) add(sub *hub.Subscription, d detail, until time.Time) bool {
 	mine := subscription{Subscription: sub}
-	if d.info != nil || d.server || d.granted != 0 {
-		mine.detail = &d
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.gone {
-		s.subscriptions = append(s.subscriptions, mine)
+	if s.gone {
+		return false
 	}
-	return !s.gone
+	d.timer = expire(s, sub, until)
+	if d.info != nil || d.server || d.granted != 0 || d.timer != nil {
+		mine.detail = &d
+	}
+	s.subscriptions = append(s.subscriptions, mine)
+	return true
 }
 
 // find returns the place of a channel's subscription, or -1. It runs under the
@@ -198,7 +217,7 @@ func (s *Session) find(channel string) int {
 // info is who the client is on a channel where it has this chan_info.
 func (s *Session) info(channel string, chanInfo []byte) *hub.ClientInfo {
 	info := &hub.ClientInfo{Client: s.id, ChanInfo: chanInfo}
-	if who := s.identity.Load().On(channel); who != nil {
+	if who := IdentityOf(s).On(channel); who != nil {
 		info.User, info.ConnInfo = who.User, who.Info
 	}
 	return info
@@ -235,6 +254,7 @@ func (s *Session) take(i int) (subscription, bool) {
 	}
 	sub := s.subscriptions[i]
 	s.subscriptions = slices.Delete(s.subscriptions, i, i+1)
+	sub.detail.stop()
 	return sub, true
 }
 
@@ -245,6 +265,7 @@ func (s *Session) unsubscribeAll() {
 	s.subscriptions, s.gone = nil, true
 	s.mu.Unlock()
 	for _, sub := range subs {
+		sub.detail.stop()
 		sub.Cancel()
 	}
 }

@@ -62,7 +62,7 @@ func (t *hixie) Shut(_ int, _ string, drop bool) {
 // a goroutine of its own.
 func (s *Server) serveHixie(w http.ResponseWriter, r *http.Request, d draft, speak session.Speak) error {
 	t := &hixie{draft: d}
-	c, err := s.sessions.Open(access.HelloOf(r), t, speak)
+	c, err := s.sessions.Open(access.HelloOf(r).Stranger(), t, speak)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (s *Server) serveHixie(w http.ResponseWriter, r *http.Request, d draft, spe
 }
 
 func (s *Server) serveHixie75(w http.ResponseWriter, r *http.Request, t *hixie) error {
-	err := t.session.Prepare(access.HelloOf(r))
+	err := t.session.Prepare(access.HelloOf(r).Stranger())
 	if err == nil {
 		err = s.hijack(w, &t.Conn)
 	}
@@ -104,7 +104,7 @@ func (s *Server) serveHixie76(w http.ResponseWriter, r *http.Request, t *hixie) 
 	_ = t.Send(hixieAnswer(r, t.draft)) // reading tells when it is gone
 	err = t.readChallenge(challenge.body())
 	if err == nil {
-		err = t.session.Prepare(access.HelloOf(r))
+		err = t.session.Prepare(access.HelloOf(r).Stranger())
 	}
 	if err != nil { // too late to say why
 		s.sessions.Logger().Debug("handshake", "remote", t.Remote(), "err", err)

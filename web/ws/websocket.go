@@ -181,6 +181,9 @@ func (s *Server) serveMasked(w http.ResponseWriter, r *http.Request, e session.E
 	subprotocol, speak := e.Agree(r.Header["Sec-Websocket-Protocol"])
 	t := &webSocket{}
 	hello := access.HelloOf(r)
+	if r.Header.Get("Sec-Websocket-Version") != "13" {
+		hello = hello.Stranger()
+	}
 	c, err := s.sessions.Open(hello, t, speak)
 	if err != nil {
 		return err
