@@ -101,10 +101,22 @@ func orDefault(list []string, word string) []string {
 
 // subscribers is who may subscribe by a rule that does not say.
 func (c Config) subscribers(match string) string {
-	if hasUser(match) {
+	if hasUser(match) || len(c.Tokens.Keys) > 0 {
 		return User
 	}
 	return Anyone
+}
+
+// whoList is a list of a rule, with its key.
+type whoList struct {
+	key   string
+	words []string
+}
+
+// lists are those of a rule that has a key.
+func (r *Channel) lists(key string) []whoList {
+	return []whoList{{key + ".subscribe", r.Subscribe}, {key + ".publish", r.Publish},
+		{key + ".history.read", r.History.Read}, {key + ".presence.read", r.Presence.Read}}
 }
 
 // MarshalJSON is the same as MarshalYAML.

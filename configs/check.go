@@ -33,6 +33,7 @@ func (c Config) Check(readRedisURL func(string) error) error {
 	k.apiKey(c.API.Key)
 	k.origins(c.Origins)
 	k.hosts(c.Hosts)
+	k.tokens(c)
 	k.channels(c.Channels)
 	k.subscribe(c)
 	within(&k, "presence.ttl", c.Presence.TTL, Age(5*time.Second), Age(10*time.Minute))

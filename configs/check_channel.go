@@ -44,16 +44,11 @@ func hasUser(match string) bool { return strings.Contains(match, userMark) }
 
 // rule looks at who may do what.
 func (k *checker) rule(key string, rule Channel) {
-	publish := slices.Clone(rule.Publish)
-	for i, word := range publish {
-		if word == Client {
-			publish[i] = Anyone
-		}
+	said := false // something of users
+	for _, l := range rule.lists(key) {
+		k.who(key, rule, l)
+		said = said || slices.Contains(l.words, User)
 	}
-	k.who(key, rule, key+".subscribe", rule.Subscribe)
-	k.who(key, rule, key+".publish", publish)
-	k.who(key, rule, key+".history.read", rule.History.Read)
-	k.who(key, rule, key+".presence.read", rule.Presence.Read)
 	if i := slices.Index(rule.Subscribe, Subscriber); i >= 0 {
 		k.fault(index(key+".subscribe", i), "%q: nobody is one before; want %s", Subscriber, words(Anyone, User, Token, Server))
 	}
@@ -63,23 +58,28 @@ func (k *checker) rule(key string, rule Channel) {
 	if !rule.Presence.On && len(rule.Presence.Read) > 0 {
 		k.fault(key+".presence.read", "says who may read a presence, and there is none (%s); want true, or no read", k.where(key+".presence"))
 	}
-	lists := slices.Concat(rule.Subscribe, rule.Publish, rule.History.Read, rule.Presence.Read)
-	if hasUser(rule.Match) && len(rule.Subscribe) > 0 && !slices.Contains(lists, User) {
+	if hasUser(rule.Match) && len(rule.Subscribe) > 0 && !said {
 		k.fault(key+".match", "%.300q: %s says nothing, because no list of the rule has %s (%s)", rule.Match, userMark, User, k.where(key+".subscribe"))
 	}
 }
 
-// who looks at one list of a rule.
-func (k *checker) who(rule string, r Channel, key string, list []string) {
+// who looks at one list of a rule. In publish client is another word for anyone.
+func (k *checker) who(rule string, r Channel, l whoList) {
+	list := slices.Clone(l.words)
+	for i, word := range list {
+		if word == Client && strings.HasSuffix(l.key, ".publish") {
+			list[i] = Anyone
+		}
+	}
 	anyone := slices.Index(list, Anyone)
 	for i, word := range list {
-		switch {
+		switch at := index(l.key, i); {
 		case !slices.Contains(whoWords, word) || slices.Contains(list[:i], word):
-			k.fault(index(key, i), "%.300q: want %s, each once", word, words(whoWords...))
+			k.fault(at, "%.300q: want %s, each once", word, words(whoWords...))
 		case anyone >= 0 && word != Anyone && word != Server:
-			k.fault(index(key, i), "%q: is among %s already (%s); want one of them", word, Anyone, k.where(index(key, anyone)))
+			k.fault(at, "%q: is among %s already (%s); want one of them", word, Anyone, k.where(index(l.key, anyone)))
 		case word == Anyone && hasUser(r.Match):
-			k.fault(index(key, i), "%q: the channel is one user's, by %s (%s); want %s, or another match", word, userMark, k.where(rule+".match"), User)
+			k.fault(at, "%q: the channel is one user's, by %s (%s); want %s, or another match", word, userMark, k.where(rule+".match"), User)
 		}
 	}
 }

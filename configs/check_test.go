@@ -22,6 +22,9 @@ func TestDefaultsPass(t *testing.T) {
 	}
 }
 
+// someKeys make a configuration with users.
+var someKeys = []TokenKey{{Name: "main", Algorithm: "HS256", Secret: "hush"}}
+
 func TestCheck(t *testing.T) {
 	long := strings.Repeat("x", 256)
 	const (
@@ -33,6 +36,11 @@ func TestCheck(t *testing.T) {
 		wantMatch   = ": want 1 to 255 bytes of UTF-8 without control characters, * for any run of characters"
 		wantName    = ": want the name of a channel, 1 to 255 bytes of UTF-8 without control characters"
 		wantPublish = ": want anyone, user, token, subscriber or server, each once"
+	)
+	const (
+		wantKeyName = ": want a name of its own, of 1 to 64 letters, digits and the signs . _ -"
+		wantKeys    = ": want https://host/path; http:// is accepted for this machine, and for names without a dot"
+		wantTokens  = ": is of no use without a key that tokens are signed with (tokens.keys, BELFRY_TOKENS_KEYS)"
 	)
 	const wantMark = ": want {user} once, with no * before it and none right behind it, or nobody can tell whose the channel is"
 	tests := []struct {
@@ -85,11 +93,13 @@ func TestCheck(t *testing.T) {
 		{"who may publish", func(c *Config) { c.Channels[1].Publish = []string{"server", "anybody", "server"} }, []string{
 			`channels[1].publish[1]: "anybody"` + wantPublish, `channels[1].publish[2]: "server"` + wantPublish}},
 		{"every list", func(c *Config) {
+			c.Tokens.Keys = someKeys
 			c.Channels[0] = Channel{Match: "user:{user}:*", Subscribe: []string{User, Token}, Publish: []string{Server, Subscriber, Token},
 				History: History{Size: 1, Read: []string{Subscriber, User}}, Presence: ChannelPresence{true, []string{Server}}}
 			c.Channels[1] = Channel{Match: "x", Subscribe: []string{Anyone, Server}, Publish: []string{Client}, Presence: ChannelPresence{On: true}}
 		}, nil},
 		{"a list that says something twice", func(c *Config) {
+			c.Tokens.Keys = someKeys
 			c.Channels[0].Subscribe, c.Channels[0].Publish = []string{User, Anyone}, []string{Client, Anyone, Subscriber}
 		}, []string{
 			`channels[0].subscribe[0]: "user": is among anyone already (channels[0].subscribe[1]); want one of them`,
@@ -98,21 +108,61 @@ func TestCheck(t *testing.T) {
 		{"subscribers who subscribe", func(c *Config) { c.Channels[0].Subscribe = []string{Subscriber} }, []string{
 			`channels[0].subscribe[0]: "subscriber": nobody is one before; want anyone, user, token or server`}},
 		{"readers of nothing", func(c *Config) {
+			c.Tokens.Keys = someKeys
 			c.Channels[2].History.Read, c.Channels[2].Presence.Read = []string{User}, []string{User}
 		}, []string{
 			"channels[2].history.read: says who may read a history, and there is none (channels[2].history.size); want a size of 1 to 10000, or no read",
 			"channels[2].presence.read: says who may read a presence, and there is none (channels[2].presence); want true, or no read"}},
 		{"a user's channel that is everybody's", func(c *Config) {
+			c.Tokens.Keys = someKeys
 			c.Channels[0].Match, c.Channels[0].Subscribe = "user:{user}", []string{Anyone, Server}
 			c.From("channels[0].match", "b.yaml:7")
 		}, []string{
 			`channels[0].subscribe[0]: "anyone": the channel is one user's, by {user} (channels[0].match, b.yaml:7); want user, or another match`,
 			`b.yaml:7: channels[0].match: "user:{user}": {user} says nothing, because no list of the rule has user (channels[0].subscribe)`}},
-		{"a user's channel that says no more", func(c *Config) { c.Channels[0].Match = "user:{user}:in*" }, nil},
+		{"a user's channel that says no more", func(c *Config) {
+			c.Tokens.Keys = someKeys
+			c.Channels[0] = Channel{Match: "user:{user}:in*"}
+		}, nil},
 		{"marks of which nobody can tell the user", func(c *Config) {
+			c.Tokens.Keys = someKeys
 			c.Channels = []Channel{{Match: "*{user}"}, {Match: "{user}*"}, {Match: "{user}:{user}"}, {Match: "{users}"}}
 		}, []string{
 			`channels[0].match: "*{user}"` + wantMark, `channels[1].match: "{user}*"` + wantMark, `channels[2].match: "{user}:{user}"` + wantMark}},
+		{"users without tokens", func(c *Config) {
+			c.Channels = []Channel{{Match: "{user}"}, {Match: "a", Subscribe: []string{User}, Publish: []string{Server, Token}}}
+			c.Tokens.Issuer, c.Tokens.Cookie, c.Tokens.Query = "a", "b", true
+			c.From("tokens.keys", "BELFRY_TOKENS_KEYS")
+		}, []string{
+			"tokens.issuer" + wantTokens, "tokens.cookie" + wantTokens, "tokens.query" + wantTokens,
+			`channels[0].match: "{user}": there are no users without a key that their tokens are signed with (tokens.keys, BELFRY_TOKENS_KEYS)`,
+			`channels[1].subscribe[0]: "user": there is none without a key that tokens are signed with (tokens.keys, BELFRY_TOKENS_KEYS)`,
+			`channels[1].publish[1]: "token": there is none without a key that tokens are signed with (tokens.keys, BELFRY_TOKENS_KEYS)`}},
+		{"good keys for tokens", func(c *Config) {
+			c.Tokens = Tokens{Issuer: "a", Audience: "b", Leeway: Age(5 * time.Minute), Endless: true, Cookie: "__Host-t", Query: true, Keys: []TokenKey{
+				{Name: "a", Algorithm: "HS256", Secret: "hush", Channels: []string{"team:*"}}, {Name: "B.2", Algorithm: "RS256", PublicKey: "a.pem"},
+				{Name: "c", JWKS: "https://u:hush@example.com/jwks"}, {Name: "d", JWKS: "http://127.0.0.1:8080/"}, {Name: "e", JWKS: "http://backend/"}}}
+		}, nil},
+		{"bad keys for tokens", func(c *Config) {
+			c.Tokens.Leeway, c.Tokens.Cookie = Age(5*time.Minute+1), "a b"
+			c.Tokens.Keys = []TokenKey{{}, {Name: "a", Secret: "hush", JWKS: "ftp://hush@h"}, {Name: "a", Secret: "hush\n"}, {Name: "b", Secret: hidden},
+				{Name: "c", JWKS: "http://example.com/jwks", Channels: []string{"", "{user}"}}, {Name: "d", Secret: Secret(strings.Repeat("x", 4097))}}
+		}, []string{
+			`tokens.keys[0].name: ""` + wantKeyName, "tokens.keys[0]: has nothing to check a signature with; want one of secret, public_key and jwks",
+			"tokens.keys[1]: has secret and jwks; want one of secret, public_key and jwks", "tokens.keys[1].jwks: ftp://(hidden)@h" + wantKeys,
+			`tokens.keys[2].name: "a"` + wantKeyName, "tokens.keys[2].secret: ends in a line break" + wantWithout,
+			"tokens.keys[3].secret: is what is printed in place of a secret; want the secret itself",
+			"tokens.keys[4].jwks: http://example.com/jwks" + wantKeys,
+			`tokens.keys[4].channels[0]: "": want a pattern of channels, with * for any run of characters`,
+			`tokens.keys[4].channels[1]: "{user}": want a pattern of channels, with * for any run of characters`,
+			"tokens.keys[5].secret: (hidden): want at most 4096 bytes",
+			"tokens.leeway: 5m0.000000001s: want 0s to 5m", `tokens.cookie: "a b": want the name of a cookie, of letters, digits and signs without spaces`}},
+		{"too many keys for tokens", func(c *Config) { c.Tokens.Keys = slices.Repeat(someKeys, 21) }, []string{"tokens.keys: has 21 items; want at most 20"}},
+		{"a cookie for every page", func(c *Config) {
+			c.Tokens.Keys, c.Tokens.Cookie, c.Origins = someKeys, "t", Origins{"http://a", "*"}
+			c.From("origins", "BELFRY_ORIGINS")
+		}, []string{
+			`tokens.cookie: lets pages in by what a browser sends by itself, and with "*" (origins[1], BELFRY_ORIGINS) those of any site; want the origins one by one, or no cookie`}},
 		{"rule that never applies", func(c *Config) { c.Channels = append(c.Channels, Channel{Match: "late", Publish: []string{Server}}) }, []string{
 			`channels[3].match: "late": never applies, because channels[2] comes first and matches the same`}},
 		{"same rule again", func(c *Config) { c.Channels[1].Match = "date" }, []string{

@@ -14,6 +14,8 @@ type Config struct {
 	Redis  Redis  `json:"redis" envPrefix:"REDIS_"`
 	API    API    `json:"api" envPrefix:"API_"`
 
+	Tokens Tokens `json:"tokens" envPrefix:"TOKENS_"`
+
 	// Origins are the pages whose scripts may connect, besides those of the
 	// same host and, on one machine, of localhost. See [Origins] for the forms.
 	Origins Origins `json:"origins" env:"ORIGINS"`
@@ -50,14 +52,9 @@ func (c *Config) From(key, place string) {
 	c.from = from
 }
 
-// Place says where the value of a key was set, for people: " (belfry.yaml:4)", or
-// nothing where it is a default.
-func (c Config) Place(key string) string {
-	if place := c.from.of(key); place != "" {
-		return " (" + place + ")"
-	}
-	return ""
-}
+// Place returns where the value of a key was set, such as belfry.yaml:4; empty: it is a
+// default.
+func (c Config) Place(key string) string { return c.from.of(key) }
 
 // HTTP configures the listener of pages, API, WebSocket and health checks.
 type HTTP struct {
@@ -187,9 +184,10 @@ func Default() Config {
 		Policy:  Policy{Addr: ":843", Allow: Grants{}},
 		Origins: Origins{},
 		Hosts:   Hosts{},
+		Tokens:  Tokens{Keys: []TokenKey{}, Leeway: Age(5 * time.Second)},
 		Channels: []Channel{
-			{Match: "date", Publish: []string{Server}, History: History{Size: 60, TTL: Age(time.Minute)}},
-			{Match: "chat", Publish: []string{Server, Client}, History: History{Size: 100, TTL: Age(24 * time.Hour)}, Presence: ChannelPresence{On: true}},
+			{Match: "date", Subscribe: []string{Anyone}, Publish: []string{Server}, History: History{Size: 60, TTL: Age(time.Minute)}},
+			{Match: "chat", Subscribe: []string{Anyone}, Publish: []string{Server, Client}, History: History{Size: 100, TTL: Age(24 * time.Hour)}, Presence: ChannelPresence{On: true}},
 			{Match: "*", Publish: []string{Server}},
 		},
 		Connect:  Connect{Subscribe: Names{}},

@@ -17,7 +17,7 @@ func FuzzLoadYAML(f *testing.F) {
 	f.Add(sample)
 	for _, text := range []string{
 		"", "---\n", "a: b", "http: {addr: ':1'}", "limits: {body: 1KiB, subscriptions: 1e3}", "channels:\n- match: '*'\n  publish: [server]",
-		"channels: [{match: '{user}', subscribe: [user], history: {size: 1, read: []}, presence: {read: [user]}}, {match: a, presence: no}, {match: b, presence: [x]}]", "policy:\n  allow:\n  - {domain: a, ports: 80-90}\n", "origins: ['*', https://a]", "api: {key: 0123}", "redis: {url: redis://:p@h}",
+		"tokens: {keys: [{name: a, algorithm: HS256, secret: hush}, {name: b, jwks: 'https://h/k', channels: ['a*']}, {name: c, public_key: k.pem}], leeway: 1s}", "channels: [{match: '{user}', subscribe: [user], history: {size: 1, read: []}, presence: {read: [user]}}, {match: a, presence: no}, {match: b, presence: [x]}]", "policy:\n  allow:\n  - {domain: a, ports: 80-90}\n", "origins: ['*', https://a]", "api: {key: 0123}", "redis: {url: redis://:p@h}",
 		"<<: *a", "? a\n: b", "[[[", "- - -", "http: &a\n  addr: *a", "http: !!str x", "a: |\n  b\n", "\"a\": 'b", "%YAML 1.2\n---\n", "\x00\xff\t",
 	} {
 		f.Add([]byte(text))
@@ -39,6 +39,9 @@ func FuzzLoadYAML(f *testing.F) {
 
 func printedAgain(t *testing.T, c Config) {
 	c.API.Key, c.Redis.URL = "", ""
+	for i := range c.Tokens.Keys {
+		c.Tokens.Keys[i].Secret, c.Tokens.Keys[i].JWKS = "", ""
+	}
 	text, err := c.YAML()
 	if err != nil {
 		t.Fatalf("%v in %+v", err, c)

@@ -146,7 +146,7 @@ func TestLoadFaults(t *testing.T) {
 	}{
 		{name: "unknown key", file: "http: {addres: ':1'}\n", want: []string{"b.yaml:1: http: unknown key addres; there are addr and idle"}},
 		{name: "unknown section", file: "\nhistory: {}\n", want: []string{
-			"b.yaml:2: unknown key history; there are http, policy, redis, api, origins, hosts, channels, connect, presence, legacy, log and limits"}},
+			"b.yaml:2: unknown key history; there are http, policy, redis, api, tokens, origins, hosts, channels, connect, presence, legacy, log and limits"}},
 		{name: "several at once", file: "http:\n  addr: 40132\nlimits:\n  body: big\n  buffer: []\nchannels:\n- match: a\n  publish: server\n", want: []string{
 			`b.yaml:2: http.addr: "40132": is a number; want text, in quotes`,
 			`b.yaml:4: limits.body: "big": want a size such as 512B, 64KiB, 1MiB, or a whole number of bytes`,
@@ -177,7 +177,7 @@ func TestLoadFaults(t *testing.T) {
 		{name: "a star without quotes by variable", environ: []string{"BELFRY_CHANNELS=[{match: *, publish: [server]}]"}, want: []string{"BELFRY_CHANNELS: channels: " + wantQuotes}},
 		{name: "two documents", file: "http:\n---\nhttp:\n", want: []string{"b.yaml:3: a second document begins; want one"}},
 		{name: "a list at the top", file: "- a\n", want: []string{
-			"b.yaml:1: is a list; want a mapping with http, policy, redis, api, origins, hosts, channels, connect, presence, legacy, log and limits"}},
+			"b.yaml:1: is a list; want a mapping with http, policy, redis, api, tokens, origins, hosts, channels, connect, presence, legacy, log and limits"}},
 		{name: "no YAML", file: "http:\n  addr: 'x\n", want: []string{"b.yaml:2: not YAML: could not find end character of single-quoted text"}},
 		{name: "nested", file: "http: " + strings.Repeat("[", 100_000), want: []string{
 			"b.yaml:1: is nested deeper than 32 levels or has a line over 16KiB"}},
@@ -226,7 +226,7 @@ func TestLoadFaults(t *testing.T) {
 
 const wantQuotes = `a value that begins with * needs quotes, as in match: "*"`
 
-const variables = "BELFRY_HTTP_ADDR, BELFRY_HTTP_IDLE, BELFRY_POLICY_ADDR, BELFRY_POLICY_ALLOW, BELFRY_REDIS_URL, BELFRY_REDIS_CA, BELFRY_REDIS_CERT, BELFRY_REDIS_KEY, BELFRY_API_KEY, BELFRY_ORIGINS, BELFRY_HOSTS, BELFRY_CHANNELS, " +
+const variables = "BELFRY_HTTP_ADDR, BELFRY_HTTP_IDLE, BELFRY_POLICY_ADDR, BELFRY_POLICY_ALLOW, BELFRY_REDIS_URL, BELFRY_REDIS_CA, BELFRY_REDIS_CERT, BELFRY_REDIS_KEY, BELFRY_API_KEY, BELFRY_TOKENS_KEYS, BELFRY_TOKENS_ISSUER, BELFRY_TOKENS_AUDIENCE, BELFRY_TOKENS_LEEWAY, BELFRY_TOKENS_ENDLESS, BELFRY_TOKENS_COOKIE, BELFRY_TOKENS_QUERY, BELFRY_ORIGINS, BELFRY_HOSTS, BELFRY_CHANNELS, " +
 	"BELFRY_CONNECT_SUBSCRIBE, BELFRY_PRESENCE_TTL, BELFRY_LEGACY_ENABLED, BELFRY_LOG_LEVEL, BELFRY_LOG_FORMAT, BELFRY_LIMITS_BODY, BELFRY_LIMITS_MESSAGE, BELFRY_LIMITS_BUFFER, BELFRY_LIMITS_SUBSCRIPTIONS, " +
 	"BELFRY_LIMITS_CHANNELS, BELFRY_LIMITS_HISTORY, BELFRY_LIMITS_IDEMPOTENCY_KEYS, BELFRY_LIMITS_BACKLOG, " +
 	"BELFRY_LIMITS_UNREAD, BELFRY_LIMITS_CONNECTIONS, BELFRY_LIMITS_CONNECTIONS_PER_ADDRESS, BELFRY_LIMITS_PUBLISH_RATE, BELFRY_CONFIG and BELFRY_SERVER"

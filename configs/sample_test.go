@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -30,7 +31,7 @@ func TestSample(t *testing.T) {
 			t.Errorf("%s is not in belfry.yaml", s.env)
 		}
 	}
-	for _, inner := range []string{"domain:", "ports:", "match:", "publish:", "subscribe: [", "read: ["} {
+	for _, inner := range []string{"domain:", "ports:", "match:", "publish:", "subscribe: [", "read: [", "name:", "algorithm:", "secret:", "public_key:", "jwks:", "channels: ["} {
 		if !strings.Contains(string(text), inner) {
 			t.Errorf("%s is not in belfry.yaml", inner)
 		}
@@ -45,6 +46,8 @@ func TestPrintedIsReadable(t *testing.T) {
 	c.Hosts = Hosts{"*", "*.example.com", "belfry"}
 	c.Connect.Subscribe = Names{"news", "7", "*"}
 	c.Limits.Message = 1001
+	c.Tokens = Tokens{Keys: []TokenKey{{Name: "a", Algorithm: "ES256", PublicKey: "a.pem", Channels: []string{"a*"}}, {Name: "b", JWKS: "https://a/b"}},
+		Issuer: "i", Audience: "a", Leeway: Age(time.Second), Endless: true, Cookie: "c", Query: true}
 	c.Channels = append(c.Channels, Channel{Match: "{user}", Subscribe: []string{User}, History: History{Size: 1, Read: []string{User}},
 		Presence: ChannelPresence{true, []string{User, Server}}}, Channel{Match: "off"})
 	text, err := c.YAML()
@@ -77,6 +80,11 @@ func TestInForce(t *testing.T) {
 		{Match: "*", Subscribe: []string{Server}, Publish: []string{Token}, History: History{Size: 1, Read: []string{User}}},
 	}
 	got := c.InForce()
+	withKeys := c
+	withKeys.Tokens.Keys = someKeys
+	if r := withKeys.InForce().Channels; r[0].Subscribe[0] != User || r[2].Subscribe[0] != Server {
+		t.Errorf("with keys for tokens, %v and %v subscribe", r[0].Subscribe, r[2].Subscribe)
+	}
 	if diff := cmp.Diff(want, got, sameConfig); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

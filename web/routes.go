@@ -75,9 +75,24 @@ func (s *Server) streamRoutes(r chi.Router) {
 	add("/connection/http_stream", s.centrifuge.HTTPStream, http.MethodPost)
 	add("/connection/sse", s.centrifuge.SSE, http.MethodGet, http.MethodPost)
 	add("/emulation", s.centrifuge.Emulation, http.MethodPost)
+	add("/ticket", s.giveTicket, http.MethodPost)
 	r.Head("/events", s.errors.Handle(s.streamHead))
 	r.Head("/connection/sse", s.errors.Handle(s.streamHead))
 }
+
+// giveTicket answers POST /ticket of a page that may ask.
+func (s *Server) giveTicket(w http.ResponseWriter, r *http.Request) error {
+	if err := s.origins.AdmitMethods(w, r, http.MethodPost); err != nil || r.Method == http.MethodOptions {
+		return err
+	}
+	if err := fault.DiscardBody(w, r, maxTicketBody); err != nil {
+		return err
+	}
+	return s.ticket(w, r)
+}
+
+// maxTicketBody is the largest body of a request that needs none, in bytes.
+const maxTicketBody = 4 << 10
 
 // streamHead answers HEAD with the head of an event stream, and opens none.
 func (s *Server) streamHead(w http.ResponseWriter, r *http.Request) error {

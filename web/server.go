@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"belfry/hub"
@@ -15,6 +16,7 @@ import (
 	"belfry/web/events"
 	"belfry/web/fault"
 	"belfry/web/session"
+	"belfry/web/token"
 	"belfry/web/ws"
 )
 
@@ -83,6 +85,8 @@ type Options struct {
 	Subscribe []string
 	// RPC answers the rpc calls of clients and backends. Nil: error 108.
 	RPC centrifuge.RPCHandler
+	// Tokens are by what clients say who they are. Nil: there are no users.
+	Tokens *access.Credentials
 	// CrossDomain answers GET /crossdomain.xml. Nil: 404.
 	CrossDomain []byte
 }
@@ -97,6 +101,8 @@ type Server struct {
 	origins     access.Origins
 	key         *access.Key
 	crossDomain []byte
+	tokens      *token.Verifier // nil: there are no users
+	ticket      fault.Handler
 
 	sessions   *session.Registry
 	webSocket  *ws.Server
@@ -114,7 +120,7 @@ func New(o Options) *Server {
 		hub: o.Hub, logger: o.Logger, errors: fault.Answerer{Logger: o.Logger},
 		origins: access.NewOrigins(o.Origins), key: access.NewKey(o.APIKey, o.Logger), crossDomain: o.CrossDomain,
 	}
-	guard := access.Rules{For: o.Hub.Rule}
+	guard := s.guard(o)
 	s.sessions = session.NewRegistry(session.Options{
 		Hub: o.Hub, Guard: guard, Logger: o.Logger,
 		Limits: session.Limits{Message: o.Limits.Message, Buffer: o.Limits.Buffer, Subscriptions: o.Limits.Subscriptions,
@@ -137,8 +143,25 @@ func New(o Options) *Server {
 	return s
 }
 
-// Run looks after sessions until the context ends.
+// guard is who decides, by what the options say.
+func (s *Server) guard(o Options) access.Guard {
+	rules := access.Rules{For: o.Hub.Rule}
+	if o.Tokens == nil {
+		s.ticket = access.NoTickets
+		return rules
+	}
+	g := access.NewTokens(rules, *o.Tokens, access.NewTickets(o.Hub), o.Logger)
+	s.tokens, s.ticket = o.Tokens.Verifier, g.ServeTicket
+	return g
+}
+
+// Run looks after sessions, and after keys for tokens, until the context ends.
 func (s *Server) Run(ctx context.Context) {
+	var fetching sync.WaitGroup
+	defer fetching.Wait()
+	if s.tokens != nil {
+		fetching.Go(func() { s.tokens.Run(ctx) })
+	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {

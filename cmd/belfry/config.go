@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"belfry/configs"
 	"belfry/hub/redisbroker"
@@ -40,7 +41,8 @@ func (f *configFlags) load(environ []string) (configs.Config, error) {
 	if len(faults) > 0 {
 		return config, faults
 	}
-	return config, nil
+	_, err = credentials(config, slog.New(slog.DiscardHandler))
+	return config, err
 }
 
 // configCommand is belfry config and what is below it. All of it reads the

@@ -47,10 +47,12 @@ func (c *explainCommand) Run(t *terminal) error {
 func placeOf(config configs.Config, match string) string {
 	for i, c := range config.Channels {
 		if c.Match == match {
-			return config.Place(fmt.Sprintf("channels[%d]", i))
+			if place := config.Place(fmt.Sprintf("channels[%d]", i)); place != "" {
+				return " (" + place + ")"
+			}
 		}
 	}
-	return ""
+	return "" // a default
 }
 
 // clients are who may come, by what they are called.

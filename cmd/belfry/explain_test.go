@@ -7,7 +7,8 @@ import (
 
 // TestConfigExplain says who may do what on channels of each kind.
 func TestConfigExplain(t *testing.T) {
-	file := writeFile(t, `channels:
+	file := writeFile(t, `tokens: {keys: [{name: main, algorithm: HS256, secret: "0123456789abcdef0123456789abcdef"}]}
+channels:
   - match: "user:{user}:*"
     publish: [server, user]
     history: {size: 10}
@@ -17,13 +18,14 @@ func TestConfigExplain(t *testing.T) {
     history: {size: 10, read: [user]}
     presence: {read: [anyone]}
   - match: chat
+    subscribe: [anyone]
     publish: [client]
 `)
 	for _, c := range []struct {
 		args []string
 		want string
 	}{
-		{[]string{"chat"}, `channel chat has the rule with match "chat" (FILE:10)
+		{[]string{"chat"}, `channel chat has the rule with match "chat" (FILE:11)
 
                             subscribe  publish  history  presence
 anyone                      yes        yes      -        -
@@ -32,7 +34,7 @@ with a token that names it  yes        yes      -        -
 a subscriber                yes        yes      -        -
 the server                  yes        no       -        -
 `},
-		{[]string{"team:7", "--user", "ada"}, `channel team:7 has the rule with match "team:*" (FILE:5)
+		{[]string{"team:7", "--user", "ada"}, `channel team:7 has the rule with match "team:*" (FILE:6)
 
                             subscribe  publish  history  presence
 anyone                      no         no       no       yes
@@ -42,7 +44,7 @@ with a token that names it  yes        no       no       yes
 a subscriber                no         yes      no       yes
 the server                  yes        no       yes      yes
 `},
-		{[]string{"user:ada:mail", "--user", "bob"}, `channel user:ada:mail has the rule with match "user:{user}:*" (FILE:2)
+		{[]string{"user:ada:mail", "--user", "bob"}, `channel user:ada:mail has the rule with match "user:{user}:*" (FILE:3)
 
                             subscribe  publish  history  presence
 anyone                      no         no       no       -

@@ -83,6 +83,10 @@ func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger)
 		p.apiKey = rand.Text()
 	}
 	p.warnOfKey()
+	tokens, err := credentials(config, logger)
+	if err != nil {
+		return nil, err
+	}
 	broker, err := newBroker(config, logger)
 	if err != nil {
 		return nil, err
@@ -98,6 +102,7 @@ func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger)
 	p.web = web.New(web.Options{
 		Hub: p.hub, Logger: logger, APIKey: p.apiKey, Origins: config.Origins, Hosts: config.AnsweredHosts(),
 		Limits:  limits(config),
+		Tokens:  tokens,
 		Legacy:  config.Legacy.Enabled,
 		Version: version(), Name: nodeName(), Subscribe: config.Connect.Subscribe, CrossDomain: file.CrossDomain(),
 	})
