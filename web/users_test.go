@@ -56,7 +56,7 @@ func userRules() hub.Rules {
 	subscriber.Subscribe = hub.WhoAnyone
 	return hub.Rules{
 		rule("anyone", hub.WhoAnyone), rule("user", hub.WhoUser), rule("token", hub.WhoToken), subscriber, rule("server", hub.WhoServer),
-		rule("of:{user}", hub.WhoUser), rule("$private", hub.WhoUser), {Match: "date", ServerPublish: true},
+		rule("of:{user}", hub.WhoUser), rule("$private", hub.WhoUser), {Match: "date", ServerPublish: true, Subscribe: hub.WhoServer}, {Match: "echo", ServerPublish: true, Subscribe: hub.WhoServer},
 	}
 }
 
