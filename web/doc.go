@@ -10,7 +10,8 @@
 //	raw         plain text, and the echo                    hub, session, access, fault
 //	centrifuge  the Centrifuge protocol, and its streams    hub, session, carry, access, fault
 //	events      /events: event streams and long-polls       hub, session, carry, centrifuge, access, fault
-//	access      who may do what, and pages of which origin  hub, fault
+//	access      who may do what, and pages of which origin  hub, fault, token
+//	token       tokens of a backend: who its users are      -
 //	wire        frames, and connections that never block    -
 //	fault       errors as clients may hear them             hub
 //	page        the browser side                            fault

@@ -176,3 +176,31 @@ func TestTokensInNoLog(t *testing.T) {
 		t.Errorf("the log does not say why, or the client hears it:\n%s\n%s", log, answer)
 	}
 }
+
+// TestStreamsEndWithTheirToken ends what cannot show another token when it is over, and
+// says why.
+func TestStreamsEndWithTheirToken(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, withUsers)
+	short := func() string { return tokenFor(t, "ada", jwt.MapClaims{"exp": time.Now().Add(time.Second).Unix() + 1}) }
+	const reason = "the token has expired: come back with another"
+	if code, text := s.dialAs(t, "/ws/user", short()).closed(); code != 1008 || text != reason {
+		t.Errorf("a raw socket is closed with %d, %q", code, text)
+	}
+	link := openLink(t, &http.Client{Transport: withBearer(short())}, func() string { return s.URL }, "stream", "/ws/user")
+	if end := link.end(); end.code != 1008 || end.reason != reason {
+		t.Errorf("a session over HTTP ends with %+v", end)
+	}
+	l := s.listen(t, "channel=user", "Authorization", "Bearer "+short())
+	heard := ""
+	for !strings.Contains(heard, reason) {
+		block := l.block()
+		if heard += block; block == "" {
+			t.Fatalf("an event stream ends with %q", heard)
+		}
+	}
+	start := time.Now()
+	if status, body := s.poll(t, "channel=user", "Authorization", "Bearer "+short()); status != 200 || !strings.Contains(body, `"events":[]`) || time.Since(start) > hubtest.Soon {
+		t.Errorf("a poll: %d, %s after %v", status, body, time.Since(start))
+	}
+}
