@@ -30,7 +30,7 @@ func (c Config) Check(readRedisURL func(string) error) error {
 	k.grants(c.Policy.Allow)
 	k.redisURL(c.Redis.URL, readRedisURL)
 	k.redisFiles(c.Redis)
-	k.apiKey(c.API.Key)
+	k.api(c.API)
 	k.origins(c.Origins)
 	k.hosts(c.Hosts)
 	k.tokens(c)
@@ -90,18 +90,6 @@ func (k *checker) redisFiles(r Redis) {
 		k.fault("redis.key", "is empty; want the file of the key of redis.cert")
 	case r.Cert == "" && r.Key != "":
 		k.fault("redis.cert", "is empty; want the file of the certificate of redis.key")
-	}
-}
-
-func (k *checker) apiKey(s Secret) {
-	bad := func(r rune) bool { return r <= ' ' || r > '~' }
-	switch {
-	case s == hidden:
-		k.fault("api.key", "is what is printed in place of a key; want the key itself")
-	case wrapping(s.Reveal()) != "":
-		k.fault("api.key", "%s", wrapping(s.Reveal()))
-	case len(s) > maxKey || strings.ContainsFunc(s.Reveal(), bad):
-		k.fault("api.key", "%v: want at most %d letters, digits and signs of ASCII, without spaces", s, maxKey)
 	}
 }
 

@@ -83,6 +83,21 @@ func TestCheck(t *testing.T) {
 		{"long key", func(c *Config) { c.API.Key = Secret(long + "x") }, []string{wantKey}},
 		{"key that was printed", func(c *Config) { c.API.Key = hidden }, []string{"api.key: is what is printed in place of a key; want the key itself"}},
 		{"good key", func(c *Config) { c.API.Key = Secret(long) }, nil},
+		{"keys of the API", func(c *Config) {
+			c.API.Keys = []APIKey{{Name: "a", Key: "k"}, {Name: "b", SHA256: strings.Repeat("0F", 32), Channels: []string{"n*"}, Expires: "2027-01-31T12:00:00Z"}}
+		}, nil},
+		{"bad keys of the API", func(c *Config) {
+			c.API.Keys = []APIKey{{Name: "a", Key: "k", SHA256: "x"}, {Name: "a", SHA256: "x"}, {Name: "b", Key: "a b", Expires: "soon", Channels: []string{""}}, {Name: "c", Key: hidden}}
+		}, []string{
+			"api.keys[0]: want one of key and sha256, which belfry key makes",
+			`api.keys[1].name: "a": want a name of its own, of 1 to 64 letters, digits and the signs . _ -`,
+			"api.keys[1].sha256: want the SHA-256 of a key, 64 hexadecimal digits; belfry key makes one",
+			"api.keys[2].key: (hidden): want at most 256 letters, digits and signs of ASCII, without spaces",
+			`api.keys[2].expires: "soon": want a day such as 2027-01-31, or a time such as 2027-01-31T12:00:00Z`,
+			`api.keys[2].channels[0]: "": want a pattern of channels, with * for any run of characters`,
+			"api.keys[3].key: is what is printed in place of a key; want the key itself",
+		}},
+		{"many keys of the API", func(c *Config) { c.API.Keys = make([]APIKey, 101) }, []string{"api.keys: has 101 items; want at most 100"}},
 
 		{"no rules", func(c *Config) { c.Channels = nil }, []string{"channels: is empty; want at least one rule, or nothing can be published"}},
 		{"empty rule", func(c *Config) { c.Channels[0] = Channel{} }, []string{

@@ -88,12 +88,6 @@ type Redis struct {
 	Key  string `json:"key" env:"KEY"`
 }
 
-// API configures the HTTP API of backends.
-type API struct {
-	// Key is what a backend must show. Empty: one is made at each start.
-	Key Secret `json:"key" env:"KEY"`
-}
-
 // Connect configures what happens when a session of the Centrifuge protocol
 // connects.
 type Connect struct {
@@ -184,6 +178,7 @@ func Default() Config {
 		Policy:  Policy{Addr: ":843", Allow: Grants{}},
 		Origins: Origins{},
 		Hosts:   Hosts{},
+		API:     API{Keys: []APIKey{}},
 		Tokens:  Tokens{Keys: []TokenKey{}, Leeway: Age(5 * time.Second)},
 		Channels: []Channel{
 			{Match: "date", Subscribe: []string{Anyone}, Publish: []string{Server}, History: History{Size: 60, TTL: Age(time.Minute)}},

@@ -24,7 +24,7 @@ func (h *Hosts) UnmarshalText(text []byte) error {
 // this is, as on the machine of somebody who tries Belfry, it is none: a page that
 // points a name of its own at that machine would be let in (DNS rebinding).
 func (c Config) AnsweredHosts() []string {
-	if len(c.Hosts) == 0 && (len(c.Origins) > 0 || c.API.Key != "") {
+	if len(c.Hosts) == 0 && (len(c.Origins) > 0 || c.API.Key != "" || len(c.API.Keys) > 0) {
 		return nil
 	}
 	return append([]string{}, c.Hosts...)

@@ -31,7 +31,7 @@ func TestSample(t *testing.T) {
 			t.Errorf("%s is not in belfry.yaml", s.env)
 		}
 	}
-	for _, inner := range []string{"domain:", "ports:", "match:", "publish:", "subscribe: [", "read: [", "name:", "algorithm:", "secret:", "public_key:", "jwks:", "channels: ["} {
+	for _, inner := range []string{"domain:", "ports:", "match:", "publish:", "subscribe: [", "read: [", "name:", "algorithm:", "secret:", "public_key:", "jwks:", "channels: [", "sha256:", "calls: [", "expires:"} {
 		if !strings.Contains(string(text), inner) {
 			t.Errorf("%s is not in belfry.yaml", inner)
 		}
@@ -48,6 +48,7 @@ func TestPrintedIsReadable(t *testing.T) {
 	c.Limits.Message = 1001
 	c.Tokens = Tokens{Keys: []TokenKey{{Name: "a", Algorithm: "ES256", PublicKey: "a.pem", Channels: []string{"a*"}}, {Name: "b", JWKS: "https://a/b"}},
 		Issuer: "i", Audience: "a", Leeway: Age(time.Second), Endless: true, Cookie: "c", Query: true}
+	c.API.Keys = []APIKey{{Name: "a", SHA256: strings.Repeat("0a", 32), Calls: []string{"publish"}, Channels: []string{"a*"}, Expires: "2027-01-31"}}
 	c.Channels = append(c.Channels, Channel{Match: "{user}", Subscribe: []string{User}, History: History{Size: 1, Read: []string{User}},
 		Presence: ChannelPresence{true, []string{User, Server}}}, Channel{Match: "off"})
 	text, err := c.YAML()

@@ -132,14 +132,7 @@ func (k *checker) tokenKey(path string, key TokenKey) {
 	if key.JWKS != "" && !isKeyURL(key.JWKS.Reveal()) {
 		k.fault(path+".jwks", "%v: want https://host/path; http:// is accepted for this machine, and for names without a dot", key.JWKS)
 	}
-	if !k.items(path+".channels", len(key.Channels)) {
-		return
-	}
-	for i, pattern := range key.Channels {
-		if !isName(pattern) || hasUser(pattern) {
-			k.fault(index(path+".channels", i), "%.300q: want a pattern of channels, with * for any run of characters", pattern)
-		}
-	}
+	k.patterns(path+".channels", key.Channels)
 }
 
 // isKeyURL reports whether keys may be fetched from there: whoever can change them on

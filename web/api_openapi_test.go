@@ -16,6 +16,7 @@ import (
 
 	"belfry/hub"
 	"belfry/web"
+	"belfry/web/access"
 )
 
 // openAPI is the document as a server hands it out, with schemas that can
@@ -267,6 +268,17 @@ func TestOpenAPIErrors(t *testing.T) {
 			t.Errorf("%s without a key: %d %v\nby its schema: %v", method, status, answer, err)
 		}
 	}
+	limited := newTestServer(t, func(o *web.Options) {
+		key := access.WholeKey("none", "none")
+		key.Calls = []string{}
+		o.APIKeys = []access.APIKey{key}
+	})
+	for method := range o.methods() {
+		status, answer := limited.call(t, "/api/"+method, `{}`, "X-API-Key", "none")
+		if err := o.response(method, status, encode(t, answer)); method != "batch" && (err != nil || status != 403) {
+			t.Errorf("%s with a key without rights: %d %v\nby its schema: %v", method, status, answer, err)
+		}
+	}
 	for range 6 {
 		away.call(t, "/api/info", `{}`, "X-API-Key", "wrong")
 	}
@@ -314,7 +326,7 @@ func TestOpenAPIIsWhole(t *testing.T) {
 		responses := operation["responses"].(map[string]any)
 		for status := range responses {
 			tested := slices.ContainsFunc(documentedCalls, func(c documented) bool { return c.method == method && fmt.Sprint(c.status) == status })
-			if !tested && !slices.Contains([]string{"401", "413", "429", "500", "503"}, status) {
+			if !tested && !slices.Contains([]string{"401", "403", "413", "429", "500", "503"}, status) {
 				t.Errorf("%s: no call of the table is answered with the documented %s", method, status)
 			}
 		}

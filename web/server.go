@@ -66,10 +66,13 @@ func (l Limits) withDefaults() Limits {
 
 // Options are what a Server is made of.
 type Options struct {
-	Hub     *hub.Hub
-	Logger  *slog.Logger // nil: discards
-	APIKey  string       // of the HTTP API; empty: every call is refused
-	Origins []string     // allowed beside the page's own host; see [belfry/configs.Config]
+	Hub    *hub.Hub
+	Logger *slog.Logger // nil: discards
+	APIKey string       // of the HTTP API, with every right; empty: there is none
+	// APIKeys are more of them, with names of their own. Without any, and without
+	// APIKey, every call is refused.
+	APIKeys []access.APIKey
+	Origins []string // allowed beside the page's own host; see [belfry/configs.Config]
 	// Hosts are the names that the server answers to, beside localhost and addresses:
 	// example.com, *.example.com or *, in lower case. Nil: any.
 	Hosts []string
@@ -99,7 +102,7 @@ type Server struct {
 	logger      *slog.Logger
 	errors      fault.Answerer
 	origins     access.Origins
-	key         *access.Key
+	keys        *access.Keys
 	crossDomain []byte
 	tokens      *token.Verifier // nil: there are no users
 	ticket      fault.Handler
@@ -118,7 +121,7 @@ func New(o Options) *Server {
 	o.Limits, o.Logger = o.Limits.withDefaults(), cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	s := &Server{
 		hub: o.Hub, logger: o.Logger, errors: fault.Answerer{Logger: o.Logger},
-		origins: access.NewOrigins(o.Origins), key: access.NewKey(o.APIKey, o.Logger), crossDomain: o.CrossDomain,
+		origins: access.NewOrigins(o.Origins), keys: newKeys(o), crossDomain: o.CrossDomain,
 	}
 	guard := s.guard(o)
 	s.sessions = session.NewRegistry(session.Options{
@@ -135,12 +138,21 @@ func New(o Options) *Server {
 	})
 	s.events = events.New(events.Options{Sessions: s.sessions, Links: s.links, Origins: s.origins, Errors: s.errors})
 	s.api = api.New(api.Options{
-		Hub: o.Hub, Guard: guard, Key: s.key, Sessions: s.sessions, Centrifuge: s.centrifuge,
+		Hub: o.Hub, Guard: guard, Keys: s.keys, Sessions: s.sessions, Centrifuge: s.centrifuge,
 		Errors: s.errors, Logger: o.Logger,
 		MaxBody: o.Limits.Body, Version: o.Version, Name: cmp.Or(o.Name, o.Hub.Node()),
 	})
 	s.Handler = fault.Bounded(s.sessions.Draining(), s.errors.Handle(access.Hosts(o.Hosts).Before(s.routes())))
 	return s
+}
+
+// newKeys are those of the HTTP API.
+func newKeys(o Options) *access.Keys {
+	keys := o.APIKeys
+	if o.APIKey != "" {
+		keys = append([]access.APIKey{access.WholeKey("api.key", o.APIKey)}, keys...)
+	}
+	return access.NewKeys(o.Logger, keys...)
 }
 
 // guard is who decides, by what the options say.
@@ -171,7 +183,7 @@ func (s *Server) Run(ctx context.Context) {
 		case <-tick.C:
 			s.sessions.Advance()
 			s.links.Advance()
-			s.key.Advance()
+			s.keys.Advance()
 		}
 	}
 }
@@ -192,3 +204,6 @@ func (s *Server) NumEvicted() int64 { return s.sessions.NumEvicted() }
 // has shown that it is gone: its connection was reset. Those that say goodbye, or
 // are missed by a ping, are not among them.
 func (s *Server) NumGone() int64 { return s.sessions.NumVanished() }
+
+// Calls are the names of the calls of the HTTP API, sorted, which keys may be held to.
+func Calls() []string { return api.Calls() }

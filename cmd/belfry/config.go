@@ -41,7 +41,10 @@ func (f *configFlags) load(environ []string) (configs.Config, error) {
 	if len(faults) > 0 {
 		return config, faults
 	}
-	_, err = credentials(config, slog.New(slog.DiscardHandler))
+	if _, err = credentials(config, slog.New(slog.DiscardHandler)); err != nil {
+		return config, err
+	}
+	_, err = apiKeys(config)
 	return config, err
 }
 

@@ -29,6 +29,7 @@ type cli struct {
 	Subscribe subscribeCommand `cmd:"" help:"Print the messages of channels as they come."`
 	Bench     benchCommand     `cmd:"" help:"Load a server with subscribers and messages, and measure it."`
 	Config    configCommand    `cmd:"" help:"Check the configuration and print what is in force."`
+	Key       keyCommand       `cmd:"" help:"Make a key for the HTTP API, and print it with its hash."`
 	Health    healthCommand    `cmd:"" help:"Ask a running Belfry whether it is alive, or ready: exit code 0 or 1."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 

@@ -79,11 +79,15 @@ type program struct {
 // known before anything runs. After an error no port is held.
 func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger) (*program, error) {
 	p := &program{config: config, logger: logger, apiKey: config.API.Key.Reveal()}
-	if p.apiKey == "" {
+	if p.apiKey == "" && len(config.API.Keys) == 0 {
 		p.apiKey = rand.Text()
 	}
 	p.warnOfKey()
 	tokens, err := credentials(config, logger)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := apiKeys(config)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +104,7 @@ func newProgram(ctx context.Context, config configs.Config, logger *slog.Logger)
 	}
 	p.hub = hub.New(hub.Options{Broker: broker, Rules: rules(config), Logger: logger, Limits: kept(config)})
 	p.web = web.New(web.Options{
-		Hub: p.hub, Logger: logger, APIKey: p.apiKey, Origins: config.Origins, Hosts: config.AnsweredHosts(),
+		Hub: p.hub, Logger: logger, APIKey: p.apiKey, APIKeys: keys, Origins: config.Origins, Hosts: config.AnsweredHosts(),
 		Limits:  limits(config),
 		Tokens:  tokens,
 		Legacy:  config.Legacy.Enabled,

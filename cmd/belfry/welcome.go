@@ -15,7 +15,7 @@ const knownKey = "change-me-development-only"
 // was configured is a secret of its owner, and in its place stands the variable.
 func (p *program) welcome() string {
 	key, hint := p.apiKey, ""
-	if p.config.API.Key != "" && p.config.API.Key != knownKey {
+	if key == "" || p.config.API.Key != "" && p.config.API.Key != knownKey {
 		key, hint = "$BELFRY_API_KEY", " (BELFRY_API_KEY being the key of the configuration)"
 	}
 	base := "http://" + p.host()
@@ -35,7 +35,7 @@ func (p *program) warnOfKey() {
 	switch {
 	case p.config.API.Key == knownKey:
 		p.logger.Warn("the API key is the one of docker-compose.yml, which everybody knows: set BELFRY_API_KEY (api.key) before anybody else can reach this server")
-	case p.config.API.Key == "" && p.config.Redis.URL != "":
+	case p.config.API.Key == "" && p.apiKey != "" && p.config.Redis.URL != "":
 		p.logger.Warn("this node has made an API key of its own, which no other node takes: set BELFRY_API_KEY (api.key), the same on all nodes of this Redis")
 	}
 }

@@ -6,6 +6,6 @@
 // with an error for the client. [Rules] is the Guard that goes by the rules of
 // the configuration.
 //
-// [Hosts], [Origins] and [Key] stand before that: by which names this server is
+// [Hosts], [Origins] and [Keys] stand before that: by which names this server is
 // asked, which pages may speak to it at all, and who is the backend.
 package access

@@ -8,7 +8,8 @@ import (
 	"belfry/web/fault"
 )
 
-// Backend is who shows the key of the HTTP API.
+// Backend is who shows a key of the HTTP API that may do everything, and the server
+// itself.
 var Backend = &Identity{Backend: true}
 
 // isBackend reports whether somebody is the backend.
@@ -108,7 +109,10 @@ func (g Rules) Allow(_ context.Context, r Request) (Permit, error) {
 	if !r.Who.isBackend() {
 		return mayClient(p, &r)
 	}
-	if r.Action == Publish && !p.Rule.ServerPublish {
+	switch {
+	case r.Who.Within != nil && r.Who.On(r.Channel) == nil:
+		return Permit{}, fault.Newf(fault.Denied, "the API key %s may not use the channel %.100q: add it to the channels of the key (api.keys)", r.Who.Proof.Key, r.Channel)
+	case r.Action == Publish && !p.Rule.ServerPublish:
 		return Permit{}, errServerDenied
 	}
 	return p, nil

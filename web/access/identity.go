@@ -31,8 +31,10 @@ func (h Hello) Stranger() Hello { return Hello{Remote: h.Remote} }
 // Identity is who somebody is. Nil is an anonymous client. It is not changed once it
 // was made, and may be read from several goroutines.
 type Identity struct {
-	// Backend may use the HTTP API. It is no client.
+	// Backend may use the HTTP API. It is no client. Calls are those that it may make;
+	// see [Identity.MayCall].
 	Backend bool
+	Calls   []string
 	// User is the ID of a user; empty: it is nobody in particular.
 	User string
 	// Info is what others are told of the client, its conn_info: JSON in compact form,
@@ -68,7 +70,7 @@ type Join struct {
 
 // Proof is where an identity comes from.
 type Proof struct {
-	Key    string    // name of the key that has signed the token
+	Key    string    // name of the key that has signed the token, or was shown
 	ID     string    // of the token, its jti; empty: it has none
 	Issued time.Time // zero: the token does not say
 }

@@ -3,10 +3,13 @@ package access
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"belfry/web/fault"
 )
@@ -50,40 +53,93 @@ func (h Hosts) Before(handler http.Handler) fault.Handler {
 	}
 }
 
-var errUnauthorized = fault.New(fault.Unauthorized, "a valid API key is needed: send the header X-API-Key: KEY or Authorization: apikey KEY")
+var (
+	errUnauthorized = fault.New(fault.Unauthorized, "a valid API key is needed: send the header X-API-Key: KEY or Authorization: apikey KEY")
+	errKeyOver      = fault.New(fault.Unauthorized, "this API key has expired: get another, or change its expires (api.keys)")
+)
 
-// Key is the key of the HTTP API. It is safe for several goroutines.
-type Key struct {
-	sum   [sha256.Size]byte
-	set   bool
+// APIKey is a key of the HTTP API, and what it lets a backend do.
+type APIKey struct {
+	// Name is for people.
+	Name string
+	// Sum is the SHA-256 of the key, which is random: nobody can guess it from that.
+	Sum [sha256.Size]byte
+	// Calls are those that may be made. Nil: all, or those that are about channels
+	// where Channels says which.
+	Calls []string
+	// Channels are patterns of the only channels that may be used. Nil: all.
+	Channels []string
+	// Expires is when the key is good no longer; zero: it does not end.
+	Expires time.Time
+}
+
+// WholeKey is one that may do everything.
+func WholeKey(name, text string) APIKey { return APIKey{Name: name, Sum: sha256.Sum256([]byte(text))} }
+
+// Keys are those of the HTTP API. They are safe for several goroutines.
+type Keys struct {
+	all   []knownKey
 	wrong *wrongKeys
 }
 
-// NewKey returns the key with a text; an empty one refuses everybody. Advance has to
-// be called once a second.
-func NewKey(text string, logger *slog.Logger) *Key {
-	return &Key{sha256.Sum256([]byte(text)), text != "", newWrongKeys(logger)}
+// knownKey is a key, and who shows it.
+type knownKey struct {
+	APIKey
+	who *Identity
 }
 
-// Check returns who makes a request of the HTTP API: [Backend], or an error for
-// one that does not show the key. Who shows wrong ones is told to wait, longer each
-// time; the right one is taken at once all the same, because others may share the
-// address. It compares in constant time, also keys of another length. A key in the
-// URL, which Centrifugo takes too, is not looked at: URLs are written to logs.
-func (k *Key) Check(r *http.Request) (*Identity, error) {
+// NewKeys returns the keys that are accepted; none refuse everybody. Advance has to be
+// called once a second.
+func NewKeys(logger *slog.Logger, keys ...APIKey) *Keys {
+	k := &Keys{wrong: newWrongKeys(logger)}
+	for _, key := range keys {
+		who := &Identity{Backend: true, Calls: key.Calls, Within: key.Channels, Proof: Proof{Key: key.Name}}
+		k.all = append(k.all, knownKey{key, who})
+	}
+	return k
+}
+
+// Check returns who makes a request of the HTTP API, or an error for one that does not
+// show a key. Who shows wrong ones is told to wait, longer each time; a right one is
+// taken at once all the same, because others may share the address. It compares in
+// constant time, also keys of another length. A key in the URL, which Centrifugo takes
+// too, is not looked at: URLs are written to logs.
+func (k *Keys) Check(r *http.Request) (*Identity, error) {
 	key := r.Header.Get("X-API-Key")
 	if scheme, rest, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "apikey") {
 		key = rest
 	}
-	sum := sha256.Sum256([]byte(key))
-	switch {
-	case k.set && subtle.ConstantTimeCompare(sum[:], k.sum[:]) == 1:
-		return Backend, nil
-	case key == "":
+	if key == "" {
 		return nil, errUnauthorized // nobody tries one
 	}
-	return nil, k.wrong.note(r.RemoteAddr)
+	sum := sha256.Sum256([]byte(key))
+	var found *knownKey
+	for i := range k.all {
+		if subtle.ConstantTimeCompare(sum[:], k.all[i].Sum[:]) == 1 {
+			found = &k.all[i]
+		}
+	}
+	switch {
+	case found == nil:
+		return nil, k.wrong.note(r.RemoteAddr)
+	case !found.Expires.IsZero() && !time.Now().Before(found.Expires):
+		return nil, fmt.Errorf("the API key %s: %w", found.Name, errKeyOver)
+	}
+	return found.who, nil
+}
+
+// MayCall says why somebody may not make a call of the HTTP API. Who may use some
+// channels only may make those that are about channels, unless it says which.
+func (i *Identity) MayCall(name string, aboutChannel bool) error {
+	may := i.Within == nil || aboutChannel
+	if i.Calls != nil {
+		may = slices.Contains(i.Calls, name)
+	}
+	if !may {
+		return fault.Newf(fault.Denied, "the API key %s may not make the call %s: add it to the calls of the key (api.keys)", i.Proof.Key, name)
+	}
+	return nil
 }
 
 // Advance logs the wrong keys that were shown: one line, at most every ten seconds.
-func (k *Key) Advance() { k.wrong.advance() }
+func (k *Keys) Advance() { k.wrong.advance() }

@@ -16,7 +16,7 @@ import (
 )
 
 // show shows a key from an address, and returns the status and Retry-After.
-func show(k *access.Key, key, remote string) (status int, after string) {
+func show(k *access.Keys, key, remote string) (status int, after string) {
 	r, w := httptest.NewRequest(http.MethodPost, "/api/publish", nil), httptest.NewRecorder()
 	r.RemoteAddr = remote
 	if key != "" {
@@ -33,7 +33,7 @@ func show(k *access.Key, key, remote string) (status int, after string) {
 func TestWrongKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		k := access.NewKey("right", slog.New(slog.NewTextHandler(&log, nil)))
+		k := access.NewKeys(slog.New(slog.NewTextHandler(&log, nil)), access.WholeKey("api.key", "right"))
 		const remote = "192.0.2.7:1000"
 		waits := []string{"", "", "", "", "", "1", "2", "4", "8", "16", "32", "60", "60"}
 		for i := range 200 {
@@ -75,7 +75,7 @@ func TestWrongKeys(t *testing.T) {
 func TestWrongKeysForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		k := access.NewKey("right", slog.New(slog.NewTextHandler(&log, nil)))
+		k := access.NewKeys(slog.New(slog.NewTextHandler(&log, nil)), access.WholeKey("api.key", "right"))
 		for i := range 6000 {
 			show(k, "wrong", "192.0.2.7:1000")
 			if time.Sleep(time.Second / 10); i%10 == 9 {
@@ -110,7 +110,7 @@ func TestWrongKeysByAddress(t *testing.T) {
 		"others within IPv6":       {"[::ffff:192.0.2.8]:1", "[::ffff:192.0.2.7]:1", false},
 		"no addresses":             {"@", "pipe", true},
 	} {
-		k := access.NewKey("right", slog.New(slog.DiscardHandler))
+		k := access.NewKeys(slog.New(slog.DiscardHandler), access.WholeKey("api.key", "right"))
 		for range 10 {
 			show(k, "wrong", c.first)
 		}

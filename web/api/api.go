@@ -3,7 +3,9 @@ package api
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -24,8 +26,8 @@ type Options struct {
 	Hub *hub.Hub
 	// Guard says which channels the backend may use, and how.
 	Guard access.Guard
-	// Key is what every request has to show.
-	Key *access.Key
+	// Keys are those of which every request has to show one.
+	Keys *access.Keys
 	// Sessions are those of this node, which a backend subscribes and disconnects.
 	Sessions   *session.Registry
 	Centrifuge *centrifuge.Server // reads histories and presences, and answers RPC
@@ -50,7 +52,7 @@ type API struct {
 func New(o Options) *API {
 	a := &API{Options: o, started: time.Now()}
 	a.single = a.table()
-	a.batch = call{batchWait, true, reading(a.carryOut)}
+	a.batch = call{batchWait, true, false, reading(a.carryOut)}
 	a.answerNodes()
 	return a
 }
@@ -67,6 +69,7 @@ const wait = 1800 * time.Millisecond
 type call struct {
 	wait  time.Duration // how long it may take
 	large bool          // the result may be
+	about bool          // it is about channels that it names
 	// do reads the body, carries the call out, and returns the result, of which
 	// JSON is made: about so many bytes, where there is more to choose from. Its
 	// context ends when its time is over; its errors are those of [fault.From]. It
@@ -77,33 +80,36 @@ type call struct {
 // table is the server API, by the name in the path.
 func (a *API) table() map[string]call {
 	return map[string]call{
-		"publish":        {wait, false, reading(a.publish)},
-		"broadcast":      {wait, false, reading(a.broadcast)},
-		"subscribe":      {wait, false, reading(a.subscribe)},
-		"unsubscribe":    {wait, false, reading(a.unsubscribe)},
-		"disconnect":     {wait, false, reading(a.disconnect)},
-		"refresh":        {wait, false, func(context.Context, []byte, int) (any, error) { return nil, errNotAvailable }},
-		"presence":       {wait, true, readingWithin(a.presence)},
-		"presence_stats": {wait, false, reading(a.presenceStats)},
-		"history":        {wait, true, readingWithin(a.history)},
-		"history_remove": {wait, false, reading(a.removeHistory)},
-		"channels":       {wait, true, reading(a.channels)},
-		"info":           {wait, true, reading(a.info)},
-		"rpc":            {centrifuge.RPCWait, true, reading(a.rpc)},
+		"publish":        {wait, false, true, reading(a.publish)},
+		"broadcast":      {wait, false, true, reading(a.broadcast)},
+		"subscribe":      {wait, false, true, reading(a.subscribe)},
+		"unsubscribe":    {wait, false, true, reading(a.unsubscribe)},
+		"disconnect":     {wait, false, false, reading(a.disconnect)},
+		"refresh":        {wait, false, false, func(context.Context, []byte, int) (any, error) { return nil, errNotAvailable }},
+		"presence":       {wait, true, true, readingWithin(a.presence)},
+		"presence_stats": {wait, false, true, reading(a.presenceStats)},
+		"history":        {wait, true, true, readingWithin(a.history)},
+		"history_remove": {wait, false, true, reading(a.removeHistory)},
+		"channels":       {wait, true, true, reading(a.channels)},
+		"info":           {wait, true, false, reading(a.info)},
+		"rpc":            {centrifuge.RPCWait, true, false, reading(a.rpc)},
 	}
 }
+
+// Calls are the names of all calls but the batch, sorted.
+func Calls() []string { return slices.Sorted(maps.Keys((&API{}).table())) }
 
 // Routes adds the calls to a router, each as POST /api/NAME, and POST /api for several
 // of them, as older libraries send all.
 func (a *API) Routes(r chi.Router) {
-	post := func(path string, answer func(http.ResponseWriter, *http.Request, []byte) error) {
-		r.Post(path, a.Errors.Handle(func(w http.ResponseWriter, r *http.Request) error { return a.serve(w, r, answer) }))
+	post := func(path, name string, answer func(http.ResponseWriter, *http.Request, []byte) error) {
+		r.Post(path, a.Errors.Handle(func(w http.ResponseWriter, r *http.Request) error { return a.serve(w, r, name, answer) }))
 	}
 	for name, c := range a.single {
-		post("/api/"+name, c.answer)
+		post("/api/"+name, name, c.answer)
 	}
-	post("/api/batch", a.batch.answer)
-	post("/api", a.answerLines)
+	post("/api/batch", "", a.batch.answer)
+	post("/api", "", a.answerLines)
 }
 
 // reading makes a call of a function that takes the decoded body, in which only
@@ -140,9 +146,34 @@ func (c call) answer(w http.ResponseWriter, r *http.Request, body []byte) error 
 	return nil
 }
 
+// whoKey is that of who makes a call in the call's context.
+type whoKey struct{}
+
+// who makes the call of a context: somebody whose key was checked.
+func who(ctx context.Context) *access.Identity {
+	i, _ := ctx.Value(whoKey{}).(*access.Identity)
+	return i
+}
+
+// mayCall says why who makes the call of a context may not make one of a name; of none
+// that there is, it says nothing.
+func (a *API) mayCall(ctx context.Context, name string) error {
+	c, ok := a.single[name]
+	if !ok {
+		return nil
+	}
+	return who(ctx).MayCall(name, c.about)
+}
+
 // serve checks the key and the size of the body of a request, before it is answered.
-func (a *API) serve(w http.ResponseWriter, r *http.Request, answer func(http.ResponseWriter, *http.Request, []byte) error) error {
-	if _, err := a.Key.Check(r); err != nil {
+// Without a name the body names the calls, and each is checked when its turn comes.
+func (a *API) serve(w http.ResponseWriter, r *http.Request, name string, answer func(http.ResponseWriter, *http.Request, []byte) error) error {
+	shown, err := a.Keys.Check(r)
+	if err != nil {
+		return err
+	}
+	r = r.WithContext(context.WithValue(r.Context(), whoKey{}, shown))
+	if err := a.mayCall(r.Context(), name); err != nil {
 		return err
 	}
 	body, err := fault.ReadBody(w, r, a.MaxBody, "limits.body, BELFRY_LIMITS_BODY")
@@ -152,10 +183,10 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, answer func(http.Res
 	return answer(w, r, body)
 }
 
-// may asks whether the backend may do something on a channel, and returns the
+// may asks whether who makes a call may do something on a channel, and returns the
 // channel's rule. Its errors are the guard's: for a name that is none, a channel
-// that no rule matches, and one that the rule keeps from the backend.
+// that no rule matches, and one that the rule, or the key, keeps from the backend.
 func (a *API) may(ctx context.Context, what access.Action, channel string) (*hub.Rule, error) {
-	permit, err := a.Guard.Allow(ctx, access.Request{Who: access.Backend, Action: what, Channel: channel})
+	permit, err := a.Guard.Allow(ctx, access.Request{Who: who(ctx), Action: what, Channel: channel})
 	return permit.Rule, err
 }

@@ -104,7 +104,11 @@ func (a *API) command(ctx context.Context, name string, body []byte, s *shares) 
 	if !ok {
 		return nil, errUnknownMethod
 	}
-	result, err := c.runWithin(ctx, body, s)
+	err := a.mayCall(ctx, name)
+	var result any
+	if err == nil {
+		result, err = c.runWithin(ctx, body, s)
+	}
 	if err != nil {
 		e := fault.From(err)
 		a.Errors.Log(e, err, "path", "/api/"+name)

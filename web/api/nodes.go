@@ -24,7 +24,7 @@ type channelResult struct {
 }
 
 // channels answers /api/channels: the channels that have subscribers, with
-// how many over all nodes. When a node does not answer, or has more to say than
+// how many over all nodes, as far as the key may use them. When a node does not answer, or has more to say than
 // travels, there is no answer at all: a part would look like the whole.
 func (a *API) channels(ctx context.Context, req *channelsRequest) (any, error) {
 	if len(req.Pattern) > maxPattern {
@@ -37,6 +37,9 @@ func (a *API) channels(ctx context.Context, req *channelsRequest) (any, error) {
 	found := make(map[string]channelResult)
 	for _, counts := range nodes {
 		for name, n := range counts {
+			if who(ctx).On(name) == nil {
+				continue
+			}
 			found[name] = channelResult{found[name].NumClients + n}
 		}
 	}

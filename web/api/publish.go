@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"golang.org/x/sync/errgroup"
 
@@ -143,6 +144,9 @@ func (a *API) publishTo(ctx context.Context, channel string, m hub.Message, o hu
 		return nil, fmt.Errorf("%w: %w", errFateUnknown, err)
 	case err != nil:
 		return nil, err
+	}
+	if a.Logger.Enabled(ctx, slog.LevelDebug) {
+		a.Logger.LogAttrs(ctx, slog.LevelDebug, "published", slog.String("key", who(ctx).Proof.Key), slog.String("channel", channel))
 	}
 	return &publishResult{result.Position.Offset, result.Position.Epoch}, nil
 }
