@@ -136,7 +136,7 @@ type batch struct {
 	first    uint64    // sequence of messages[0] on this node
 	formats  []format  // the channel's, when the batch was taken
 	frames   []encoded // by number of format
-	excludes bool      // some message has an Exclude
+	excludes bool      // some message excludes somebody
 	loss     bool      // the one message is the mark of a loss
 }
 
@@ -159,7 +159,7 @@ func (b *batch) encode(channel string) {
 		}
 	}
 	for _, m := range b.messages {
-		b.excludes = b.excludes || m.Exclude != ""
+		b.excludes = b.excludes || m.Exclude != "" || m.ExcludeUser != ""
 	}
 }
 
@@ -188,7 +188,7 @@ func (b *batch) delivery(s *Subscription) Delivery {
 		d = d.after(int(s.after - b.first + 1))
 	}
 	if b.excludes {
-		d = d.without(s.subscriber.ID())
+		d = d.without(s.subscriber.ID(), s.user)
 	}
 	return d
 }
@@ -200,9 +200,9 @@ func (d Delivery) after(seen int) Delivery {
 }
 
 // without copies the messages that do not exclude the subscriber.
-func (d Delivery) without(id string) (kept Delivery) {
+func (d Delivery) without(id, user string) (kept Delivery) {
 	for i, m := range d.Messages {
-		if m.Exclude != id {
+		if !m.excludes(id, user) {
 			kept.add(m, d.Frame(i))
 		}
 	}

@@ -23,6 +23,9 @@ type Message struct {
 	Tick int64
 	// Exclude is the ID of a subscriber that does not get this message.
 	Exclude string
+	// ExcludeUser is the ID of a user whose subscribers do not get this message. Empty:
+	// everybody gets it.
+	ExcludeUser string
 	// Offset is the message's position in the channel's history, from 1.
 	// Zero: the channel keeps none.
 	Offset uint64
@@ -36,6 +39,11 @@ type Message struct {
 	// loss makes this a mark in a channel's queue, and no message: what was
 	// here cannot be had.
 	loss bool
+}
+
+// excludes reports whether a subscriber with an ID, of a user, does not get the message.
+func (m *Message) excludes(id, user string) bool {
+	return m.Exclude == id || m.ExcludeUser != "" && m.ExcludeUser == user
 }
 
 // Kind says what a message is.

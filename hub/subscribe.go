@@ -24,6 +24,8 @@ type SubscribeOptions struct {
 	// Client is who subscribes, for channels with presence; its Client is the
 	// subscriber's ID. Nil: somebody whom nobody is told of.
 	Client *ClientInfo
+	// User is whose the subscriber is; see [Message.ExcludeUser].
+	User string
 }
 
 // Subscribe adds a subscriber to a channel. Deliveries are held until
@@ -48,7 +50,7 @@ func (h *Hub) Subscribe(ctx context.Context, channel string, s Subscriber, e Enc
 		h.registry.release(c)
 		return nil, err
 	}
-	sub := &Subscription{subscriber: s, channel: c, format: c.useFormat(e), section: c.seat(), hold: &hold{held: o.Held}}
+	sub := &Subscription{subscriber: s, channel: c, format: c.useFormat(e), section: c.seat(), hold: &hold{held: o.Held}, user: o.User}
 	sub.section.join(sub)
 	if err := sub.recover(ctx, o); err != nil {
 		sub.Cancel()

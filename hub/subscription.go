@@ -40,6 +40,7 @@ type Subscription struct {
 	place      int    // in the section
 	hold       *hold  // nil once started or cancelled
 	refused    bool   // a delivery was lost, and so none may follow
+	user       string // whose the subscriber is
 	present    string // the client's ID in the channel's presence; empty: not there
 	cancel     sync.Once
 
@@ -80,7 +81,7 @@ func (s *Subscription) recover(ctx context.Context, o SubscribeOptions) (err err
 		s.More = s.Missed[n-1].Offset < s.Position.Offset
 	}
 	id := s.subscriber.ID()
-	mine := slices.DeleteFunc(s.Missed, func(m *Message) bool { return m.Exclude == id || !m.Kind.Known() })
+	mine := slices.DeleteFunc(s.Missed, func(m *Message) bool { return m.excludes(id, s.user) || !m.Kind.Known() })
 	s.Missed = HistoryOptions{Bytes: o.RecoverBytes}.Within(mine)
 	s.More = s.More || len(s.Missed) < len(mine)
 	if s.More && len(s.Missed) == 0 {

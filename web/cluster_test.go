@@ -15,14 +15,15 @@ import (
 	"belfry/web"
 )
 
-// onClusters runs a test over clusters of every kind.
-func onClusters(t *testing.T, test func(*testing.T, []*testServer)) {
+// onClusters runs a test over clusters of every kind. The changes are those of
+// newCluster.
+func onClusters(t *testing.T, test func(*testing.T, []*testServer), change ...func(*web.Options)) {
 	for name, brokers := range map[string]func(*testing.T) []hub.Broker{
 		"one node":   func(*testing.T) []hub.Broker { return []hub.Broker{hub.NewMemoryBroker()} },
 		"one memory": func(*testing.T) []hub.Broker { return newMembers(2) },
 		"Redis":      func(t *testing.T) []hub.Broker { return redisBrokers(t, 2) },
 	} {
-		t.Run(name, func(t *testing.T) { test(t, newCluster(t, brokers(t))) })
+		t.Run(name, func(t *testing.T) { test(t, newCluster(t, brokers(t), change...)) })
 	}
 }
 

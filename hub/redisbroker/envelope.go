@@ -27,6 +27,7 @@ const (
 	tagTime    = 't' // unsigned varint
 	tagTick    = 'k' // unsigned varint
 	tagExclude = 'x'
+	tagOfUser  = 'y' // the user whom the message excludes
 	tagKind    = 'j' // unsigned varint
 	tagConn    = 'i'
 	tagChan    = 'h'
@@ -52,6 +53,7 @@ func appendEnvelope(dst []byte, m *hub.Message) []byte {
 	dst = appendField(dst, tagTime, varint(m.Time))
 	dst = appendField(dst, tagTick, varint(m.Tick))
 	dst = appendField(dst, tagExclude, m.Exclude)
+	dst = appendField(dst, tagOfUser, m.ExcludeUser)
 	return appendField(dst, tagData, m.Data)
 }
 
@@ -134,6 +136,8 @@ func setField(m *hub.Message, tag byte, value []byte) error {
 		m.Tick = number(value)
 	case tagExclude:
 		m.Exclude = string(value)
+	case tagOfUser:
+		m.ExcludeUser = string(value)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 		{"data", hub.Message{Data: []byte(`{"a":1}`)}},
 		{"everything", hub.Message{
 			Data: []byte(`"x"`), Tags: map[string]string{"a": "1", "": "", "ü": "\u2028"},
-			Kind: hub.KindLeave, Info: &hub.ClientInfo{User: "42", Client: "abc", ConnInfo: []byte(`{"a":1}`), ChanInfo: []byte(`2`)}, Time: 1_700_000_000_123, Tick: 1_700_000_000, Exclude: "abc",
+			Kind: hub.KindLeave, Info: &hub.ClientInfo{User: "42", Client: "abc", ConnInfo: []byte(`{"a":1}`), ChanInfo: []byte(`2`)}, Time: 1_700_000_000_123, Tick: 1_700_000_000, Exclude: "abc", ExcludeUser: "eve",
 		}},
 		{"anonymous", hub.Message{Info: &hub.ClientInfo{Client: "abc"}}},
 		{"negative time", hub.Message{Time: -1, Tick: -1 << 63}},

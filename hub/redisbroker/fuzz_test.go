@@ -27,7 +27,7 @@ func addEnvelopes(f *testing.F, before string) {
 		f.Add([]byte(before + text))
 	}
 	for _, m := range []hub.Message{
-		{}, {Data: []byte(`{}`), Tags: map[string]string{"a": "b"}, Time: 1, Tick: 2, Exclude: "x"},
+		{}, {Data: []byte(`{}`), Tags: map[string]string{"a": "b"}, Time: 1, Tick: 2, Exclude: "x", ExcludeUser: "y"},
 		{Info: &hub.ClientInfo{User: "u", Client: "c", ConnInfo: []byte(`{"a":[1,null]}`), ChanInfo: []byte(`-1.5e3`)}, Data: []byte("true")},
 		{Kind: hub.KindJoin, Info: &hub.ClientInfo{Client: "c"}},
 	} {

@@ -17,9 +17,6 @@ import (
 	"belfry/web/session"
 )
 
-// errNotAvailable is for a call that there is nothing behind.
-var errNotAvailable = fault.New(fault.NotAvailable, "not available")
-
 // Options are what an API is made of. None but Version may be left out.
 type Options struct {
 	// Hub is where messages are published, and what the other nodes are asked by.
@@ -85,7 +82,7 @@ func (a *API) table() map[string]call {
 		"subscribe":      {wait, false, true, reading(a.subscribe)},
 		"unsubscribe":    {wait, false, true, reading(a.unsubscribe)},
 		"disconnect":     {wait, false, false, reading(a.disconnect)},
-		"refresh":        {wait, false, false, func(context.Context, []byte, int) (any, error) { return nil, errNotAvailable }},
+		"refresh":        {wait, false, false, reading(a.refresh)},
 		"presence":       {wait, true, true, readingWithin(a.presence)},
 		"presence_stats": {wait, false, true, reading(a.presenceStats)},
 		"history":        {wait, true, true, readingWithin(a.history)},

@@ -21,6 +21,7 @@ const (
 	callJoin       = "session.join"
 	callLeave      = "session.leave"
 	callDisconnect = "session.disconnect"
+	callRefresh    = "session.refresh"
 	callChannels   = "node.channels"
 	callInfo       = "node.info"
 )
@@ -40,6 +41,7 @@ func (a *API) answerNodes() {
 	a.Hub.HandleCall(callJoin, answering(a.joinHere))
 	a.Hub.HandleCall(callLeave, answering(a.leaveHere))
 	a.Hub.HandleCall(callDisconnect, answering(a.disconnectHere))
+	a.Hub.HandleCall(callRefresh, answering(a.refreshHere))
 	a.Hub.HandleCall(callChannels, answering(a.channelsHere))
 	a.Hub.HandleCall(callInfo, answering(a.infoHere))
 }

@@ -83,7 +83,7 @@ func (a *API) infoHere(context.Context, struct{}) (nodeResult, error) {
 		NumClients: a.Sessions.Len(), NumChannels: len(channels),
 		Uptime: int(time.Since(a.started) / time.Second),
 	}
-	r.NumUsers = min(r.NumClients, 1)
+	r.NumUsers = a.Sessions.NumUsers()
 	for _, n := range channels {
 		r.NumSubs += n
 	}

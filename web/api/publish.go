@@ -38,7 +38,8 @@ type publication struct {
 	Tags           map[string]string `json:"tags"`
 	IdempotencyKey string            `json:"idempotency_key"`
 	SkipHistory    bool              `json:"skip_history"`
-	Exclude        string            `json:"exclude"` // ID of a client that does not get the message; our own
+	Exclude        string            `json:"exclude"`      // ID of a client that does not get the message; our own
+	ExcludeUser    string            `json:"exclude_user"` // ID of a user whose clients do not get it; our own
 }
 
 // publishRequest is one message for one channel.
@@ -165,7 +166,7 @@ func (p *publication) message() (hub.Message, error) {
 	if err != nil {
 		return hub.Message{}, err
 	}
-	return hub.Message{Data: data, Tags: p.Tags, Exclude: p.Exclude}, nil
+	return hub.Message{Data: data, Tags: p.Tags, Exclude: p.Exclude, ExcludeUser: p.ExcludeUser}, nil
 }
 
 // jsonOrBase64 returns JSON in compact form that stands in a field, or in base64
@@ -201,6 +202,8 @@ func (p *publication) check() error {
 		return fault.Field("idempotency_key", "at most 255 bytes are accepted")
 	case len(p.Exclude) > maxID:
 		return fault.Field("exclude", "at most 255 bytes are accepted")
+	case len(p.ExcludeUser) > maxID:
+		return fault.Field("exclude_user", "at most 255 bytes are accepted")
 	case len(p.Tags) > maxTags:
 		return fault.Field("tags", "at most 32 are accepted")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"belfry/hub"
 	"belfry/web/access"
@@ -28,18 +29,15 @@ const (
 // back after 3000 to 3499 and 4000 to 4499.
 const minDisconnectCode, maxDisconnectCode = 3000, 4999
 
-// checkTarget wants a client to be named. A user or a session would match nobody, and
-// whoever relies on the call has to hear of that.
+// checkTarget wants somebody to be named.
 func checkTarget(t session.Target) error {
-	switch {
-	case t.User != "":
-		return fault.Field("user", "there are no users here, everybody is anonymous: name a client, by the ID that it is told when it connects")
-	case t.Session != "":
-		return fault.Field("session", "sessions have no ID of their own here: name a client, by the ID that it is told when it connects")
-	case t.Client == "":
-		return fault.Field("client", "is missing: the ID is expected that a client is told when it connects")
-	case len(t.Client) > maxID:
-		return fault.Field("client", fmt.Sprintf("at most %d bytes are accepted", maxID))
+	if t == (session.Target{}) {
+		return fault.Field("client", "is missing: the ID is expected that a client is told when it connects, or a user, or the session of a client over HTTP")
+	}
+	for _, named := range []struct{ field, id string }{{"user", t.User}, {"client", t.Client}, {"session", t.Session}} {
+		if len(named.id) > maxID {
+			return fault.Field(named.field, fmt.Sprintf("at most %d bytes are accepted", maxID))
+		}
 	}
 	return nil
 }
@@ -214,6 +212,64 @@ func (a *API) disconnectHere(_ context.Context, o disconnectOrder) (done struct{
 			s.Close(session.Forced)
 		default:
 			s.CloseWith(o.Code, o.Reason, false)
+		}
+	}
+	return done, nil
+}
+
+// refreshRequest is that of /api/refresh.
+type refreshRequest struct {
+	session.Target
+	Expired  bool  `json:"expired"`
+	ExpireAt int64 `json:"expire_at"` // Unix seconds; zero: never
+}
+
+// refreshOrder is a checked refreshRequest on its way to the nodes.
+type refreshOrder struct {
+	Target  session.Target
+	Expired bool
+	Until   time.Time // zero: never
+}
+
+// refresh answers /api/refresh: it says until when clients are who they are, as another
+// token would. Anonymous ones are left as they are.
+func (a *API) refresh(ctx context.Context, req *refreshRequest) (any, error) {
+	if err := checkTarget(req.Target); err != nil {
+		return nil, err
+	}
+	o := refreshOrder{Target: req.Target, Expired: req.Expired}
+	if req.ExpireAt != 0 {
+		var err error
+		if o.Until, err = future("expire_at", req.ExpireAt); err != nil {
+			return nil, err
+		}
+	}
+	return a.order(ctx, callRefresh, o)
+}
+
+// future reads a time that is still to come.
+func future(field string, seconds int64) (time.Time, error) {
+	at := time.Unix(seconds, 0)
+	switch {
+	case seconds > latest:
+		return at, fault.Field(field, "is after the year 2100: it seems to be in milliseconds; seconds since 1970 are expected")
+	case !at.After(time.Now()):
+		return at, fault.Field(field, "is over: a time to come is expected, in seconds since 1970")
+	}
+	return at, nil
+}
+
+// latest is the last second of the year 2100. What is later is no time in seconds.
+const latest = 4_133_980_799
+
+// refreshHere does that for the sessions of this node that are meant.
+func (a *API) refreshHere(_ context.Context, o refreshOrder) (done struct{}, err error) {
+	for _, s := range a.Sessions.Find(o.Target) {
+		switch {
+		case !o.Expired:
+			session.Prolong(s, o.Until)
+		case session.IdentityOf(s) != nil:
+			s.Close(session.Expired)
 		}
 	}
 	return done, nil

@@ -150,6 +150,18 @@ func (p *protocol) introduce(ctx context.Context, token string) (expiry, error) 
 	return newExpiry(who.Until), nil
 }
 
+// Prolonged implements [session.Introducer]: the client is told.
+func (p *protocol) Prolonged(until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.connected.Load() {
+		p.send(fault.AppendJSON(nil, map[string]any{"push": map[string]any{"refresh": newExpiry(until)}}))
+	}
+}
+
+// Secret implements [session.Secret].
+func (p *protocol) Secret() string { return p.secret }
+
 // refresh takes another token for the connection. The user stays the same, and so do
 // the channels that the server has subscribed the client to.
 func (p *protocol) refresh(ctx context.Context, req *tokenRequest) (*refreshResult, error) {

@@ -25,6 +25,7 @@ type poll struct {
 	held     hub.Held      // what comes before the subscriptions are started
 	wake     chan struct{} // holds a token when there is something to answer
 	joined   []*hub.Subscription
+	release  func()    // the client is not looked for any more; nil: it never was
 	until    time.Time // when the client's token is over; zero: never
 
 	mu     sync.Mutex // guards what follows
@@ -81,6 +82,7 @@ func (p *poll) join(h access.Hello) error {
 	if who != nil {
 		p.until = who.Until
 	}
+	p.release = p.sessions.Attend(who, p.end)
 	listener := session.Listener{Who: who, From: h.Address(), To: p, Encoder: jsonEncoder{}, Held: &p.held}
 	for _, channel := range p.wish.channels {
 		if ctx.Err() != nil {
@@ -160,6 +162,10 @@ func (p *poll) wait(request, server context.Context) {
 
 // leave ends the subscriptions. A second call does nothing.
 func (p *poll) leave() {
+	if p.release != nil {
+		p.release()
+		p.release = nil
+	}
 	for _, sub := range p.joined {
 		sub.Cancel()
 	}
@@ -210,6 +216,15 @@ func (p *poll) Lose(sub *hub.Subscription) {
 	if sub.Position.Epoch == "" && !slices.Contains(p.gaps, sub.Channel()) {
 		p.gaps = append(p.gaps, sub.Channel())
 	}
+	p.stir()
+}
+
+// end has the poll answered with what there is, because the client may not hear more. It
+// hears why when it asks again.
+func (p *poll) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done = true
 	p.stir()
 }
 

@@ -93,9 +93,10 @@ type Registry struct {
 
 	mu       sync.Mutex // guards what follows
 	sessions map[string]*Session
-	clients  Tally         // that were let in and have not gone
-	work     int           // sessions and goroutines that a shutdown waits for
-	idle     chan struct{} // closed when the node goes down and there is no work
+	users    map[string][]*standing // of clients that are users, by the user
+	clients  Tally                  // that were let in and have not gone
+	work     int                    // sessions and goroutines that a shutdown waits for
+	idle     chan struct{}          // closed when the node goes down and there is no work
 }
 
 // NewRegistry makes a registry. Advance has to be called once a second for its
@@ -110,6 +111,7 @@ func NewRegistry(o Options) *Registry {
 		sessions: make(map[string]*Session),
 		makers:   newTurns(makers),
 		readers:  newTurns(readers),
+		users:    make(map[string][]*standing),
 		idle:     make(chan struct{}),
 	}
 	r.unread.most = r.limits.Unread
@@ -148,6 +150,7 @@ func (r *Registry) begin(s *Session) bool {
 		return false
 	}
 	r.sessions[s.id] = s
+	r.list(s.standing.Load())
 	r.work++
 	return true
 }
@@ -156,6 +159,7 @@ func (r *Registry) begin(s *Session) bool {
 func (r *Registry) end(s *Session) {
 	r.mu.Lock()
 	delete(r.sessions, s.id)
+	r.unlist(s.standing.Load())
 	r.mu.Unlock()
 	r.done()
 }
@@ -215,26 +219,6 @@ func (r *Registry) beginDraining() []*Session {
 	}
 	r.drain()
 	return slices.Collect(maps.Values(r.sessions))
-}
-
-// Target says which sessions are meant: those that match everything that is given.
-type Target struct {
-	User    string `json:"user"`
-	Client  string `json:"client"`
-	Session string `json:"session"`
-}
-
-// Find returns the sessions of this node that are meant.
-func (r *Registry) Find(t Target) []*Session {
-	if t.User != "" || t.Session != "" {
-		return nil // everybody is anonymous, and no session has an ID of its own
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if s := r.sessions[t.Client]; s != nil {
-		return []*Session{s}
-	}
-	return nil
 }
 
 // Len returns how many sessions are open.

@@ -14,8 +14,13 @@ const Grace = 25 * time.Second
 // standing is who the client of a session is, and until when. Nil is an anonymous
 // client, and costs nothing.
 type standing struct {
-	who   *access.Identity
-	timer *time.Timer // ends the session; nil: it does not end by itself
+	who     *access.Identity
+	session *Session // nil: it is none, and end ends it
+	end     func()
+	timer   *time.Timer // ends the session; nil: it does not end by itself
+
+	listed bool // in the registry, at a place among those of its user; guarded by its lock
+	place  int
 }
 
 // become makes somebody the client of a session, which ends so long after the identity
@@ -25,7 +30,16 @@ func become(s *Session, who *access.Identity, grace time.Duration) {
 		settle(s)
 		return
 	}
-	now := &standing{who: who}
+	now := newStanding(s, who, grace)
+	was := s.standing.Swap(now)
+	stop(was)
+	s.registry.swapped(s, was, now)
+}
+
+// newStanding is that of the client of a session, which ends so long after the identity
+// does.
+func newStanding(s *Session, who *access.Identity, grace time.Duration) *standing {
+	now := &standing{who: who, session: s}
 	if !who.Until.IsZero() {
 		now.timer = time.AfterFunc(time.Until(who.Until)+grace, func() {
 			if s.standing.Load() == now {
@@ -33,11 +47,44 @@ func become(s *Session, who *access.Identity, grace time.Duration) {
 			}
 		})
 	}
-	stop(s.standing.Swap(now))
+	return now
+}
+
+// Prolong has a backend say until when the client of a session is who it is; zero: for
+// ever. An anonymous client stays as long as it likes.
+func Prolong(s *Session, until time.Time) {
+	p, ok := s.protocol.(Introducer)
+	grace := time.Duration(0)
+	if ok {
+		grace = Grace
+	}
+	for {
+		was := s.standing.Load()
+		if was == nil {
+			return
+		}
+		who := *was.who
+		who.Until = until
+		now := newStanding(s, &who, grace)
+		if s.standing.CompareAndSwap(was, now) {
+			stop(was)
+			s.registry.swapped(s, was, now)
+			break
+		}
+		stop(now)
+	}
+	if ok {
+		p.Prolonged(until)
+	}
 }
 
 // settle makes the client anonymous, as one that has gone is.
-func settle(s *Session) { stop(s.standing.Swap(nil)) }
+func settle(s *Session) {
+	if was := s.standing.Swap(nil); was != nil {
+		stop(was)
+		s.registry.swapped(s, was, nil)
+	}
+}
 
 func stop(was *standing) {
 	if was != nil && was.timer != nil {
@@ -51,6 +98,9 @@ type Introducer interface {
 	// Unknown is called before Prepare when what the client came with does not say who
 	// it is, and why. The client may say so later.
 	Unknown(err error)
+	// Prolonged is called when a backend has said until when the client is who it is;
+	// zero: for ever. It is called by a goroutine of the HTTP API.
+	Prolonged(until time.Time)
 	// Expired is called when the token is over that a client has shown for a
 	// subscription, on a goroutine of its own.
 	Expired(*hub.Subscription)

@@ -90,6 +90,7 @@ func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.S
 	}
 	o := hub.SubscribeOptions{Rule: permit.Rule, RecoverBytes: cmp.Or(w.Bytes, s.registry.limits.Answer()),
 		Held: &s.held, Client: s.info(channel, w.Info)}
+	o.User = o.Client.User
 	if permit.Recover {
 		o.Recover = w.Since
 	}
@@ -125,6 +126,9 @@ func (r *Registry) Listen(ctx context.Context, l Listener, channel string, since
 		return nil, err
 	}
 	o := hub.SubscribeOptions{Rule: permit.Rule, RecoverBytes: bytes, Held: l.Held}
+	if who := l.Who.On(channel); who != nil {
+		o.User = who.User
+	}
 	if permit.Recover {
 		o.Recover = since
 	}

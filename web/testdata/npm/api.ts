@@ -26,6 +26,8 @@ async function backend(): Promise<void> {
   });
   await call('unsubscribe', { channel: 'news', client: 'c' });
   await call('disconnect', { client: 'c', whitelist: ['d'], disconnect: { code: 4000, reason: 'bye' } });
+  await call('subscribe', { channel: 'news', user: 'ada' });
+  await call('refresh', { user: 'ada', expire_at: 4000000000 });
   const { presence } = await call('presence', { channel: 'news' });
   const people: string[] = Object.values(presence).map(({ client, user }) => client + user);
   const { num_clients, num_users } = await call('presence_stats', { channel: 'news' });
@@ -40,8 +42,6 @@ async function backend(): Promise<void> {
 
   // @ts-expect-error: a channel has to be named
   await call('publish', { data: 1 });
-  // @ts-expect-error: and so has a client
-  await call('subscribe', { channel: 'news' });
   // @ts-expect-error: there is no such field
   await call('publish', { channel: 'news', data: 1, delta: true });
   // @ts-expect-error: a number is no name
