@@ -168,6 +168,9 @@ type Limits struct {
 	// PublishRate is how many messages a second one session may publish, 1 to
 	// 1,000,000. It may begin with twice as many.
 	PublishRate int `json:"publish_rate" env:"PUBLISH_RATE"`
+	// Revocations is how many users and tokens may be taken back at a time, 100 to
+	// 1,000,000.
+	Revocations int `json:"revocations" env:"REVOCATIONS"`
 }
 
 // Default returns the configuration of a Belfry that was told nothing. The
@@ -202,6 +205,7 @@ func Default() Config {
 			Connections:           100_000,
 			ConnectionsPerAddress: 1000,
 			PublishRate:           100,
+			Revocations:           100_000,
 		},
 	}
 }

@@ -18,7 +18,8 @@ const DefaultIdempotencyTTL = 5 * time.Minute
 //
 // What channels remember, who is on them and what nodes tell one another may come
 // from the same system or from others: a broker that is a [HistoryStore], a
-// [PresenceStore] or a [Signaler] is taken for that, too; see [Options].
+// [PresenceStore], a [Signaler] or a [NoteStore] is taken for that, too; see
+// [Options].
 type Broker interface {
 	// Attach tells where messages go. It is called once, before all else.
 	Attach(Handler)

@@ -29,11 +29,12 @@ const epochShards = 4096
 type MemoryBroker struct {
 	handler  Handler
 	presence memoryPresence
-	limits   Limits
-	keys     memoryKeys
-	held     atomic.Int64 // bytes of messages in all histories
-	epoch    uint64       // the first one, to which others add
-	seed     maphash.Seed // of shards
+	memoryNotes
+	limits Limits
+	keys   memoryKeys
+	held   atomic.Int64 // bytes of messages in all histories
+	epoch  uint64       // the first one, to which others add
+	seed   maphash.Seed // of shards
 
 	mu        sync.Mutex // guards what follows, and the subscribers and place of channels
 	channels  map[string]*memoryChannel
@@ -46,6 +47,7 @@ var _ interface {
 	HistoryStore
 	PresenceStore
 	Signaler
+	NoteStore
 } = (*MemoryBroker)(nil)
 
 // memoryChannel is what the broker remembers of a channel.

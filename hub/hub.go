@@ -25,15 +25,16 @@ var ErrUnknownChannel = errors.New("unknown channel")
 type Options struct {
 	Broker Broker // nil: a new memory broker
 
-	// History, Presence and Signals may come from elsewhere than messages do. Nil:
+	// History, Presence, Signals and Notes may come from elsewhere than messages do. Nil:
 	// the Broker, if it is one. When it is none, no rule may have a history or
-	// presence, and calls fail.
+	// presence, calls fail, and nothing is noted.
 	//
 	// The hub attaches and runs its Broker only. Whoever makes a store of another
 	// system attaches the hub to it as the [Handler], before [Hub.Run], and runs it.
 	History  HistoryStore
 	Presence PresenceStore
 	Signals  Signaler
+	Notes    NoteStore
 
 	Rules  Rules        // nil: DefaultRules
 	Logger *slog.Logger // nil: discards
@@ -52,6 +53,7 @@ type Hub struct {
 	broker   Broker
 	history  HistoryStore
 	presence PresenceStore
+	notes    NoteStore
 	rules    Rules
 	logger   *slog.Logger
 	node     string
@@ -84,7 +86,7 @@ func (h *Hub) Stats() Stats {
 func New(o Options) *Hub {
 	o = o.complete()
 	h := &Hub{
-		broker: o.Broker, history: o.History, presence: o.Presence,
+		broker: o.Broker, history: o.History, presence: o.Presence, notes: o.Notes,
 		rules: o.Rules, logger: o.Logger, now: time.Now,
 		node:     rand.Text()[:8],
 		registry: newRegistry(o.Limits.Channels),
@@ -117,6 +119,7 @@ func (o Options) complete() Options {
 // what there is not.
 func (o Options) withStores() Options {
 	o.History, o.Presence, o.Signals = partOf(o.History, o.Broker), partOf(o.Presence, o.Broker), partOf(o.Signals, o.Broker)
+	o.Notes = partOf(o.Notes, o.Broker)
 	for _, r := range o.Rules {
 		switch {
 		case r.History.on() && o.History == nil:
@@ -133,6 +136,9 @@ func (o Options) withStores() Options {
 	}
 	if o.Signals == nil {
 		o.Signals = noSignals{}
+	}
+	if o.Notes == nil {
+		o.Notes = noNotes{}
 	}
 	return o
 }

@@ -187,6 +187,21 @@ var documentedCalls = []documented{
 	{"milliseconds", "refresh", `{"user":"u","expire_at":4000000000000}`, 400, false},
 	{"info", "refresh", `{"user":"u","info":{}}`, 400, false},
 
+	{"block", "block_user", `{"user":"u","expire_at":4000000000}`, 200, false},
+	{"nobody named", "block_user", `{}`, 400, false},
+	{"a long user", "block_user", `{"user":"` + strings.Repeat("u", 256) + `"}`, 400, false},
+	{"what is over", "block_user", `{"user":"u","expire_at":1}`, 400, true},
+	{"milliseconds", "block_user", `{"user":"u","expire_at":4000000000000}`, 400, false},
+	{"unblock", "unblock_user", `{"user":"u"}`, 200, false},
+	{"nobody named", "unblock_user", `{"user":""}`, 400, false},
+	{"with a time", "unblock_user", `{"user":"u","expire_at":4000000000}`, 400, false},
+	{"revoke", "revoke_token", `{"uid":"t"}`, 200, false},
+	{"no token", "revoke_token", `{"expire_at":0}`, 400, false},
+	{"of a user", "revoke_token", `{"uid":"t","user":"u"}`, 400, false},
+	{"invalidate", "invalidate_user_tokens", `{"user":"u","issued_before":1,"expire_at":4000000000}`, 200, false},
+	{"before 1970", "invalidate_user_tokens", `{"user":"u","issued_before":-1}`, 400, false},
+	{"nobody named", "invalidate_user_tokens", `{"issued_before":1}`, 400, false},
+
 	{"presence", "presence", `{"channel":"chat"}`, 200, false},
 	{"of nobody", "presence", `{"channel":"room"}`, 200, false},
 	{"not by the rule", "presence", `{"channel":"off"}`, 400, true},
@@ -232,6 +247,7 @@ var documentedCalls = []documented{
 func TestOpenAPI(t *testing.T) {
 	s := newTestServer(t, func(o *web.Options) {
 		o.Hub = hub.New(hub.Options{Rules: presenceRules()})
+		withUsers(o)
 		o.RPC = answerRPC
 		o.Limits.Body = 5000
 	})

@@ -48,6 +48,9 @@ type Limits struct {
 	// PublishRate is how many messages a second one session may publish. It may begin
 	// with twice as many. Default 100.
 	PublishRate int
+	// Revocations is how many users and tokens may be taken back at a time. Default
+	// 100,000.
+	Revocations int
 }
 
 func (l Limits) withDefaults() Limits {
@@ -61,6 +64,7 @@ func (l Limits) withDefaults() Limits {
 		Connections:           cmp.Or(l.Connections, 100_000),
 		ConnectionsPerAddress: cmp.Or(l.ConnectionsPerAddress, 1000),
 		PublishRate:           cmp.Or(l.PublishRate, 100),
+		Revocations:           cmp.Or(l.Revocations, 100_000),
 	}
 }
 
@@ -104,7 +108,8 @@ type Server struct {
 	origins     access.Origins
 	keys        *access.Keys
 	crossDomain []byte
-	tokens      *token.Verifier // nil: there are no users
+	tokens      *token.Verifier     // nil: there are no users
+	revoked     *access.Revocations // nil, too
 	ticket      fault.Handler
 
 	sessions   *session.Registry
@@ -125,11 +130,14 @@ func New(o Options) *Server {
 	}
 	guard := s.guard(o)
 	s.sessions = session.NewRegistry(session.Options{
-		Hub: o.Hub, Guard: guard, Logger: o.Logger,
+		Hub: o.Hub, Guard: guard, Logger: o.Logger, Revoked: s.refusal(),
 		Limits: session.Limits{Message: o.Limits.Message, Buffer: o.Limits.Buffer, Subscriptions: o.Limits.Subscriptions,
 			Published: int(o.Limits.Body), Connections: o.Limits.Connections, PerAddress: o.Limits.ConnectionsPerAddress,
 			PublishRate: o.Limits.PublishRate, Unread: o.Limits.Unread},
 	})
+	if s.revoked != nil {
+		s.revoked.Taken = s.sessions.Reconsider
+	}
 	s.webSocket = ws.New(ws.Options{Sessions: s.sessions, Origins: s.origins, Errors: s.errors, Legacy: o.Legacy})
 	s.links = carry.New(carry.Options{Hub: o.Hub, Sessions: s.sessions, Backlog: o.Limits.Backlog})
 	s.centrifuge = centrifuge.New(centrifuge.Options{
@@ -138,7 +146,7 @@ func New(o Options) *Server {
 	})
 	s.events = events.New(events.Options{Sessions: s.sessions, Links: s.links, Origins: s.origins, Errors: s.errors})
 	s.api = api.New(api.Options{
-		Hub: o.Hub, Guard: guard, Keys: s.keys, Sessions: s.sessions, Centrifuge: s.centrifuge,
+		Hub: o.Hub, Guard: guard, Keys: s.keys, Sessions: s.sessions, Centrifuge: s.centrifuge, Revoked: s.revoked,
 		Errors: s.errors, Logger: o.Logger,
 		MaxBody: o.Limits.Body, Version: o.Version, Name: cmp.Or(o.Name, o.Hub.Node()),
 	})
@@ -162,9 +170,18 @@ func (s *Server) guard(o Options) access.Guard {
 		s.ticket = access.NoTickets
 		return rules
 	}
-	g := access.NewTokens(rules, *o.Tokens, access.NewTickets(o.Hub), o.Logger)
+	s.revoked = access.NewRevocations(o.Hub, o.Limits.Revocations, o.Logger)
+	g := access.NewTokens(rules, *o.Tokens, access.NewTickets(o.Hub), s.revoked, o.Logger)
 	s.tokens, s.ticket = o.Tokens.Verifier, g.ServeTicket
 	return g
+}
+
+// refusal is why an identity counts no more; nil: all do.
+func (s *Server) refusal() func(*access.Identity) error {
+	if s.revoked == nil {
+		return nil
+	}
+	return s.revoked.RefusalOf
 }
 
 // Run looks after sessions, and after keys for tokens, until the context ends.
@@ -173,6 +190,7 @@ func (s *Server) Run(ctx context.Context) {
 	defer fetching.Wait()
 	if s.tokens != nil {
 		fetching.Go(func() { s.tokens.Run(ctx) })
+		fetching.Go(func() { s.revoked.Run(ctx) })
 	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

@@ -48,7 +48,7 @@ type check struct {
 // some seconds and a place for each of some forty checks.
 func Run(t *testing.T, s Setup) {
 	for group, checks := range map[string][]check{
-		"messages": messageChecks, "history": historyChecks, "presence": presenceChecks, "calls": callChecks,
+		"messages": messageChecks, "history": historyChecks, "presence": presenceChecks, "calls": callChecks, "notes": noteChecks,
 	} {
 		t.Run(group, func(t *testing.T) {
 			for _, c := range checks {

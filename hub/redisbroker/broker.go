@@ -9,7 +9,7 @@ import (
 
 // Broker is the broker of several nodes: messages travel by Redis Pub/Sub, over
 // one connection for each node. It is a [hub.Broker], and a [hub.HistoryStore],
-// [hub.PresenceStore] and [hub.Signaler] as well. Its methods are those of its
+// [hub.PresenceStore], [hub.Signaler] and [hub.NoteStore] as well. Its methods are those of its
 // parts.
 type Broker struct {
 	*client
@@ -17,6 +17,7 @@ type Broker struct {
 	*histories // History, RemoveHistory, Positions
 	*presence  // Join, Leave, Presence, PresenceStats
 	*listener  // Subscribe, Unsubscribe, Signal
+	*notes     // Notes, KeepNotes
 }
 
 var _ interface {
@@ -24,6 +25,7 @@ var _ interface {
 	hub.HistoryStore
 	hub.PresenceStore
 	hub.Signaler
+	hub.NoteStore
 } = (*Broker)(nil)
 
 // New returns a broker that connects when it runs. The error says what URL and
@@ -33,7 +35,7 @@ func New(o Options) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{client: c, publisher: newPublisher(c), histories: &histories{c}, listener: newListener(c)}
+	b := &Broker{client: c, publisher: newPublisher(c), histories: &histories{c}, listener: newListener(c), notes: &notes{c}}
 	b.presence = newPresence(c, o.PresenceTTL, b.listener.wanted.connected)
 	b.listener.onConnect = b.presence.members.doubt
 	return b, nil

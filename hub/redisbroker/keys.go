@@ -89,6 +89,9 @@ func (k keys) record() string             { return k.prefix + "vouched" }
 func (k keys) asking() string             { return k.prefix + "vouched:nodes" }
 func (k keys) counter(term string) string { return k.prefix + "vouched:count:" + term }
 
+// notes holds what every node has to know; see notes.lua.
+func (k keys) notes() string { return k.prefix + "notes" }
+
 // allNodes is the Pub/Sub channel that every node listens to, and oneNode that of a
 // single node. No channel has one like these.
 func (k keys) allNodes() string           { return k.prefix + "nodes" }

@@ -184,5 +184,6 @@ func (k keys) needs() string {
 	add("sadd, srem, smembers, srandmember", k.channelsUnder(lease))
 	add("hget, hset, hdel, hgetall, hkeys, hlen, hscan, hrandfield, exists", k.members(channel, lease))
 	add("hincrby, hdel, hgetall, del", k.users(channel, lease))
+	add("hget, hset, hdel, hscan, del", k.notes())
 	return b.String()
 }

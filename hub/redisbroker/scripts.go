@@ -30,6 +30,8 @@ var (
 	reapSource string
 	//go:embed rights.lua
 	rightsSource string
+	//go:embed notes.lua
+	notesSource string
 
 	publishSource  = beginText + publishText
 	positionSource = beginText + positionText
@@ -44,11 +46,12 @@ var (
 	membersScript  = redis.NewScript(membersSource)
 	reapScript     = redis.NewScript(reapSource)
 	rightsScript   = redis.NewScript(rightsSource)
+	notesScript    = redis.NewScript(notesSource)
 )
 
 // scriptNames are what scripts are called in the log, by their hashes.
 var scriptNames = map[string]string{
 	appendScript.Hash(): "append.lua", publishScript.Hash(): "publish.lua", positionScript.Hash(): "position.lua", entriesScript.Hash(): "entries.lua",
-	vouchScript.Hash(): "vouch.lua", rightsScript.Hash(): "rights.lua",
+	vouchScript.Hash(): "vouch.lua", rightsScript.Hash(): "rights.lua", notesScript.Hash(): "notes.lua",
 	leaseScript.Hash(): "lease.lua", memberScript.Hash(): "member.lua", membersScript.Hash(): "members.lua", reapScript.Hash(): "reap.lua",
 }

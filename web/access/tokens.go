@@ -37,12 +37,13 @@ type Tokens struct {
 	rules   Rules
 	by      Credentials
 	tickets *Tickets
+	revoked *Revocations
 	logger  *slog.Logger
 }
 
 // NewTokens makes one.
-func NewTokens(rules Rules, by Credentials, tickets *Tickets, logger *slog.Logger) *Tokens {
-	return &Tokens{rules, by, tickets, logger}
+func NewTokens(rules Rules, by Credentials, tickets *Tickets, revoked *Revocations, logger *slog.Logger) *Tokens {
+	return &Tokens{rules, by, tickets, revoked, logger}
 }
 
 // Connect implements [Guard]. Whoever shows nothing is anonymous.
@@ -66,12 +67,17 @@ func (g *Tokens) Connect(ctx context.Context, h Hello) (*Identity, error) {
 	return who, nil
 }
 
+// proofOf is where an identity comes from by what a token says.
+func proofOf(claims *token.Claims) Proof {
+	return Proof{Key: claims.Key, ID: claims.ID, Issued: claims.Issued}
+}
+
 // verify checks a token, and words why it is not accepted.
 func (g *Tokens) verify(ctx context.Context, text string) (*token.Claims, error) {
 	claims, err := g.by.Verifier.Verify(ctx, text)
 	if err == nil {
 		if err = checkUser(claims.Subject); err == nil {
-			return claims, nil
+			return claims, g.revoked.Refusal(ctx, claims.Subject, proofOf(claims))
 		}
 	}
 	public := errBadToken
@@ -185,7 +191,7 @@ func isFor(claims *token.Claims, r *Request) error {
 // identityOf makes an identity of what a token says.
 func identityOf(claims *token.Claims) (*Identity, error) {
 	who := &Identity{User: claims.Subject, Until: claims.Until, Within: claims.Within,
-		Proof: Proof{Key: claims.Key, ID: claims.ID, Issued: claims.Issued}}
+		Proof: proofOf(claims)}
 	var err error
 	if who.Info, err = infoOf("info", claims.Info, claims.B64Info); err != nil {
 		return nil, err

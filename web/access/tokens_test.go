@@ -55,7 +55,7 @@ func newSite(t testing.TB, h *hub.Hub, change func(*access.Credentials)) site {
 		change(&by)
 	}
 	log := &hubtest.Log{}
-	return site{access.NewTokens(access.Rules{For: h.Rule}, by, access.NewTickets(h), slog.New(slog.NewTextHandler(log, nil))), log}
+	return site{access.NewTokens(access.Rules{For: h.Rule}, by, access.NewTickets(h), access.NewRevocations(h, 100, slog.New(slog.DiscardHandler)), slog.New(slog.NewTextHandler(log, nil))), log}
 }
 
 var siteRules = hub.Rules{

@@ -28,11 +28,13 @@ type Options struct {
 	// Sessions are those of this node, which a backend subscribes and disconnects.
 	Sessions   *session.Registry
 	Centrifuge *centrifuge.Server // reads histories and presences, and answers RPC
-	Errors     fault.Answerer
-	Logger     *slog.Logger
-	MaxBody    int64  // bytes of a request, inclusive
-	Version    string // what the server says it is
-	Name       string // of this node, beside its ID
+	// Revoked is what was taken back. Nil: there are no users.
+	Revoked *access.Revocations
+	Errors  fault.Answerer
+	Logger  *slog.Logger
+	MaxBody int64  // bytes of a request, inclusive
+	Version string // what the server says it is
+	Name    string // of this node, beside its ID
 }
 
 // API answers the backend. Its methods are safe for several goroutines. No call
@@ -77,19 +79,23 @@ type call struct {
 // table is the server API, by the name in the path.
 func (a *API) table() map[string]call {
 	return map[string]call{
-		"publish":        {wait, false, true, reading(a.publish)},
-		"broadcast":      {wait, false, true, reading(a.broadcast)},
-		"subscribe":      {wait, false, true, reading(a.subscribe)},
-		"unsubscribe":    {wait, false, true, reading(a.unsubscribe)},
-		"disconnect":     {wait, false, false, reading(a.disconnect)},
-		"refresh":        {wait, false, false, reading(a.refresh)},
-		"presence":       {wait, true, true, readingWithin(a.presence)},
-		"presence_stats": {wait, false, true, reading(a.presenceStats)},
-		"history":        {wait, true, true, readingWithin(a.history)},
-		"history_remove": {wait, false, true, reading(a.removeHistory)},
-		"channels":       {wait, true, true, reading(a.channels)},
-		"info":           {wait, true, false, reading(a.info)},
-		"rpc":            {centrifuge.RPCWait, true, false, reading(a.rpc)},
+		"publish":                {wait, false, true, reading(a.publish)},
+		"broadcast":              {wait, false, true, reading(a.broadcast)},
+		"subscribe":              {wait, false, true, reading(a.subscribe)},
+		"unsubscribe":            {wait, false, true, reading(a.unsubscribe)},
+		"disconnect":             {wait, false, false, reading(a.disconnect)},
+		"refresh":                {wait, false, false, reading(a.refresh)},
+		"block_user":             {wait, false, false, reading(a.blockUser)},
+		"unblock_user":           {wait, false, false, reading(a.unblockUser)},
+		"revoke_token":           {wait, false, false, reading(a.revokeToken)},
+		"invalidate_user_tokens": {wait, false, false, reading(a.invalidateTokens)},
+		"presence":               {wait, true, true, readingWithin(a.presence)},
+		"presence_stats":         {wait, false, true, reading(a.presenceStats)},
+		"history":                {wait, true, true, readingWithin(a.history)},
+		"history_remove":         {wait, false, true, reading(a.removeHistory)},
+		"channels":               {wait, true, true, reading(a.channels)},
+		"info":                   {wait, true, false, reading(a.info)},
+		"rpc":                    {centrifuge.RPCWait, true, false, reading(a.rpc)},
 	}
 }
 

@@ -65,6 +65,8 @@ type Options struct {
 	Guard  access.Guard
 	Logger *slog.Logger
 	Limits Limits
+	// Revoked says why an identity counts no more. Nil: all do.
+	Revoked func(*access.Identity) error
 }
 
 // Registry has the sessions of a node. Its methods are safe for several
@@ -74,6 +76,8 @@ type Registry struct {
 	guard  access.Guard
 	logger *slog.Logger
 	limits Limits
+
+	revoked func(*access.Identity) error
 
 	// pings spreads the sessions over the seconds. With melody's own pings every
 	// session has a timer and a goroutine whose stack grows for them, which
@@ -107,12 +111,16 @@ func NewRegistry(o Options) *Registry {
 		guard:    o.Guard,
 		logger:   o.Logger,
 		limits:   o.Limits.orNone(),
+		revoked:  o.Revoked,
 		pings:    NewWheel[*Session](PingSeconds),
 		sessions: make(map[string]*Session),
 		makers:   newTurns(makers),
 		readers:  newTurns(readers),
 		users:    make(map[string][]*standing),
 		idle:     make(chan struct{}),
+	}
+	if r.revoked == nil {
+		r.revoked = func(*access.Identity) error { return nil }
 	}
 	r.unread.most = r.limits.Unread
 	r.draining, r.drain = context.WithCancel(context.Background())

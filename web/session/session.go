@@ -75,6 +75,7 @@ func (s *Session) Begin() bool {
 	s.begun = true
 	s.registry.pings.Spread(s, &s.slot)
 	if s.registry.begin(s) {
+		s.registry.reconsider(s.standing.Load())
 		return true
 	}
 	s.registry.pings.Remove(s, &s.slot)

@@ -4,12 +4,13 @@ import (
 	"slices"
 
 	"belfry/web/access"
+	"belfry/web/fault"
 )
 
-// list notes whose a client is that stands like this, unless it is anonymous or is noted
-// already. It runs under the lock.
+// list notes whose a client is that stands like this, if that is not noted already. A
+// token may have no user, which is one of them here. It runs under the lock.
 func (r *Registry) list(st *standing) {
-	if st == nil || st.listed || st.who.User == "" {
+	if st == nil || st.listed {
 		return
 	}
 	all := r.users[st.who.User]
@@ -38,11 +39,50 @@ func (r *Registry) unlist(st *standing) {
 // swapped notes that the client of a session has become another.
 func (r *Registry) swapped(s *Session, was, now *standing) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.unlist(was)
 	if r.sessions[s.id] == s && s.standing.Load() == now {
 		r.list(now)
 	}
+	r.mu.Unlock()
+	r.reconsider(now)
+}
+
+// reconsider has a client leave whose identity counts no more. It is called once the
+// client is noted, because that may have been taken back meanwhile.
+func (r *Registry) reconsider(st *standing) {
+	if st == nil {
+		return
+	}
+	err := r.revoked(st.who)
+	switch {
+	case err == nil:
+	case st.session == nil:
+		st.end()
+	case fault.From(err).Kind == fault.Denied:
+		st.session.Close(Forced)
+	default:
+		st.session.Close(BadToken)
+	}
+}
+
+// Reconsider has the clients of a user leave whose identities count no more; of nobody in
+// particular, all clients.
+func (r *Registry) Reconsider(user string) {
+	for _, st := range r.standings(user) {
+		r.reconsider(st)
+	}
+}
+
+func (r *Registry) standings(user string) (all []*standing) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if user != "" {
+		return slices.Clone(r.users[user])
+	}
+	for _, some := range r.users {
+		all = append(all, some...)
+	}
+	return all
 }
 
 // Target says which sessions are meant: those that match everything that is given.
@@ -104,8 +144,9 @@ func (r *Registry) Attend(who *access.Identity, end func()) (release func()) {
 	}
 	st := &standing{who: who, end: end}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.list(st)
+	r.mu.Unlock()
+	r.reconsider(st)
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -118,7 +159,10 @@ func (r *Registry) NumUsers() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	users, named := 0, 0
-	for _, all := range r.users {
+	for user, all := range r.users {
+		if user == "" {
+			continue
+		}
 		here := 0
 		for _, st := range all {
 			if st.session != nil {
