@@ -183,7 +183,7 @@ func (v *Verifier) signer(ctx context.Context, t *jwt.Token, signed string) (*Ke
 	case err != nil:
 		return nil, err
 	case !fits:
-		return nil, errorf(Bad, "header alg: %s is the algorithm of none of the keys", alg)
+		return nil, errorf(Bad, "header alg: %s is the algorithm of none of the keys%s", alg, v.algorithms())
 	}
 	return nil, errorf(Bad, "the signature is none of the keys'%s", v.hint(t, signed))
 }
@@ -197,15 +197,17 @@ func worse(a, b error) error {
 	return b
 }
 
-// hint tells of the usual mistake with secrets.
-func (v *Verifier) hint(t *jwt.Token, signed string) string {
+// algorithms says which algorithms the keys are for that do not change.
+func (v *Verifier) algorithms() string {
+	var all []string
 	for _, k := range v.keys {
-		decoded, ok := fromBase64(k.Secret)
-		if ok && len(decoded) > 0 && k.Algorithm == t.Method.Alg() && t.Method.Verify(signed, t.Signature, decoded) == nil {
-			return fmt.Sprintf("; it would be with the secret of %.40q decoded from base64: write it as base64:…", k.Name)
-		}
+		all = append(all, k.algorithms...)
 	}
-	return ""
+	if all == nil {
+		return ""
+	}
+	slices.Sort(all)
+	return ", which are for " + strings.Join(slices.Compact(all), ", ")
 }
 
 // check looks at the claims of a token that is signed as it should be.
