@@ -20,7 +20,7 @@ const fileVariable = prefix + "CONFIG"
 
 // otherVariables are read elsewhere: by Load, and by the commands that are clients of
 // a server.
-var otherVariables = []string{fileVariable, "BELFRY_SERVER"}
+var otherVariables = []string{fileVariable, "BELFRY_SERVER", "BELFRY_TOKEN"}
 
 // Variables by which Kubernetes, and Docker's links, tell a container of a service that
 // is called belfry, or belfry-redis.

@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"belfry/cmd/internal/centrifuge"
+	"belfry/configs"
 )
 
 const (
@@ -44,10 +45,11 @@ type client struct {
 	skipped func(error)
 }
 
-// dial connects to a server. The context bounds only this. The function is told of
-// what cannot be read of what the server says later, and skipped. Errors are an
+// dial connects to a server as the user of a token, or as nobody. The context bounds
+// only this. The function is told of what cannot be read of what the server says later,
+// and skipped. Errors are an
 // [unreachableError], an [answerError], or of the connection.
-func dial(ctx context.Context, server serverURL, skipped func(error)) (*client, error) {
+func dial(ctx context.Context, server serverURL, token configs.Secret, skipped func(error)) (*client, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerWait, errNoAnswer)
 	defer cancel()
 	dialer := websocket.Dialer{Proxy: http.ProxyFromEnvironment}
@@ -64,7 +66,7 @@ func dial(ctx context.Context, server serverURL, skipped func(error)) (*client, 
 	c := &client{conn: conn, skipped: skipped}
 	stop := context.AfterFunc(ctx, c.close)
 	defer stop()
-	if err := c.connect(); err != nil {
+	if err := c.connect(token); err != nil {
 		c.close()
 		return nil, cmp.Or(context.Cause(ctx), err)
 	}
@@ -73,8 +75,8 @@ func dial(ctx context.Context, server serverURL, skipped func(error)) (*client, 
 
 // connect says the first command and waits for its answer, which tells how the
 // server pings.
-func (c *client) connect() error {
-	id, err := c.say(centrifuge.Command{Connect: &centrifuge.ConnectRequest{Name: "belfry", Version: version()}})
+func (c *client) connect(token configs.Secret) error {
+	id, err := c.say(centrifuge.Command{Connect: &centrifuge.ConnectRequest{Token: token.Reveal(), Name: "belfry", Version: version()}})
 	for err == nil {
 		var replies []centrifuge.Reply
 		replies, err = c.hear(answerWait)
@@ -98,6 +100,9 @@ func (c *client) connect() error {
 // connectError is final, unless the server says that it may pass.
 func connectError(e *centrifuge.Error) error {
 	err := fmt.Errorf("the server refuses the connection: %s", printable(e.Message))
+	if e.Code == centrifuge.CodeExpired {
+		return finalError{fmt.Errorf("%w; give another with BELFRY_TOKEN or --token", err)}
+	}
 	if e.Temporary {
 		return err
 	}

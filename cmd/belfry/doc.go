@@ -13,6 +13,8 @@
 //	welcome.go                 what a newcomer sees first
 //	memory.go                  gives memory back when it has become quiet
 //	config.go, health.go       belfry config, belfry health
+//	token.go, token_check.go   belfry token: makes tokens and checks them, by what a
+//	token_judge.go             server has to judge them; token_text.go has the words
 //	version.go                 belfry version
 //
 //	server_url.go              the address of a running server, for its clients

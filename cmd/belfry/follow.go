@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"belfry/cmd/internal/centrifuge"
+	"belfry/configs"
 )
 
 // errEnough is returned by a follower's message function that wants no more.
@@ -24,6 +25,7 @@ type message = centrifuge.Publication
 // breaks it connects again.
 type follower struct {
 	server   serverURL
+	token    configs.Secret                // empty: none
 	channels []string                      // what the server refuses is taken out
 	message  func(message) error           // called for each message, one at a time
 	notice   func(format string, a ...any) // called with what people want to know of the connection
@@ -82,7 +84,7 @@ func (f *follower) skipped(err error) {
 // once follows over one connection until it ends, and returns why. The connection is
 // closed when the context ends.
 func (f *follower) once(ctx context.Context) error {
-	c, err := dial(ctx, f.server, f.skipped)
+	c, err := dial(ctx, f.server, f.token, f.skipped)
 	if err != nil {
 		return err
 	}

@@ -259,7 +259,7 @@ func TestSilence(t *testing.T) {
 		c.say(`{"id":1,"connect":{"client":"c","ping":7}}`)
 		_, _, _ = c.conn.ReadMessage()
 	})
-	c, err := dial(t.Context(), serverURL(server), func(error) {})
+	c, err := dial(t.Context(), serverURL(server), "", func(error) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func (s *lossSubscriber) run(ctx context.Context) {
 
 // attend follows over one connection.
 func (s *lossSubscriber) attend(ctx context.Context) {
-	c, err := dial(ctx, s.site.front(s.rng.IntN(2), s.number), func(err error) { s.ledger.breaks("a subscriber cannot read what it was sent: %v", err) })
+	c, err := dial(ctx, s.site.front(s.rng.IntN(2), s.number), "", func(err error) { s.ledger.breaks("a subscriber cannot read what it was sent: %v", err) })
 	if err != nil {
 		return
 	}

@@ -30,6 +30,7 @@ type cli struct {
 	Bench     benchCommand     `cmd:"" help:"Load a server with subscribers and messages, and measure it."`
 	Config    configCommand    `cmd:"" help:"Check the configuration and print what is in force."`
 	Key       keyCommand       `cmd:"" help:"Make a key for the HTTP API, and print it with its hash."`
+	Token     tokenCommand     `cmd:"" help:"Make a token of a user for trying things, or check one."`
 	Health    healthCommand    `cmd:"" help:"Ask a running Belfry whether it is alive, or ready: exit code 0 or 1."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 

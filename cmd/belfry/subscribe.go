@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+
+	"belfry/configs"
 )
 
 // subscribeCommand is belfry subscribe.
@@ -12,8 +15,9 @@ type subscribeCommand struct {
 	Channels []string `arg:"" name:"channel" help:"The channels to follow."`
 
 	serverFlags
-	Count int  `help:"End after so many messages." placeholder:"N"`
-	JSON  bool `name:"json" help:"Print each message as a JSON object with channel, data, offset, info and tags."`
+	Token string `help:"A token that says who you are; in BELFRY_TOKEN it is not seen by others on this machine." env:"BELFRY_TOKEN" placeholder:"TOKEN"`
+	Count int    `help:"End after so many messages." placeholder:"N"`
+	JSON  bool   `name:"json" help:"Print each message as a JSON object with channel, data, offset, info and tags."`
 }
 
 // Help is shown by belfry subscribe --help.
@@ -22,6 +26,7 @@ func (subscribeCommand) Help() string {
   belfry subscribe chat date
   belfry subscribe --server https://example.com news
   belfry subscribe --json --count 1 news
+  BELFRY_TOKEN=$(belfry token --user ada) belfry subscribe user:ada:mail
 
 Each message is a line on standard output: time, channel and data. What becomes
 of the connection is told on standard error; when it breaks, belfry connects
@@ -53,7 +58,7 @@ func (c *subscribeCommand) Run(ctx context.Context, t *terminal) error {
 		print = printJSON(t.out)
 	}
 	f := follower{
-		server: c.address(), channels: channels, message: atMost(c.Count, print),
+		server: c.address(), token: configs.Secret(strings.TrimSpace(c.Token)), channels: channels, message: atMost(c.Count, print),
 		notice: func(format string, a ...any) { fmt.Fprintf(t.err, "belfry: "+format+"\n", a...) },
 	}
 	return f.follow(ctx)

@@ -19,8 +19,9 @@ type Command struct {
 	Unsubscribe *ChannelRequest   `json:"unsubscribe,omitempty"`
 }
 
-// ConnectRequest says who connects. Both are for the server's log.
+// ConnectRequest says who connects. Name and version are for the server's log.
 type ConnectRequest struct {
+	Token   string `json:"token,omitempty"` // of a user; empty: nobody in particular
 	Name    string `json:"name,omitempty"`
 	Version string `json:"version,omitempty"`
 }
@@ -62,6 +63,9 @@ type Reply struct {
 	Subscribe *SubscribeResult `json:"subscribe"`
 	Push      *Push            `json:"push"`
 }
+
+// CodeExpired is that of an error which says that the token has expired.
+const CodeExpired = 109
 
 // Error says why a command was refused.
 type Error struct {
