@@ -1,18 +1,11 @@
 package web_test
 
 import (
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 
 	"belfry/hub/hubtest"
 )
@@ -23,21 +16,12 @@ func TestCentrifugeClientWithTokens(t *testing.T) {
 	t.Parallel()
 	hubtest.NeedPackage(t, "testdata/npm", "centrifuge")
 	s := newTestServer(t, withUsers)
-	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		query := r.URL.Query()
-		ttl, _ := strconv.Atoi(query.Get("ttl"))
-		claims := jwt.MapClaims{"exp": time.Now().Add(time.Duration(ttl) * time.Second).Unix()}
-		if channel := query.Get("channel"); channel != "" {
-			claims["channel"] = channel
-		}
-		_, _ = io.WriteString(w, tokenFor(t, query.Get("user"), claims))
-	}))
-	t.Cleanup(backend.Close)
+	backend := tokenBackend(t)
 	script, err := filepath.Abs("testdata/npm/users.mjs")
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := exec.CommandContext(t.Context(), hubtest.Need(t, "node"), script, "ws"+strings.TrimPrefix(s.URL, "http")+"/connection/websocket", backend.URL)
+	node := exec.CommandContext(t.Context(), hubtest.Need(t, "node"), script, "ws"+strings.TrimPrefix(s.URL, "http")+"/connection/websocket", backend)
 	text, err := node.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)

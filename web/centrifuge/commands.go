@@ -188,6 +188,8 @@ func (r *reply) isLarge() bool {
 type connectResult struct {
 	Client  string `json:"client"`
 	Version string `json:"version,omitempty"`
+	// User is the ID of the client's, if it has one. It is no field of the protocol.
+	User string `json:"user,omitempty"`
 	expiry
 	// Subs are the server-side subscriptions.
 	Subs    map[string]*subscribeResult `json:"subs,omitempty"`

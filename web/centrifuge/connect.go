@@ -37,6 +37,7 @@ func (p *protocol) connect(ctx context.Context, req *connectRequest, a *answer) 
 	return &connectResult{
 		Client:     p.Session.ID(),
 		Version:    "belfry " + s.version,
+		User:       session.UserOf(p.Session),
 		expiry:     ends,
 		Subs:       subs,
 		Ping:       session.PingSeconds,

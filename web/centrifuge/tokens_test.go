@@ -121,14 +121,14 @@ func TestTokenAnswers(t *testing.T) {
 		name, say, want string
 		code            int // that the connection is closed with; 0: it stays
 	}{
-		{"connect", "", `{"id":1,"connect":{"expires":true,"ttl":60}}`, 0},
+		{"connect", "", `{"id":1,"connect":{"user":"ada","expires":true,"ttl":60}}`, 0},
 		{"connect by a bad one", `{"id":1,"connect":{"token":"bad"}}`, "", 3500},
 		{"connect by an expired one", `{"id":1,"connect":{"token":"expired"}}`, `{"id":1,"error":{"code":109,"message":"expired token"}}`, 0},
 		{"connect while keys are away", `{"id":1,"connect":{"token":"away"}}`, `{"id":1,"error":{"code":100,"message":"away token","temporary":true}}`, 0},
-		{"connect without end", `{"id":1,"connect":{"token":"ada -"}}`, `{"id":1,"connect":{}}`, 0},
+		{"connect without end", `{"id":1,"connect":{"token":"ada -"}}`, `{"id":1,"connect":{"user":"ada"}}`, 0},
 		{"connect as nobody", `{"id":1,"connect":{}}`, `{"id":1,"connect":{}}`, 0},
 		{"connect to what is not there", `{"id":1,"connect":{"token":"ada - b"}}`, `{"id":1,"error":{"code":102,"message":"unknown channel: no rule of the configuration matches \"b\""}}`, 0},
-		{"connect to a channel of the token", `{"id":1,"connect":{"token":"ada - none"}}`, `{"id":1,"connect":{"subs":{"none":{"data":2}}}}`, 0},
+		{"connect to a channel of the token", `{"id":1,"connect":{"token":"ada - none"}}`, `{"id":1,"connect":{"user":"ada","subs":{"none":{"data":2}}}}`, 0},
 
 		{"subscribe", `{"id":2,"subscribe":{"channel":"team","token":"ada 30s"}}`, `{"id":2,"subscribe":{"expires":true,"ttl":30}}`, 0},
 		{"subscribe without end", `{"id":2,"subscribe":{"channel":"team","token":"ada -"}}`, `{"id":2,"subscribe":{}}`, 0},
@@ -187,11 +187,11 @@ func TestHandshakeIdentity(t *testing.T) {
 		code                  int
 		user                  string
 	}{
-		{"ada 60s", `{"id":1,"connect":{}}`, `{"id":1,"connect":{}}`, 0, "ada"},
-		{"ada 60s", `{"id":1,"connect":{"token":"bob 30s"}}`, `{"id":1,"connect":{"expires":true,"ttl":30}}`, 0, "bob"},
+		{"ada 60s", `{"id":1,"connect":{}}`, `{"id":1,"connect":{"user":"ada"}}`, 0, "ada"},
+		{"ada 60s", `{"id":1,"connect":{"token":"bob 30s"}}`, `{"id":1,"connect":{"user":"bob","expires":true,"ttl":30}}`, 0, "bob"},
 		{"bad", `{"id":1,"connect":{}}`, "", 3500, ""},
 		{"expired", `{"id":1,"connect":{}}`, `{"id":1,"error":{"code":109,"message":"expired token"}}`, 0, ""},
-		{"expired", `{"id":1,"connect":{"token":"ada 60s"}}`, `{"id":1,"connect":{"expires":true,"ttl":60}}`, 0, "ada"},
+		{"expired", `{"id":1,"connect":{"token":"ada 60s"}}`, `{"id":1,"connect":{"user":"ada","expires":true,"ttl":60}}`, 0, "ada"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSite(t, access.Hello{Header: map[string][]string{"Authorization": {c.header}}}, c.connect)

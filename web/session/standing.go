@@ -146,6 +146,14 @@ func InfoOf(s *Session) hub.ClientInfo {
 	return info
 }
 
+// UserOf is the ID of the user of a session; empty: it is of nobody in particular.
+func UserOf(s *Session) string {
+	if who := IdentityOf(s); who != nil {
+		return who.User
+	}
+	return ""
+}
+
 // IdentityOf is whom a session is of; nil: of somebody anonymous.
 func IdentityOf(s *Session) *access.Identity {
 	if now := s.standing.Load(); now != nil {

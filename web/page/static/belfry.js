@@ -10,6 +10,13 @@
  *     onMembers: members => console.log(members?.size),  // who is here
  *   });
  *
+ * Where the server wants to know who we are, a backend says so by a token:
+ *
+ *   const belfry = new Belfry(undefined, {
+ *     getToken: async ({ signal }) => (await fetch('/my/token', { signal })).text(),
+ *   });
+ *   belfry.on('state', ({ user }) => console.log(user));
+ *
  * A classic <script src="/belfry.js"> and `import '/belfry.js'` both set
  * globalThis.Belfry; `import { Belfry } from '/belfry.mjs'` imports it by name.
  *
@@ -27,9 +34,16 @@
   // All times are in milliseconds.
   const OPEN_TIMEOUT = 10_000;
   const REPLY_TIMEOUT = 5_000;
+  const TOKEN_TIMEOUT = 10_000;
   const PING_GRACE = 10_000;
   const BACKOFF_MIN = 500;
   const BACKOFF_MAX = 20_000;
+
+  // A token is changed for another when this part of its time is over, and this long
+  // before it ends at the earliest. Timers wait for no longer than TIMER_MAX.
+  const REFRESH_AT = 0.9;
+  const REFRESH_BEFORE = 30_000;
+  const TIMER_MAX = 2 ** 31 - 1;
 
   // How often the list of members is read again: in a large channel so seldom
   // that it costs no more than two members a second.
@@ -48,6 +62,10 @@
   const CODE_MESSAGE_TOO_BIG = 1009;
   const CODE_ALREADY_SUBSCRIBED = 105; // the server's
   const CODE_LIMIT = 106; // the server's, which it is spared to say
+  const CODE_TOKEN_EXPIRED = 109; // the server's
+  const CODE_UNAUTHORIZED = 401; // of HTTP, for a page that says no more than that it is for good
+  const CODE_SUBSCRIPTION_EXPIRED = 2501;
+  const CODE_CONNECTION_EXPIRED = 3005;
   const NO_WISHES = '{}';
   const ASKED = 'disconnect was asked for';
 
@@ -154,6 +172,20 @@
    * @property {?number} [retryIn] disconnected: milliseconds to the next try; null when there will be none
    * @property {number} [attempt] connecting: 1 for the first try since the last success
    * @property {string} [client] connected: this connection's id
+   * @property {string} [user] connected: the ID of the user that our token says; empty for nobody in particular
+   */
+
+  /**
+   * By what we say who we are.
+   * @typedef {object} Credentials
+   * @property {string} [token] a token of the backend's; without getToken it is all
+   *   there is, and the connection ends for good some seconds after the token
+   * @property {function({signal: AbortSignal, channel: ?string}): (Promise<string>|string)} [getToken]
+   *   gets a token: before the first connection unless there is one, in time before it
+   *   expires, and when the server says that it has. It is called again only when
+   *   the call before has ended, or was aborted by `signal` after 10 s. '' or
+   *   null stands for nobody in particular. What it throws is tried again, unless its
+   *   `temporary` is false, as with `new Belfry.Error(401, 'signed out')`: that is for good
    */
 
   /**
@@ -170,6 +202,9 @@
    * What a subscription may ask for beside messages. To know who else is on a
    * channel, its rule must have presence.
    * @typedef {object} Options
+   * @property {string} [token] and
+   * @property {function} [getToken] are those of {@link Credentials}, for this channel
+   *   alone. One for the channel: the last that was given counts
    * @property {*} [data] what the other members get as our `chan_info`: anything that
    *   JSON can say in 1 KiB. One for the channel: the last that was given counts
    * @property {function(Member)} [onJoin] another has come
@@ -218,6 +253,111 @@
     }
   }
 
+  /** What becomes of an error of getToken: one that passes, unless the page says that it does not. */
+  function noToken(error) {
+    const final = error?.temporary === false;
+    const code = Number.isInteger(error?.code) ? error.code : 0;
+    return new BelfryError(final ? code || CODE_UNAUTHORIZED : CODE_CLIENT, `no token: ${error?.message ?? error}`);
+  }
+
+  /** A token, of a connection or for a channel, and where the next one comes from. */
+  class Tokens {
+    #token;
+    #get;
+    #channel;
+    #call = null; // AbortController of the call that is under way
+    #done = null; // who wants to know what it brings
+    #failures = 0;
+    #timer = null; // of the next call
+    #until = Infinity; // when the token is to be changed, by performance.now()
+
+    /**
+     * @param {Credentials} credentials
+     * @param {string} [channel] the one that the token is for; none: it is of the connection
+     */
+    constructor({ token = '', getToken = null }, channel = null) {
+      this.#token = token ?? '';
+      this.#get = getToken;
+      this.#channel = channel;
+    }
+
+    /** The token that there is now; empty: none. */
+    get token() {
+      return this.#token;
+    }
+
+    /** Whether there will be another token. */
+    get renewable() {
+      return this.#get !== null;
+    }
+
+    /** Drops the token, which the server does not take any more; whether there can be another. */
+    drop() {
+      if (this.renewable) this.#token = '';
+      return this.renewable;
+    }
+
+    /** Calls `done(error, token)`, at once where there is a token that is good or can be no other. A later call takes the place of this one. */
+    take(done) {
+      if (!this.renewable || (this.#token && performance.now() < this.#until)) return done(null, this.#token);
+      this.#ask(done);
+    }
+
+    /** Notes how long the server takes the token, in seconds, and gets another in time: `done` is called with that, and with an error only when it is for good. */
+    expire({ expires = false, ttl = 0 }, done) {
+      this.rest();
+      this.#until = Infinity;
+      if (!expires || !this.renewable) return;
+      const wait = Math.max(ttl * 1000 * REFRESH_AT, ttl * 1000 - REFRESH_BEFORE);
+      this.#until = performance.now() + wait;
+      if (wait <= TIMER_MAX) this.#timer = setTimeout(() => this.renew(done), wait);
+    }
+
+    /** Gets another token, again and again until there is one. */
+    renew(done) {
+      this.#ask((error, token) => {
+        if (!error?.temporary) return done(error, token);
+        this.#timer = setTimeout(() => this.renew(done), backoff(this.#failures++));
+      });
+    }
+
+    /** Wants no call to be answered any more, and begins none. One that is under way goes on: what it brings is kept. */
+    rest() {
+      clearTimeout(this.#timer);
+      this.#timer = this.#done = null;
+    }
+
+    #ask(done) {
+      clearTimeout(this.#timer);
+      this.#done = done;
+      if (this.#call) return;
+      const call = this.#call = new AbortController();
+      const timer = setTimeout(() => {
+        call.abort();
+        this.#asked(call, new BelfryError(CODE_TIMEOUT, `no token from getToken within ${TOKEN_TIMEOUT / 1000} s`));
+      }, TOKEN_TIMEOUT);
+      const params = this.#channel === null ? { signal: call.signal } : { signal: call.signal, channel: this.#channel };
+      Promise.resolve().then(() => this.#get(params)).then(
+        token => this.#asked(call, null, token),
+        error => this.#asked(call, noToken(error)),
+      ).finally(() => clearTimeout(timer));
+    }
+
+    #asked(call, error, token) {
+      if (this.#call !== call) return; // given up
+      this.#call = null;
+      if (!error && token && typeof token !== 'string') error = new BelfryError(CODE_CLIENT, `no token: getToken has returned ${typeof token}, want a string`);
+      if (!error) {
+        this.#token = token || '';
+        this.#until = Infinity;
+        this.#failures = 0;
+      }
+      const done = this.#done;
+      this.#done = null;
+      done?.(error, this.#token);
+    }
+  }
+
   /** What a channel's subscriptions want of the server beside messages, as JSON. */
   function wishes({ subscriptions, data }) {
     const curious = [...subscriptions].some(({ options: { onJoin, onLeave, onMembers } }) => onJoin || onLeave || onMembers);
@@ -226,10 +366,11 @@
 
   /** Stops what an entry has under way. */
   function rest(entry) {
+    entry.tokens.rest();
     clearTimeout(entry.retry);
     clearTimeout(entry.reread);
     entry.retry = null;
-    entry.joining = entry.again = entry.members.known = false;
+    entry.joining = entry.unsaid = entry.again = entry.members.known = false;
   }
 
   /** A connection to a Belfry server that comes back by itself, with all its subscriptions. */
@@ -239,6 +380,8 @@
     #listeners = new Map(); // event → Set of functions
     #channels = new Map(); // channel → its entry: see #entry
     #client = '';
+    #user = '';
+    #tokens;
 
     #transport = null; // null while we wait for the next try, and after the end
     #open = false; // the transport takes frames
@@ -247,6 +390,7 @@
     #lastID = 0;
 
     #failures = 0; // since the last success
+    #trying = false; // a token is asked for, or there is a transport
     #retry = null; // timer of the next try
     #watchdog = null; // timer that ends a silent connection
     #silence = 0; // milliseconds without a frame that are too many; 0: any number is fine
@@ -259,10 +403,12 @@
      * @param {string} [url] the server: `wss://host`, `https://host`, a full address
      *   or a path; what ends with a slash is where its pages are, as `https://host/live/`.
      *   Default: this page's host.
+     * @param {Credentials} [credentials] by what we say who we are; none: nobody in particular
      * @throws {TypeError} when it is no such address
      */
-    constructor(url) {
+    constructor(url, credentials = {}) {
       this.#url = endpoint(url);
+      this.#tokens = new Tokens(credentials);
       this.#retry = setTimeout(() => this.connect());
     }
 
@@ -274,6 +420,11 @@
     /** This connection's id, by which it is known among members; empty while not connected. */
     get client() {
       return this.#client;
+    }
+
+    /** The ID of the user that our token says; empty while not connected, and for nobody in particular. */
+    get user() {
+      return this.#user;
     }
 
     /** What the connection goes over: 'websocket' or, with websocket.js, 'events', 'stream' or 'poll'; empty while there is none. */
@@ -335,9 +486,14 @@
       };
       entry.subscriptions.add(subscription);
       if ('data' in options) entry.data = options.data;
+      const credentials = Boolean(options.token || options.getToken);
+      if (credentials) {
+        entry.tokens.rest();
+        entry.tokens = new Tokens(options, channel);
+      }
       if (!this.#open) return subscription;
-      if (!known) this.#join(entry);
-      else if (wishes(entry) !== entry.wishes) this.#renew(entry);
+      if (!known || (credentials && entry.unsaid)) this.#join(entry);
+      else if (credentials || wishes(entry) !== entry.wishes) this.#renew(entry);
       else if (!entry.joining && !entry.retry) this.#readMembers(entry);
       return subscription;
     }
@@ -372,10 +528,20 @@
 
     /** Tries at once: instead of waiting for the next try, or after the end. Harmless while connected or trying. */
     connect() {
-      if (this.#transport) return;
+      if (this.#trying) return;
+      this.#trying = true;
       this.#stopWaiting();
       this.#follow(globalThis);
       this.#tellState({ state: 'connecting', attempt: this.#failures + 1 });
+      this.#tokens.take(error => {
+        if (!this.#trying || this.#transport) return; // a listener has ended it
+        if (!error) this.#dial();
+        else if (error.temporary) this.#lost(error.code, error.message);
+        else this.#end(error.code, error.message);
+      });
+    }
+
+    #dial() {
       this.#watch(OPEN_TIMEOUT, 'the server cannot be reached');
       try {
         this.#transport = openWebSocket(this.#url, {
@@ -391,7 +557,7 @@
 
     /** Drops the connection, for the reason given, and comes back as after any loss. */
     reconnect(reason = 'reconnect was asked for') {
-      if (this.#transport) this.#lost(CODE_CLIENT, reason);
+      if (this.#trying) this.#lost(CODE_CLIENT, reason);
     }
 
     /** Ends the connection and does not come back until `connect`. Subscriptions are kept for then. */
@@ -415,7 +581,7 @@
       page.addEventListener?.('online', hurry, { signal });
       page.addEventListener?.('pageshow', hurry, { signal });
       page.addEventListener?.('pagehide', () => {
-        if (this.#transport) this.#lost(CODE_CLIENT, 'the page was left');
+        if (this.#trying) this.#lost(CODE_CLIENT, 'the page was left');
       }, { signal });
     }
 
@@ -428,31 +594,48 @@
       const entries = [...this.#channels.values()];
       const known = entries.filter(({ offered, epoch }) => offered && epoch);
       const subs = Object.fromEntries(known.map(({ channel, epoch, offset }) => [channel, { recover: true, epoch, offset }]));
-      this.#command('connect', { name: NAME, subs: known.length ? subs : undefined }, (error, result) => {
+      const token = this.#tokens.token || undefined;
+      this.#command('connect', { token, name: NAME, subs: known.length ? subs : undefined }, (error, result) => {
         if (!this.#open) return; // the connection was lost before, and that says why
         if (!error) this.#welcomed(result);
-        else if (error.temporary) this.#lost(error.code, error.message);
+        else if (error.temporary || (error.code === CODE_TOKEN_EXPIRED && this.#tokens.drop())) this.#lost(error.code, error.message);
         else this.#end(error.code, error.message);
       });
       for (const entry of entries) if (!entry.offered) this.#join(entry);
     }
 
-    #welcomed({ client, ping = 0, pong = false, subs = {}, max_message: most = MESSAGE_MAX }) {
+    #welcomed({ client, user = '', ping = 0, pong = false, subs = {}, max_message: most = MESSAGE_MAX, ...expiry }) {
       this.#failures = 0;
       this.#client = client;
+      this.#user = user;
+      this.#expire(expiry);
       this.#pong = pong;
       this.#most = most;
       this.#silence = ping && ping * 1000 + PING_GRACE;
       this.#listen();
       const gone = [...this.#channels.values()].filter(({ channel, offered }) => offered && !subs[channel]);
-      this.#tellState({ state: 'connected', client });
+      this.#tellState({ state: 'connected', client, user });
       for (const [channel, result] of Object.entries(subs)) {
         if (this.#client === client) this.#adopt(channel, result);
       }
       for (const entry of gone) if (this.#client === client) this.#disown(entry);
     }
 
+    /** Shows the server another token in time. If it does not take that, the next connection will hear why. */
+    #expire(expiry) {
+      this.#tokens.expire(expiry, (error, token) => {
+        if (error) return this.#end(error.code, error.message);
+        this.#command('refresh', { token }, (refused, result) => {
+          if (!this.#open) return;
+          if (!refused) return this.#expire(result);
+          this.#tokens.drop();
+          this.#lost(refused.code, refused.message);
+        });
+      });
+    }
+
     #lost(code, reason) {
+      if (code === CODE_CONNECTION_EXPIRED) this.#tokens.drop();
       if (isFinal(code)) return this.#end(code, reason);
       const retryIn = backoff(this.#failures++);
       this.#drop();
@@ -472,12 +655,14 @@
     /** Lets go of the transport and of all that hung on it. */
     #drop() {
       this.#stopWaiting();
+      this.#tokens.rest();
       this.#transport?.close();
       this.#transport = null;
+      this.#trying = false;
       this.#open = this.#pong = false;
       this.#silence = 0;
       this.#outbox = [];
-      this.#client = '';
+      this.#client = this.#user = '';
       for (const entry of this.#channels.values()) rest(entry);
 
       const unanswered = [...this.#commands.values()];
@@ -604,6 +789,7 @@
       } else if (leave && entry) {
         this.#went(entry, leave.info);
       } else if (unsubscribe && entry) {
+        if (unsubscribe.code === CODE_SUBSCRIPTION_EXPIRED) entry.tokens.drop();
         if (unsubscribe.code < 2500) this.#forget(entry, unsubscribe.code, unsubscribe.reason);
         else if (entry.joining) entry.again = true;
         else this.#join(entry);
@@ -624,11 +810,13 @@
         epoch: '', // and offset: where we are
         offset: 0,
         data: undefined, // what the others see of us
+        tokens: new Tokens({}, channel),
         wishes: '', // what the server was last asked for, beside messages
         server: false, // the server has made the subscription, by itself or for a backend
         offered: false, // it has done so before, and may do so each time that we connect
         insisted: false, // we have subscribed once more for what the server's does not bring
         joining: false, // a subscribe is not answered yet
+        unsaid: false, // … and not said either: it waits for a token
         again: false, // after which there is to be another
         failures: 0,
         retry: null, // timer of the next subscribe
@@ -651,31 +839,69 @@
       for (const { listener } of [...entry.subscriptions]) tell(listener, { channel: entry.channel, ...pub });
     }
 
-    /** Asks the server for a channel, from the last position on where it has one. */
+    /** Asks the server for a channel, once there is a token for it where it needs one. */
     #join(entry) {
-      const { channel, epoch, offset } = entry;
-      entry.wishes = wishes(entry);
-      entry.joining = true;
+      entry.joining = entry.unsaid = true;
       entry.again = false;
       entry.retry = null;
+      entry.tokens.take((error, token) => {
+        if (!this.#stands(entry)) return;
+        entry.unsaid = false;
+        if (!error) return this.#say(entry, token);
+        entry.joining = false;
+        if (error.temporary) this.#joinLater(entry);
+        else this.#forget(entry, error.code, error.message);
+      });
+    }
+
+    #joinLater(entry) {
+      entry.retry = setTimeout(() => this.#join(entry), backoff(entry.failures++));
+    }
+
+    /** Asks the server for a channel, from the last position on where it has one. */
+    #say(entry, token) {
+      const { channel, epoch, offset, tokens } = entry;
+      entry.wishes = wishes(entry);
       const position = epoch && { recover: true, epoch, offset };
-      this.#command('subscribe', { channel, ...position, ...JSON.parse(entry.wishes) }, (error, result) => {
+      this.#command('subscribe', { channel, token: token || undefined, ...position, ...JSON.parse(entry.wishes) }, (error, result) => {
         if (!this.#stands(entry)) return;
         entry.joining = false;
         if (!error) {
           entry.failures = 0;
           entry.server = entry.insisted = false;
+          this.#prolong(entry, result);
           this.#joined(entry, result);
         } else if (error.code === CODE_ALREADY_SUBSCRIBED) {
           this.#shared(entry);
         } else if (error.code === CODE_TIMEOUT) {
           this.#lost(error.code, error.message);
-        } else if (error.temporary) {
-          entry.retry = setTimeout(() => this.#join(entry), backoff(entry.failures++));
+        } else if (error.temporary || (error.code === CODE_TOKEN_EXPIRED && tokens.drop())) {
+          this.#joinLater(entry);
         } else {
           this.#forget(entry, error.code, error.message);
         }
       });
+    }
+
+    /** Shows the server another token for a channel in time. */
+    #prolong(entry, expiry) {
+      entry.tokens.expire(expiry, (error, token) => {
+        if (!this.#stands(entry)) return;
+        if (error) return this.#leaveFor(entry, error);
+        this.#command('sub_refresh', { channel: entry.channel, token }, (refused, result) => {
+          if (!this.#stands(entry)) return;
+          if (!refused) return this.#prolong(entry, result);
+          if (!refused.temporary) return this.#leaveFor(entry, refused);
+          entry.tokens.drop();
+          this.#prolong(entry, { expires: true, ttl: backoff(entry.failures++) / 1000 });
+        });
+      });
+    }
+
+    /** Ends a subscription for good that the server still has. */
+    #leaveFor(entry, { code, message }) {
+      this.#quit(entry);
+      this.#forget(entry, code, message);
     }
 
     /** Notes the position, and hands over what was missed. */
@@ -757,9 +983,10 @@
     #leave(entry, subscription) {
       entry.subscriptions.delete(subscription);
       if (entry.server || entry.subscriptions.size || this.#channels.get(entry.channel) !== entry) return;
+      const said = !entry.unsaid;
       rest(entry);
       this.#channels.delete(entry.channel);
-      if (this.#open) this.#quit(entry);
+      if (this.#open && said) this.#quit(entry);
     }
 
     #forget(entry, code, reason) {
