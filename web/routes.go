@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -33,6 +34,7 @@ func (s *Server) routes() http.Handler {
 	r.Get("/belfry.mjs", page.File("belfry.mjs"))
 	r.Get("/websocket.js", page.File("websocket.js"))
 	r.Get("/favicon.ico", page.File("favicon.svg"))
+	r.Get("/static/tokens.js", page.NewContent("tokens.js", fmt.Appendf(nil, "export const tokens = %t; // are checked here\n", s.tokens != nil)).ServeHTTP)
 	r.Get("/static/{file}", handle(static))
 
 	s.sessionRoutes(r)
