@@ -141,6 +141,7 @@ func (k *checker) limits(l Limits) {
 	within(k, "limits.connections", l.Connections, 1, 10_000_000)
 	within(k, "limits.connections_per_address", l.ConnectionsPerAddress, 1, 10_000_000)
 	within(k, "limits.publish_rate", l.PublishRate, 1, 1_000_000)
+	within(k, "limits.user_connections", l.UserConnections, 0, 1_000_000)
 	within(k, "limits.revocations", l.Revocations, 100, 1_000_000)
 	if most := max(l.Body, l.Message); l.Buffer < most {
 		k.fault("limits.buffer", "%v: want at least %v, the larger of limits.body and limits.message, "+

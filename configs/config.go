@@ -168,6 +168,9 @@ type Limits struct {
 	// PublishRate is how many messages a second one session may publish, 1 to
 	// 1,000,000. It may begin with twice as many.
 	PublishRate int `json:"publish_rate" env:"PUBLISH_RATE"`
+	// UserConnections is how many connections one user may have on all nodes, 1 to
+	// 1,000,000; 0: no bound.
+	UserConnections int `json:"user_connections" env:"USER_CONNECTIONS"`
 	// Revocations is how many users and tokens may be taken back at a time, 100 to
 	// 1,000,000.
 	Revocations int `json:"revocations" env:"REVOCATIONS"`

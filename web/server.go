@@ -48,6 +48,9 @@ type Limits struct {
 	// PublishRate is how many messages a second one session may publish. It may begin
 	// with twice as many. Default 100.
 	PublishRate int
+	// UserConnections is how many sessions one user may have on all nodes. Zero: no
+	// bound.
+	UserConnections int
 	// Revocations is how many users and tokens may be taken back at a time. Default
 	// 100,000.
 	Revocations int
@@ -64,6 +67,7 @@ func (l Limits) withDefaults() Limits {
 		Connections:           cmp.Or(l.Connections, 100_000),
 		ConnectionsPerAddress: cmp.Or(l.ConnectionsPerAddress, 1000),
 		PublishRate:           cmp.Or(l.PublishRate, 100),
+		UserConnections:       l.UserConnections,
 		Revocations:           cmp.Or(l.Revocations, 100_000),
 	}
 }
@@ -133,7 +137,7 @@ func New(o Options) *Server {
 		Hub: o.Hub, Guard: guard, Logger: o.Logger, Revoked: s.refusal(),
 		Limits: session.Limits{Message: o.Limits.Message, Buffer: o.Limits.Buffer, Subscriptions: o.Limits.Subscriptions,
 			Published: int(o.Limits.Body), Connections: o.Limits.Connections, PerAddress: o.Limits.ConnectionsPerAddress,
-			PublishRate: o.Limits.PublishRate, Unread: o.Limits.Unread},
+			PublishRate: o.Limits.PublishRate, Unread: o.Limits.Unread, UserConnections: o.Limits.UserConnections},
 	})
 	if s.revoked != nil {
 		s.revoked.Taken = s.sessions.Reconsider

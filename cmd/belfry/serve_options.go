@@ -50,7 +50,7 @@ func limits(config configs.Config) web.Limits {
 		Body: int64(l.Body), Message: int64(l.Message), Buffer: int(l.Buffer), Subscriptions: l.Subscriptions,
 		Backlog: int64(l.Backlog), Unread: int(l.Unread),
 		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress, PublishRate: l.PublishRate,
-		Revocations: l.Revocations,
+		UserConnections: l.UserConnections, Revocations: l.Revocations,
 	}
 }
 

@@ -38,7 +38,7 @@ func judge(ctx context.Context, config configs.Config, text string, logger *slog
 	running := make(chan struct{})
 	go func() { defer close(running); by.Verifier.Run(ctx) }() // fetches keys at URLs
 	defer func() { cancel(); <-running }()
-	v.guard = access.NewTokens(ruleOf, *by, nil, logger)
+	v.guard = access.NewTokens(ruleOf, *by, nil, nil, logger)
 	claims, err := by.Verifier.Verify(ctx, text)
 	if err == nil && claims.Channel != "" {
 		v.claims = claims

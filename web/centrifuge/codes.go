@@ -77,6 +77,7 @@ var closeCodes = [...]struct {
 	session.Expired:             {3005, "connection expired"},
 	session.SubscriptionExpired: {3006, "subscription expired"},
 	session.BadToken:            {3500, "invalid token"},
+	session.Crowded:             {3504, "connection limit"},
 	session.Forced:              {3503, "force disconnect"},
 }
 

@@ -24,7 +24,7 @@ func TestErrorCodes(t *testing.T) {
 // TestCloseCodes wants a code for every reason, from those of which clients know
 // whether to come back.
 func TestCloseCodes(t *testing.T) {
-	stay := map[session.Reason]bool{session.BadRequest: true, session.NotText: true, session.Stale: true, session.Denied: true, session.BadToken: true, session.Forced: true}
+	stay := map[session.Reason]bool{session.BadRequest: true, session.NotText: true, session.Stale: true, session.Denied: true, session.BadToken: true, session.Crowded: true, session.Forced: true}
 	for why := session.Normal; why <= session.Forced; why++ {
 		code, reason := new(protocol).CloseCode(why)
 		if reason == "" || len(reason) > 123 {

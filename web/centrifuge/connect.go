@@ -138,17 +138,25 @@ func (p *protocol) Unknown(err error) { p.unknown = err }
 // came with a cookie or a header nothing is said: it cannot show another.
 func (p *protocol) introduce(ctx context.Context, token string) (expiry, error) {
 	if token == "" {
-		return expiry{}, ends(p.unknown, session.BadToken, fault.BadToken)
+		return expiry{}, unwelcome(p.unknown)
 	}
 	who, err := p.server.sessions.Authenticate(ctx, p.Session, token, nil)
 	if err != nil {
-		return expiry{}, ends(err, session.BadToken, fault.BadToken)
+		return expiry{}, unwelcome(err)
 	}
 	p.unknown = nil
 	if who == nil {
 		return expiry{}, nil
 	}
 	return newExpiry(who.Until), nil
+}
+
+// unwelcome makes the errors of who is not let in end the session, as the protocol has it.
+func unwelcome(err error) error {
+	if errors.Is(err, session.ErrConnections) {
+		return &ending{session.Crowded, err}
+	}
+	return ends(err, session.BadToken, fault.BadToken)
 }
 
 // Prolonged implements [session.Introducer]: the client is told.

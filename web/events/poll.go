@@ -82,7 +82,7 @@ func (p *poll) join(h access.Hello) error {
 	if who != nil {
 		p.until = who.Until
 	}
-	p.release = p.sessions.Attend(who, p.end)
+	p.release = p.sessions.Attend(who, p.stir) // who may not hear more is told why when it asks again
 	listener := session.Listener{Who: who, From: h.Address(), To: p, Encoder: jsonEncoder{}, Held: &p.held}
 	for _, channel := range p.wish.channels {
 		if ctx.Err() != nil {
@@ -216,15 +216,6 @@ func (p *poll) Lose(sub *hub.Subscription) {
 	if sub.Position.Epoch == "" && !slices.Contains(p.gaps, sub.Channel()) {
 		p.gaps = append(p.gaps, sub.Channel())
 	}
-	p.stir()
-}
-
-// end has the poll answered with what there is, because the client may not hear more. It
-// hears why when it asks again.
-func (p *poll) end() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.done = true
 	p.stir()
 }
 

@@ -20,6 +20,7 @@ const (
 	Expired                           // the token of the client is over
 	SubscriptionExpired               // that of a subscription is, which the server has made
 	BadToken                          // what the client shows does not say who it is
+	Crowded                           // the user has enough connections
 	Forced                            // a backend wants it; the last reason
 )
 
@@ -49,6 +50,7 @@ var codes = [...]struct {
 	SubscriptionExpired: {1008, "the token of a subscription has expired"},
 	Expired:             {1008, "the token has expired: come back with another"},
 	BadToken:            {1008, "invalid token"},
+	Crowded:             {1008, "too many connections of this user"},
 	Forced:              {1008, "closed by the server"},
 }
 

@@ -23,7 +23,7 @@ const PingSeconds = 25
 var ErrDraining = fault.New(fault.NotServing, "the server is going down")
 
 // Limits bound what one client may send and keep, and how many there are. Only the
-// last five may be zero.
+// last six may be zero.
 type Limits struct {
 	Message       int64 // bytes of one message of a client
 	Buffer        int   // bytes that a client may be behind before it is evicted
@@ -32,7 +32,9 @@ type Limits struct {
 	Connections   int   // clients at a time; zero: no bound
 	PerAddress    int   // of them, those of one address; zero: no bound; see [Registry.Admit]
 	PublishRate   int   // messages a second of one session, which begins with twice as many; zero: no bound
-	Unread        int   // bytes of answers that wait for all clients together; zero: no bound
+	// UserConnections is how many sessions a user may have on all nodes; zero: no bound.
+	UserConnections int
+	Unread          int // bytes of answers that wait for all clients together; zero: no bound
 }
 
 // orNone makes no bound one that is never reached.

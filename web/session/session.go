@@ -37,7 +37,8 @@ type Session struct {
 	begun   bool
 	mu      sync.Mutex // guards what follows
 	closing bool
-	gone    bool // the transport has closed: no subscription may be added
+	gone    bool   // the transport has closed: no subscription may be added
+	counted string // the user among whose connections it is; empty: nobody's
 	// A list, because most sessions have one subscription or few, and a map
 	// would be a good part of what an idle session costs.
 	subscriptions []subscription
@@ -95,6 +96,7 @@ func (s *Session) End() {
 	}
 	settle(s)
 	s.unsubscribeAll()
+	discount(s)
 	s.registry.unread.settled(s)
 	if s.begun {
 		s.protocol.Gone()

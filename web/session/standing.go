@@ -109,6 +109,9 @@ type Introducer interface {
 // introduce finds out who a client is by what it comes with. An error refuses it.
 func introduce(ctx context.Context, s *Session, h access.Hello) error {
 	who, err := s.registry.Identify(ctx, h)
+	if err == nil {
+		err = countUser(ctx, s, who)
+	}
 	p, ok := s.protocol.(Introducer)
 	switch {
 	case err == nil:
@@ -129,6 +132,9 @@ func (r *Registry) Authenticate(ctx context.Context, s *Session, token string, a
 	who, err := r.Identify(ctx, access.Hello{Token: token, Remote: s.transport.Remote()})
 	if err == nil && agree != nil {
 		err = agree(who)
+	}
+	if err == nil {
+		err = countUser(ctx, s, who)
 	}
 	if err != nil {
 		return nil, err
