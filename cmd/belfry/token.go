@@ -31,7 +31,8 @@ func (tokenCommand) Help() string {
 
 Tokens are how a backend says who its users are, and it makes them itself: these
 are for trying things. They are signed with a secret of the configuration
-(tokens.keys). Whoever has a token is that user until it expires.`
+(tokens.keys). Whoever has a token is that user until it expires.
+belfry token make --help lists the flags.`
 }
 
 // makeTokenCommand is belfry token.

@@ -50,7 +50,7 @@ class Private {
     const mine = listener => event => belfry === this.#belfry && listener(event);
     belfry.on('state', mine(event => this[event.state](event)));
     belfry.on('subscribed', mine(({ channel }) => this.#note(`You hear ${channel}.`)));
-    belfry.on('unsubscribed', mine(({ channel, reason }) => this.#note(`The server does not let you hear ${channel}: ${reason}.`)));
+    belfry.on('unsubscribed', mine(({ channel, reason }) => this.#refused(channel, reason)));
   }
 
   leave() {
@@ -81,10 +81,9 @@ class Private {
   async say() {
     const field = find('private-text');
     const text = field.value;
-    this.listen();
     field.value = '';
     try {
-      await this.#belfry.publish(this.#subscription.channel, text);
+      await this.#belfry.publish(find('private-channel').value.trim(), text);
       find('private-said').textContent = '';
     } catch (error) {
       field.value ||= text;
@@ -122,6 +121,12 @@ class Private {
     const text = element('span', 'text', cut(typeof data === 'string' ? data : JSON.stringify(data), TEXT_MAX));
     text.dir = 'auto';
     this.#lines.add('said', timeCell(new Date()), who, ' ', text);
+  }
+
+  /** Notes it, so that the same channel can be tried again. */
+  #refused(channel, reason) {
+    if (this.#subscription?.channel === channel) this.#subscription = null;
+    this.#note(`The server does not let you hear ${channel}: ${reason}.`);
   }
 
   #note(text) {
