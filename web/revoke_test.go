@@ -100,6 +100,12 @@ func TestRevokeToken(t *testing.T) {
 		takes(t, servers, tokenFor(t, "ada", jwt.MapClaims{"iat": now - 10}), "")
 		stays.say(fmt.Sprintf(`{"id":2,"subscribe":{"channel":"news","token":%q}}`, tokenFor(t, "ada", jwt.MapClaims{"channel": "news", "jti": "one"})))
 		stays.wants(`{"id":2,"error":{"code":103,"message":"invalid token"}}`)
+		stays.say(fmt.Sprintf(`{"id":4,"subscribe":{"channel":"off","token":%q}}`, tokenFor(t, "ada", jwt.MapClaims{"channel": "off", "jti": "three", "iat": now})))
+		if reply := stays.hear(); !strings.Contains(reply, `"subscribe":{`) {
+			t.Errorf("subscribed: %s", reply)
+		}
+		first.api(t, "revoke_token", `{"uid":"three"}`)
+		stays.wants(`{"push":{"channel":"off","unsubscribe":{"code":2501,"reason":"subscription expired"}}}`)
 		first.api(t, "invalidate_user_tokens", fmt.Sprintf(`{"user":"ada","issued_before":%d}`, now))
 		if code, _ := ageless.closed(); code != 3500 {
 			t.Errorf("closed with %d", code)

@@ -69,6 +69,8 @@ type Permit struct {
 	// zero: it does not. Granted is what the token lets the client do beside.
 	Until   time.Time
 	Granted Actions
+	// Token is what the token says that was shown for it; nil: none was.
+	Token *Identity
 }
 
 // Guard decides for every protocol, and for the HTTP API. Its methods are safe

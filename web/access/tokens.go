@@ -146,6 +146,7 @@ func (g *Tokens) Allow(ctx context.Context, r Request) (Permit, error) {
 	r.Token, r.Granted = "", ActionsOf(Subscribe)|actionsOf(claims.Allow)
 	p, err := g.allow(ctx, r)
 	p.Until, p.Granted = claims.Until, r.Granted
+	p.Token = &Identity{User: claims.Subject, Proof: proofOf(claims)}
 	if info != nil {
 		p.Info = info
 	}

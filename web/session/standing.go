@@ -200,6 +200,6 @@ func RenewSubscription(ctx context.Context, s *Session, channel, token string) (
 		was = &detail{}
 	}
 	was.stop()
-	mine.detail = &detail{was.info, was.server, permit.Granted, expire(s, mine.Subscription, permit.Until)}
+	mine.detail = &detail{was.info, was.server, permit.Granted, expire(s, mine.Subscription, permit.Until), permit.Token}
 	return permit.Until, nil
 }

@@ -28,10 +28,11 @@ type subscription struct {
 
 // detail is what only few subscriptions have.
 type detail struct {
-	info    []byte         // the client's chan_info
-	server  bool           // the server subscribed the session, by itself or for a backend
-	granted access.Actions // by the token that the client showed for it
-	timer   *time.Timer    // ends when that does; nil: it does not
+	info    []byte           // the client's chan_info
+	server  bool             // the server subscribed the session, by itself or for a backend
+	granted access.Actions   // by the token that the client showed for it
+	timer   *time.Timer      // ends when that does; nil: it does not
+	token   *access.Identity // what that token says; nil: there was none
 }
 
 // stop is for a subscription that ends otherwise. Nil has nothing to stop.
@@ -98,7 +99,7 @@ func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.S
 	if err != nil {
 		return nil, err
 	}
-	if !s.add(sub, detail{w.Info, w.Server, permit.Granted, nil}, permit.Until) {
+	if !s.add(sub, detail{w.Info, w.Server, permit.Granted, nil, permit.Token}, permit.Until) {
 		sub.Cancel()
 		return nil, ErrGone
 	}
@@ -205,7 +206,7 @@ func (s *Session) add(sub *hub.Subscription, d detail, until time.Time) bool {
 		return false
 	}
 	d.timer = expire(s, sub, until)
-	if d.info != nil || d.server || d.granted != 0 || d.timer != nil {
+	if d.info != nil || d.server || d.granted != 0 || d.timer != nil || d.token != nil {
 		mine.detail = &d
 	}
 	s.subscriptions = append(s.subscriptions, mine)

@@ -1,8 +1,10 @@
 package session
 
 import (
+	"maps"
 	"slices"
 
+	"belfry/hub"
 	"belfry/web/access"
 	"belfry/web/fault"
 )
@@ -70,6 +72,38 @@ func (r *Registry) reconsider(st *standing) {
 func (r *Registry) Reconsider(user string) {
 	for _, st := range r.standings(user) {
 		r.reconsider(st)
+	}
+	for _, s := range r.sessionsOf(user) {
+		reconsiderSubscriptions(s)
+	}
+}
+
+// sessionsOf are those of a user; of nobody in particular, all.
+func (r *Registry) sessionsOf(user string) []*Session {
+	if user != "" {
+		return r.candidates(Target{User: user})
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.sessions))
+}
+
+// reconsiderSubscriptions ends those of a session that were made by tokens which count
+// no more, as if they had expired.
+func reconsiderSubscriptions(s *Session) {
+	var over []*hub.Subscription
+	s.mu.Lock()
+	for _, sub := range s.subscriptions {
+		if d := sub.detail; d != nil && d.token != nil && s.registry.revoked(d.token) != nil {
+			over = append(over, sub.Subscription)
+		}
+	}
+	s.mu.Unlock()
+	p, ok := s.protocol.(Introducer)
+	for _, sub := range over {
+		if ok {
+			p.Expired(sub)
+		}
 	}
 }
 
