@@ -231,6 +231,16 @@ func (h *Hub) RemoveHistory(ctx context.Context, channel string) error {
 	return h.history.RemoveHistory(ctx, channel)
 }
 
+// Notes returns what the nodes have noted; see [NoteStore].
+func (h *Hub) Notes(ctx context.Context, seen string) ([]Note, string, error) {
+	return h.notes.Notes(ctx, seen)
+}
+
+// KeepNotes notes something for all nodes; see [NoteStore].
+func (h *Hub) KeepNotes(ctx context.Context, notes []Note) error {
+	return h.notes.KeepNotes(ctx, notes)
+}
+
 // HandleMessage implements [Handler]. Once Run has returned it does nothing.
 func (h *Hub) HandleMessage(channel string, m *Message) {
 	if c := h.registry.receiver(channel); c != nil {

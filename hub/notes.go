@@ -33,16 +33,6 @@ type NoteStore interface {
 	KeepNotes(ctx context.Context, notes []Note) error
 }
 
-// Notes returns what the nodes have noted; see [NoteStore].
-func (h *Hub) Notes(ctx context.Context, seen string) ([]Note, string, error) {
-	return h.notes.Notes(ctx, seen)
-}
-
-// KeepNotes notes something for all nodes; see [NoteStore].
-func (h *Hub) KeepNotes(ctx context.Context, notes []Note) error {
-	return h.notes.KeepNotes(ctx, notes)
-}
-
 // noNotes refuses to keep any.
 type noNotes struct{}
 
