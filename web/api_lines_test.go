@@ -53,7 +53,7 @@ func TestAPILines(t *testing.T) {
 		{"without params, and more than is read", testKey, `{"id":7,"method":"channels","params":{"pattern":"x"}}{"method":"channels","params":{"pattern":"y"}}`, 200,
 			`{"result":{"channels":{}}}` + "\n" + `{"result":{"channels":{}}}` + "\n"},
 		{"for a user", testKey, `{"method":"disconnect","params":{"user":"u"}}`, 200,
-			`{"error":{"code":107,"message":"user: there are no users here, everybody is anonymous: name a client, by the ID that it is told when it connects"}}` + "\n"},
+			`{"error":{"code":107,"message":"user: there are no users here, because this server has no keys for tokens (tokens.keys): name a client, by the ID that it is told when it connects"}}` + "\n"},
 		{"a wrong key", "wrong", publish + `5}}`, 401, ""},
 		{"nothing", testKey, "", 400, ""},
 		{"no JSON", testKey, publish + `6}}` + "\nnonsense", 400, ""},

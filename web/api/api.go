@@ -78,6 +78,7 @@ type call struct {
 
 // table is the server API, by the name in the path.
 func (a *API) table() map[string]call {
+	back := revoker{a.Revoked}
 	return map[string]call{
 		"publish":                {wait, false, true, reading(a.publish)},
 		"broadcast":              {wait, false, true, reading(a.broadcast)},
@@ -85,10 +86,10 @@ func (a *API) table() map[string]call {
 		"unsubscribe":            {wait, false, true, reading(a.unsubscribe)},
 		"disconnect":             {wait, false, false, reading(a.disconnect)},
 		"refresh":                {wait, false, false, reading(a.refresh)},
-		"block_user":             {wait, false, false, reading(a.blockUser)},
-		"unblock_user":           {wait, false, false, reading(a.unblockUser)},
-		"revoke_token":           {wait, false, false, reading(a.revokeToken)},
-		"invalidate_user_tokens": {wait, false, false, reading(a.invalidateTokens)},
+		"block_user":             {wait, false, false, reading(back.blockUser)},
+		"unblock_user":           {wait, false, false, reading(back.unblockUser)},
+		"revoke_token":           {wait, false, false, reading(back.revokeToken)},
+		"invalidate_user_tokens": {wait, false, false, reading(back.invalidateTokens)},
 		"presence":               {wait, true, true, readingWithin(a.presence)},
 		"presence_stats":         {wait, false, true, reading(a.presenceStats)},
 		"history":                {wait, true, true, readingWithin(a.history)},

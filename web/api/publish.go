@@ -27,8 +27,6 @@ const (
 	// maxTags bounds a message's tags: their number, and the bytes of each name
 	// and value.
 	maxTags, maxTag = 32, 255
-	// maxID is the longest ID of a client, session or user in bytes.
-	maxID = 255
 )
 
 // publication is what publish and broadcast have in common.

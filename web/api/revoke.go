@@ -2,14 +2,16 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"time"
-	"unicode/utf8"
 
+	"belfry/web/access"
 	"belfry/web/fault"
 )
 
 var errNoUsers = fault.New(fault.NotAvailable, "not available: there are no users, because this server has no keys for tokens (tokens.keys)")
+
+// revoker answers the calls that take users and tokens back, and give them back.
+type revoker struct{ revoked *access.Revocations } // nil: there are no users
 
 // revocation is something that is taken back, or given back.
 type revocation struct {
@@ -29,14 +31,15 @@ type invalidateRequest struct {
 	IssuedBefore int64 `json:"issued_before"` // Unix seconds; zero: now
 }
 
-// revoking checks what a call that takes something back names, and until when.
-func (a *API) revoking(field, id string, expireAt int64) (until time.Time, err error) {
-	switch {
-	case a.Revoked == nil:
+// check looks at what a call that takes something back names, and until when.
+func (v revoker) check(field, id string, expireAt int64) (until time.Time, err error) {
+	if v.revoked == nil {
 		return until, errNoUsers
-	case id == "" || len(id) > maxID || !utf8.ValidString(id):
-		return until, fault.Field(field, fmt.Sprintf("1 to %d bytes are expected", maxID))
-	case expireAt == 0:
+	}
+	if err := checkID(field, id); err != nil {
+		return until, err
+	}
+	if expireAt == 0 {
 		return time.Unix(latest, 0), nil
 	}
 	return future("expire_at", expireAt)
@@ -44,36 +47,36 @@ func (a *API) revoking(field, id string, expireAt int64) (until time.Time, err e
 
 // blockUser answers /api/block_user, once all nodes that answer have closed the clients
 // of the user. The others do so as soon as they reach the broker.
-func (a *API) blockUser(ctx context.Context, req *revocation) (any, error) {
-	until, err := a.revoking("user", req.User, req.ExpireAt)
+func (v revoker) blockUser(ctx context.Context, req *revocation) (any, error) {
+	until, err := v.check("user", req.User, req.ExpireAt)
 	if err != nil {
 		return nil, err
 	}
-	return struct{}{}, a.Revoked.BlockUser(ctx, req.User, until)
+	return struct{}{}, v.revoked.BlockUser(ctx, req.User, until)
 }
 
 // unblockUser answers /api/unblock_user. That the user is not blocked is no error.
-func (a *API) unblockUser(ctx context.Context, req *struct {
+func (v revoker) unblockUser(ctx context.Context, req *struct {
 	User string `json:"user"`
 }) (any, error) {
-	if _, err := a.revoking("user", req.User, 0); err != nil {
+	if _, err := v.check("user", req.User, 0); err != nil {
 		return nil, err
 	}
-	return struct{}{}, a.Revoked.UnblockUser(ctx, req.User)
+	return struct{}{}, v.revoked.UnblockUser(ctx, req.User)
 }
 
 // revokeToken answers /api/revoke_token, as blockUser does.
-func (a *API) revokeToken(ctx context.Context, req *revokeRequest) (any, error) {
-	until, err := a.revoking("uid", req.UID, req.ExpireAt)
+func (v revoker) revokeToken(ctx context.Context, req *revokeRequest) (any, error) {
+	until, err := v.check("uid", req.UID, req.ExpireAt)
 	if err != nil {
 		return nil, err
 	}
-	return struct{}{}, a.Revoked.RevokeToken(ctx, req.UID, until)
+	return struct{}{}, v.revoked.RevokeToken(ctx, req.UID, until)
 }
 
 // invalidateTokens answers /api/invalidate_user_tokens, as blockUser does.
-func (a *API) invalidateTokens(ctx context.Context, req *invalidateRequest) (any, error) {
-	until, err := a.revoking("user", req.User, req.ExpireAt)
+func (v revoker) invalidateTokens(ctx context.Context, req *invalidateRequest) (any, error) {
+	until, err := v.check("user", req.User, req.ExpireAt)
 	if err != nil {
 		return nil, err
 	}
@@ -84,5 +87,5 @@ func (a *API) invalidateTokens(ctx context.Context, req *invalidateRequest) (any
 	case n > 0:
 		before = time.Unix(n, 0)
 	}
-	return struct{}{}, a.Revoked.InvalidateTokens(ctx, req.User, before, until)
+	return struct{}{}, v.revoked.InvalidateTokens(ctx, req.User, before, until)
 }

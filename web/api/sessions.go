@@ -29,19 +29,6 @@ const (
 // back after 3000 to 3499 and 4000 to 4499.
 const minDisconnectCode, maxDisconnectCode = 3000, 4999
 
-// checkTarget wants somebody to be named.
-func checkTarget(t session.Target) error {
-	if t == (session.Target{}) {
-		return fault.Field("client", "is missing: the ID is expected that a client is told when it connects, or a user, or the session of a client over HTTP")
-	}
-	for _, named := range []struct{ field, id string }{{"user", t.User}, {"client", t.Client}, {"session", t.Session}} {
-		if len(named.id) > maxID {
-			return fault.Field(named.field, fmt.Sprintf("at most %d bytes are accepted", maxID))
-		}
-	}
-	return nil
-}
-
 // joinRequest is that of /api/subscribe.
 type joinRequest struct {
 	session.Target
@@ -65,9 +52,6 @@ type joinOrder struct {
 // order checks a request. Info may have 1 KiB and data 64 KiB, in compact form.
 func (r *joinRequest) order() (o joinOrder, err error) {
 	o = joinOrder{Target: r.Target, Channel: r.Channel, Since: r.RecoverSince}
-	if err := checkTarget(r.Target); err != nil {
-		return o, err
-	}
 	if o.Info, err = jsonOrBase64("info", r.Info, r.B64Info); err != nil {
 		return o, err
 	}
@@ -88,6 +72,9 @@ func (r *joinRequest) order() (o joinOrder, err error) {
 // subscribed already.
 func (a *API) subscribe(ctx context.Context, req *joinRequest) (any, error) {
 	if _, err := a.may(ctx, access.Subscribe, req.Channel); err != nil {
+		return nil, err
+	}
+	if err := checkTarget(req.Target, a.Revoked != nil); err != nil {
 		return nil, err
 	}
 	o, err := req.order()
@@ -137,7 +124,7 @@ func (a *API) unsubscribe(ctx context.Context, req *leaveRequest) (any, error) {
 	if _, err := a.may(ctx, access.Subscribe, req.Channel); err != nil {
 		return nil, err
 	}
-	if err := checkTarget(req.Target); err != nil {
+	if err := checkTarget(req.Target, a.Revoked != nil); err != nil {
 		return nil, err
 	}
 	return a.order(ctx, callLeave, leaveOrder{req.Target, req.Channel})
@@ -173,9 +160,6 @@ type disconnectOrder struct {
 // order checks a request.
 func (r *disconnectRequest) order() (o disconnectOrder, err error) {
 	o = disconnectOrder{Target: r.Target, Spared: r.Whitelist}
-	if err := checkTarget(r.Target); err != nil {
-		return o, err
-	}
 	if len(r.Whitelist) > maxWhitelist || slices.ContainsFunc(r.Whitelist, func(id string) bool { return len(id) > maxID }) {
 		return o, fault.Field("whitelist", fmt.Sprintf("at most %d IDs of at most %d bytes are accepted", maxWhitelist, maxID))
 	}
@@ -195,6 +179,9 @@ func (r *disconnectRequest) order() (o disconnectOrder, err error) {
 // disconnect answers /api/disconnect. It does not wait for clients to go: those that
 // do not are cut off by their transports.
 func (a *API) disconnect(ctx context.Context, req *disconnectRequest) (any, error) {
+	if err := checkTarget(req.Target, a.Revoked != nil); err != nil {
+		return nil, err
+	}
 	o, err := req.order()
 	if err != nil {
 		return nil, err
@@ -234,7 +221,7 @@ type refreshOrder struct {
 // refresh answers /api/refresh: it says until when clients are who they are, as another
 // token would. Anonymous ones are left as they are.
 func (a *API) refresh(ctx context.Context, req *refreshRequest) (any, error) {
-	if err := checkTarget(req.Target); err != nil {
+	if err := checkTarget(req.Target, a.Revoked != nil); err != nil {
 		return nil, err
 	}
 	o := refreshOrder{Target: req.Target, Expired: req.Expired}
@@ -246,21 +233,6 @@ func (a *API) refresh(ctx context.Context, req *refreshRequest) (any, error) {
 	}
 	return a.order(ctx, callRefresh, o)
 }
-
-// future reads a time that is still to come.
-func future(field string, seconds int64) (time.Time, error) {
-	at := time.Unix(seconds, 0)
-	switch {
-	case seconds > latest:
-		return at, fault.Field(field, "is after the year 2100: it seems to be in milliseconds; seconds since 1970 are expected")
-	case !at.After(time.Now()):
-		return at, fault.Field(field, "is over: a time to come is expected, in seconds since 1970")
-	}
-	return at, nil
-}
-
-// latest is the last second of the year 2100. What is later is no time in seconds.
-const latest = 4_133_980_799
 
 // refreshHere does that for the sessions of this node that are meant.
 func (a *API) refreshHere(_ context.Context, o refreshOrder) (done struct{}, err error) {
