@@ -67,6 +67,9 @@ func TestBlockUser(t *testing.T) {
 			t.Errorf("the poll is answered with %d", status)
 		}
 		takes(t, servers, token, `"code":103`)
+		if log := second.log.String(); !strings.Contains(log, `user \"ada\" is blocked`) {
+			t.Errorf("the log does not say who is blocked:\n%s", log)
+		}
 		for _, header := range []string{"Accept: application/json", "Accept: text/event-stream"} {
 			if status, _ := second.shows(t, "GET", "/events?channel=news", []string{"Authorization: Bearer " + token, header}); status != http.StatusForbidden {
 				t.Errorf("events with %s: %d", header, status)

@@ -128,3 +128,28 @@ func TestExcludeUser(t *testing.T) {
 		}
 	})
 }
+
+// TestRefreshWithLess shows a token that grants less than the one before: what the client
+// had the right to by that one only ends, and nothing else does.
+func TestRefreshWithLess(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, withUsers)
+	c, _ := s.user(t, "ada", jwt.MapClaims{"belfry": map[string]any{"subscribe": []string{"token"}}})
+	c.say(sub(2, "user") + sub(3, "token"))
+	c.hear()
+	s.api(t, "subscribe", `{"user":"ada","channel":"server"}`)
+	c.hear()
+	c.say(fmt.Sprintf(`{"id":4,"refresh":{"token":%q}}`, tokenFor(t, "ada", nil)))
+	got := c.hear()
+	for !strings.Contains(got, `"id":4`) || !strings.Contains(got, "unsubscribe") {
+		got += c.hear()
+	}
+	if want := `{"push":{"channel":"token","unsubscribe":{"code":2501,"reason":"subscription expired"}}}`; !strings.Contains(got, want) || strings.Count(got, "unsubscribe") != 1 {
+		t.Errorf("after the refresh comes %s, want %s", got, want)
+	}
+	for channel, want := range map[string]int{"user": 1, "token": 0, "server": 1} {
+		if n := s.hub.NumSubscribers(channel); n != want {
+			t.Errorf("%s has %d subscribers, want %d", channel, n, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"belfry/hub"
@@ -42,6 +43,7 @@ func (set Actions) Has(a Action) bool { return set&(1<<a) != 0 }
 // Request is what a Guard is asked: may somebody do something on a channel?
 type Request struct {
 	Who     *Identity
+	From    netip.Addr // of the client, for the log; the zero address is not known
 	Action  Action
 	Channel string
 	// Rule is that of the channel, where it is known already.

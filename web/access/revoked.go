@@ -35,10 +35,10 @@ const (
 	off = "off"
 )
 
-var (
-	errBlocked   = fault.New(fault.Denied, "permission denied: the user is blocked")
-	errNotLooked = fault.New(fault.Unavailable, "tokens cannot be checked now, try again: what was taken back is not known")
-)
+// ErrBlocked refuses whoever shows a token of a user whom the backend has blocked.
+var ErrBlocked = fault.New(fault.Denied, "permission denied: the user is blocked")
+
+var errNotLooked = fault.New(fault.Unavailable, "tokens cannot be checked now, try again: what was taken back is not known")
 
 // Revocations are what a backend has taken back: users and tokens. All nodes have the
 // same, which the notes of the hub keep; a node that cannot reach these goes on with
@@ -123,7 +123,7 @@ func (r *Revocations) known(user string, p Proof) error {
 		return nil
 	}
 	if r.text(blockedUser+user) != off {
-		return fmt.Errorf("user %.100q is blocked: %w", user, errBlocked)
+		return fmt.Errorf("user %.100q is blocked: %w", user, ErrBlocked)
 	}
 	if first, err := strconv.ParseInt(r.text(issuedBefore+user), 10, 64); err == nil && (p.Issued.IsZero() || p.Issued.Unix() < first) {
 		return fmt.Errorf("claim iat: the tokens of user %.100q that were issued before were taken back: %w", user, errBadToken)

@@ -3,39 +3,45 @@ package session
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/netip"
 
 	"belfry/web/access"
 	"belfry/web/fault"
 )
 
-// allow asks the guard for a client at an address; the zero address is not known. The
-// transport may not be there yet.
-func (r *Registry) allow(ctx context.Context, q access.Request, from netip.Addr) (access.Permit, error) {
-	permit, err := r.guard.Allow(ctx, q)
-	if err != nil {
-		r.tellOfTokens(err, from)
-	}
-	return permit, err
+// telling is a guard that logs whose token it has refused: whoever runs such a site has
+// to hear why users are not let in, or that nobody is by tokens.
+type telling struct {
+	access.Guard
+	logger *slog.Logger
 }
 
-// Identify says who somebody is that is no session, or why it may not come in.
-func (r *Registry) Identify(ctx context.Context, h access.Hello) (*access.Identity, error) {
-	who, err := r.guard.Connect(ctx, h)
+// Connect implements [access.Guard].
+func (g telling) Connect(ctx context.Context, h access.Hello) (*access.Identity, error) {
+	who, err := g.Guard.Connect(ctx, h)
 	if err != nil {
-		r.tellOfTokens(err, h.Address())
+		g.tell(err, h.Address())
 	}
 	return who, err
 }
 
-// tellOfTokens logs an error of the guard, if it is about tokens: whoever runs such a
-// site has to hear why users are not let in, or that nobody is by tokens.
-func (r *Registry) tellOfTokens(err error, from netip.Addr) {
+// Allow implements [access.Guard].
+func (g telling) Allow(ctx context.Context, q access.Request) (access.Permit, error) {
+	permit, err := g.Guard.Allow(ctx, q)
+	if err != nil {
+		g.tell(err, q.From)
+	}
+	return permit, err
+}
+
+// tell logs an error of the guard, if it is about tokens.
+func (g telling) tell(err error, from netip.Addr) {
 	switch {
 	case errors.Is(err, access.ErrToken) || errors.Is(err, access.ErrPrivate):
-		r.logger.Warn("a client that relies on tokens is refused", "address", from, "reason", err)
-	case isOfToken[fault.From(err).Kind]:
-		r.logger.Info("a token is refused", "address", from, "reason", err)
+		g.logger.Warn("a client that relies on tokens is refused", "address", from, "reason", err)
+	case isOfToken[fault.From(err).Kind] || errors.Is(err, access.ErrBlocked):
+		g.logger.Info("a token is refused", "address", from, "reason", err)
 	}
 }
 

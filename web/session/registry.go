@@ -75,7 +75,7 @@ type Options struct {
 // goroutines.
 type Registry struct {
 	hub    *hub.Hub
-	guard  access.Guard
+	guard  telling
 	logger *slog.Logger
 	limits Limits
 
@@ -99,10 +99,10 @@ type Registry struct {
 
 	mu       sync.Mutex // guards what follows
 	sessions map[string]*Session
-	users    map[string][]*standing // of clients that are users, by the user
-	clients  Tally                  // that were let in and have not gone
-	work     int                    // sessions and goroutines that a shutdown waits for
-	idle     chan struct{}          // closed when the node goes down and there is no work
+	users    roster
+	clients  Tally         // that were let in and have not gone
+	work     int           // sessions and goroutines that a shutdown waits for
+	idle     chan struct{} // closed when the node goes down and there is no work
 }
 
 // NewRegistry makes a registry. Advance has to be called once a second for its
@@ -110,7 +110,7 @@ type Registry struct {
 func NewRegistry(o Options) *Registry {
 	r := &Registry{
 		hub:      o.Hub,
-		guard:    o.Guard,
+		guard:    telling{o.Guard, o.Logger},
 		logger:   o.Logger,
 		limits:   o.Limits.orNone(),
 		revoked:  o.Revoked,
@@ -118,7 +118,7 @@ func NewRegistry(o Options) *Registry {
 		sessions: make(map[string]*Session),
 		makers:   newTurns(makers),
 		readers:  newTurns(readers),
-		users:    make(map[string][]*standing),
+		users:    make(roster),
 		idle:     make(chan struct{}),
 	}
 	if r.revoked == nil {
@@ -143,6 +143,11 @@ func (r *Registry) Advance() {
 	}
 }
 
+// Identify says who somebody is that arrives, or why it may not come in.
+func (r *Registry) Identify(ctx context.Context, h access.Hello) (*access.Identity, error) {
+	return r.guard.Connect(ctx, h)
+}
+
 // Open admits a client and makes its session.
 func (r *Registry) Open(h access.Hello, t Transport, speak Speak) (*Session, error) {
 	place, err := r.Admit(h)
@@ -160,7 +165,7 @@ func (r *Registry) begin(s *Session) bool {
 		return false
 	}
 	r.sessions[s.id] = s
-	r.list(s.standing.Load())
+	r.users.list(s.standing.Load())
 	r.work++
 	return true
 }
@@ -169,7 +174,7 @@ func (r *Registry) begin(s *Session) bool {
 func (r *Registry) end(s *Session) {
 	r.mu.Lock()
 	delete(r.sessions, s.id)
-	r.unlist(s.standing.Load())
+	r.users.unlist(s.standing.Load())
 	r.mu.Unlock()
 	r.done()
 }

@@ -101,8 +101,8 @@ type Introducer interface {
 	// Prolonged is called when a backend has said until when the client is who it is;
 	// zero: for ever. It is called by a goroutine of the HTTP API.
 	Prolonged(until time.Time)
-	// Expired is called when the token is over that a client has shown for a
-	// subscription, on a goroutine of its own.
+	// Expired is called when the token is over by which a client is subscribed, on any
+	// goroutine.
 	Expired(*hub.Subscription)
 }
 
@@ -140,6 +140,7 @@ func (r *Registry) Authenticate(ctx context.Context, s *Session, token string, a
 		return nil, err
 	}
 	become(s, who, Grace)
+	review(ctx, s)
 	return who, nil
 }
 
@@ -184,7 +185,7 @@ func expire(s *Session, sub *hub.Subscription, until time.Time) *time.Timer {
 func RenewSubscription(ctx context.Context, s *Session, channel, token string) (until time.Time, err error) {
 	q, _ := question(s, access.Subscribe, channel)
 	q.Token, q.Subscribed, q.Granted = token, false, 0
-	permit, err := s.registry.allow(ctx, q, s.place.from)
+	permit, err := s.registry.guard.Allow(ctx, q)
 	if err != nil {
 		return until, err
 	}

@@ -67,7 +67,7 @@ type Wish struct {
 
 // asks is the question for the guard whether the wish may be granted.
 func (w *Wish) asks(s *Session, channel string) access.Request {
-	r := access.Request{Who: IdentityOf(s), Action: access.Subscribe, Channel: channel, Rule: w.Rule,
+	r := access.Request{Who: IdentityOf(s), From: s.place.from, Action: access.Subscribe, Channel: channel, Rule: w.Rule,
 		Data: w.Data, Token: w.Token, Client: s.id}
 	if w.Server {
 		r.Who = access.Backend
@@ -79,7 +79,7 @@ func (w *Wish) asks(s *Session, channel string) access.Request {
 // subscription is to be started once the client was told. It is not called for
 // one channel twice at the same time.
 func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.Subscription, error) {
-	permit, err := s.registry.allow(ctx, w.asks(s, channel), s.place.from)
+	permit, err := s.registry.guard.Allow(ctx, w.asks(s, channel))
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ type Listener struct {
 // Listen subscribes a listener to a channel, if it may. About so many bytes of what it
 // has missed since a position are recovered.
 func (r *Registry) Listen(ctx context.Context, l Listener, channel string, since *hub.Position, bytes int) (*hub.Subscription, error) {
-	permit, err := r.allow(ctx, access.Request{Who: l.Who, Action: access.Subscribe, Channel: channel}, l.From)
+	permit, err := r.guard.Allow(ctx, access.Request{Who: l.Who, From: l.From, Action: access.Subscribe, Channel: channel})
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (s *Session) Publish(ctx context.Context, channel string, data []byte) erro
 		return errTooFast
 	}
 	q, chanInfo := question(s, access.Publish, channel)
-	permit, err := s.registry.allow(ctx, q, s.place.from)
+	permit, err := s.registry.guard.Allow(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (s *Session) MayRead(ctx context.Context, what access.Action, channel strin
 // question is the one for the guard whether the client may do something on a channel
 // that it may be subscribed to, beside its chan_info there.
 func question(s *Session, what access.Action, channel string) (q access.Request, chanInfo []byte) {
-	q = access.Request{Who: IdentityOf(s), Action: what, Channel: channel, Client: s.id}
+	q = access.Request{Who: IdentityOf(s), From: s.place.from, Action: what, Channel: channel, Client: s.id}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := s.find(channel)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -9,41 +10,72 @@ import (
 	"belfry/web/fault"
 )
 
-// list notes whose a client is that stands like this, if that is not noted already. A
-// token may have no user, which is one of them here. It runs under the lock.
-func (r *Registry) list(st *standing) {
+// roster has the clients that are users, by the user. It is guarded by the lock of the
+// registry. A token may have no user, which is one of them here.
+type roster map[string][]*standing
+
+// list notes whose a client is that stands like this, if that is not noted already.
+func (u roster) list(st *standing) {
 	if st == nil || st.listed {
 		return
 	}
-	all := r.users[st.who.User]
+	all := u[st.who.User]
 	st.listed, st.place = true, len(all)
-	r.users[st.who.User] = append(all, st)
+	u[st.who.User] = append(all, st)
 }
 
-// unlist takes it back. It runs under the lock, and is harmless for one that is not
-// noted.
-func (r *Registry) unlist(st *standing) {
+// unlist takes it back, and is harmless for one that is not noted.
+func (u roster) unlist(st *standing) {
 	if st == nil || !st.listed {
 		return
 	}
 	user := st.who.User
-	all := r.users[user]
+	all := u[user]
 	last := len(all) - 1
 	all[st.place] = all[last]
 	all[st.place].place = st.place
 	all[last] = nil
 	st.listed = false
-	if r.users[user] = all[:last]; last == 0 {
-		delete(r.users, user)
+	if u[user] = all[:last]; last == 0 {
+		delete(u, user)
 	}
+}
+
+// of returns the clients of a user; of nobody in particular, all.
+func (u roster) of(user string) (all []*standing) {
+	if user != "" {
+		return slices.Clone(u[user])
+	}
+	for _, some := range u {
+		all = append(all, some...)
+	}
+	return all
+}
+
+// count returns how many users have sessions, and how many sessions those are.
+func (u roster) count() (users, sessions int) {
+	for user, all := range u {
+		if user == "" {
+			continue
+		}
+		here := 0
+		for _, st := range all {
+			if st.session != nil {
+				here++
+			}
+		}
+		sessions += here
+		users += min(here, 1)
+	}
+	return users, sessions
 }
 
 // swapped notes that the client of a session has become another.
 func (r *Registry) swapped(s *Session, was, now *standing) {
 	r.mu.Lock()
-	r.unlist(was)
+	r.users.unlist(was)
 	if r.sessions[s.id] == s && s.standing.Load() == now {
-		r.list(now)
+		r.users.list(now)
 	}
 	r.mu.Unlock()
 	r.reconsider(now)
@@ -91,32 +123,46 @@ func (r *Registry) sessionsOf(user string) []*Session {
 // reconsiderSubscriptions ends those of a session that were made by tokens which count
 // no more, as if they had expired.
 func reconsiderSubscriptions(s *Session) {
-	var over []*hub.Subscription
-	s.mu.Lock()
-	for _, sub := range s.subscriptions {
-		if d := sub.detail; d != nil && d.token != nil && s.registry.revoked(d.token) != nil {
-			over = append(over, sub.Subscription)
+	expireThose(s, func(d *detail, _ *hub.Subscription) bool {
+		return d != nil && d.token != nil && s.registry.revoked(d.token) != nil
+	})
+}
+
+// review ends the subscriptions of a client that has shown another token, where it had
+// the right to them by the one before only. Those that are by a token of their own, or
+// that the server wants, are not touched.
+func review(ctx context.Context, s *Session) {
+	expireThose(s, func(d *detail, sub *hub.Subscription) bool {
+		if d != nil && (d.server || d.token != nil) {
+			return false
 		}
-	}
-	s.mu.Unlock()
+		_, err := s.registry.guard.Allow(ctx, access.Request{Who: IdentityOf(s), From: s.place.from, Action: access.Subscribe, Channel: sub.Channel(), Client: s.id})
+		kind := fault.From(err).Kind
+		return err != nil && (kind == fault.Denied || kind == fault.NoToken)
+	})
+}
+
+// expireThose ends subscriptions of a session as if their tokens had expired.
+func expireThose(s *Session, over func(*detail, *hub.Subscription) bool) {
 	p, ok := s.protocol.(Introducer)
-	for _, sub := range over {
-		if ok {
-			p.Expired(sub)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	all := slices.Clone(s.subscriptions)
+	s.mu.Unlock()
+	for _, sub := range all {
+		if over(sub.detail, sub.Subscription) {
+			p.Expired(sub.Subscription)
 		}
 	}
 }
 
-func (r *Registry) standings(user string) (all []*standing) {
+// standings are the clients of a user; of nobody in particular, all.
+func (r *Registry) standings(user string) []*standing {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if user != "" {
-		return slices.Clone(r.users[user])
-	}
-	for _, some := range r.users {
-		all = append(all, some...)
-	}
-	return all
+	return r.users.of(user)
 }
 
 // Target says which sessions are meant: those that match everything that is given.
@@ -178,13 +224,13 @@ func (r *Registry) Attend(who *access.Identity, end func()) (release func()) {
 	}
 	st := &standing{who: who, end: end}
 	r.mu.Lock()
-	r.list(st)
+	r.users.list(st)
 	r.mu.Unlock()
 	r.reconsider(st)
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.unlist(st)
+		r.users.unlist(st)
 	}
 }
 
@@ -192,20 +238,7 @@ func (r *Registry) Attend(who *access.Identity, end func()) (release func()) {
 func (r *Registry) NumUsers() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	users, named := 0, 0
-	for user, all := range r.users {
-		if user == "" {
-			continue
-		}
-		here := 0
-		for _, st := range all {
-			if st.session != nil {
-				here++
-			}
-		}
-		named += here
-		users += min(here, 1)
-	}
+	users, named := r.users.count()
 	if named < len(r.sessions) {
 		users++
 	}
