@@ -17,7 +17,7 @@ import (
 
 // openPaths carry no state and change nothing: any page may ask for them.
 var openPaths = []string{
-	"/", "/socketexample", "/belfry.js", "/belfry.mjs", "/websocket.js", "/favicon.ico", "/static/{file}",
+	"/", "/socketexample", "/belfry.js", "/belfry.mjs", "/websocket.js", "/favicon.ico", "/static/{file}", "/static/tokens.js",
 	"/healthz", "/readyz", "/crossdomain.xml", "/api/openapi.yaml",
 }
 
