@@ -11,7 +11,9 @@ import (
 	"belfry/web/access"
 )
 
-// explainCommand is belfry config explain. It asks the same guard as a server does.
+// explainCommand is belfry config explain. It asks the same guard as a server does, about
+// kinds of clients that it makes up: it needs no token and no running server, and what it
+// says of a kind holds for everybody who is of that kind and no other.
 type explainCommand struct {
 	configFlags
 	Channel string `arg:"" help:"Name of the channel."`
@@ -28,7 +30,8 @@ func (explainCommand) Help() string {
 // Validate refuses names that no server accepts.
 func (c *explainCommand) Validate() error { return checkChannels(c.Channel) }
 
-// Run prints the rule, and a line for each kind of client.
+// Run prints the rule, where it stands in the configuration, and a line for each kind of
+// client.
 func (c *explainCommand) Run(t *terminal) error {
 	config, err := c.load(t.environ)
 	if err != nil {
@@ -43,7 +46,7 @@ func (c *explainCommand) Run(t *terminal) error {
 	return err
 }
 
-// placeOf says where a rule stands.
+// placeOf says where a rule stands; empty: nowhere, because it is a default.
 func placeOf(config configs.Config, match string) string {
 	for i, c := range config.Channels {
 		if c.Match == match {
@@ -52,10 +55,12 @@ func placeOf(config configs.Config, match string) string {
 			}
 		}
 	}
-	return "" // a default
+	return ""
 }
 
-// clients are who may come, by what they are called.
+// clients are who may come, by what they are called, and the questions that each asks,
+// without the action. Who has the ID of the owner with a question mark behind it is
+// somebody else, and stands for all others.
 func (c *explainCommand) clients(rule *hub.Rule) (names []string, asks []access.Request) {
 	add := func(name string, r access.Request) { names, asks = append(names, name), append(asks, r) }
 	all := access.ActionsOf(access.Subscribe, access.Publish, access.ReadHistory, access.ReadPresence)
@@ -76,7 +81,8 @@ func (c *explainCommand) clients(rule *hub.Rule) (names []string, asks []access.
 	return names, asks
 }
 
-// table has a line for each kind of client, and a column for each action.
+// table has a line for each kind of client, and a column for each action, in the order of
+// the keys in a rule.
 func (c *explainCommand) table(rule *hub.Rule) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -95,7 +101,8 @@ func (c *explainCommand) table(rule *hub.Rule) string {
 	return text.String()
 }
 
-// answer is yes, no, or a dash for what the channel does not have.
+// answer is yes, no, or a dash for what the channel does not have: nobody may read a
+// history that is not kept, and it would be no rule that says so.
 func answer(rule *hub.Rule, r access.Request) string {
 	if r.Action == access.ReadHistory && rule.History.Size == 0 || r.Action == access.ReadPresence && !rule.Presence {
 		return "-"

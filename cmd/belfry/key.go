@@ -28,7 +28,8 @@ configuration, where nobody can read the key:
 The key is printed this once.`
 }
 
-// Run makes a key of 130 random bits.
+// Run makes a key of 130 random bits. Nobody can try so many, so that its plain SHA-256,
+// without salt or work, gives nothing away.
 func (keyCommand) Run(t *terminal) error {
 	key := rand.Text()
 	sum := sha256.Sum256([]byte(key))
@@ -37,7 +38,9 @@ func (keyCommand) Run(t *terminal) error {
 }
 
 // apiKeys translates the keys of the HTTP API that have names. The error is a
-// [configs.Fault], for a call that there is not.
+// [configs.Fault], for a call that there is not: only web knows which there are, and the
+// configuration is checked without it. Of a key that is given as it is only the SHA-256
+// is kept.
 func apiKeys(config configs.Config) (all []access.APIKey, err error) {
 	for i, k := range config.API.Keys {
 		for at, call := range k.Calls {
@@ -56,7 +59,8 @@ func apiKeys(config configs.Config) (all []access.APIKey, err error) {
 	return all, nil
 }
 
-// orAll is nil for an empty list.
+// orAll is nil for an empty list, which in the configuration means all, and for the guard
+// would mean none.
 func orAll(list []string) []string {
 	if len(list) == 0 {
 		return nil

@@ -14,11 +14,14 @@ import (
 	"belfry/web/token"
 )
 
-// maxKeyFile is the largest file of a public key in bytes.
+// maxKeyFile is the largest file of a public key in bytes: a certificate with its chain
+// has a tenth of that.
 const maxKeyFile = 64 << 10
 
 // credentials are by what clients say who they are; nil: by nothing. The error is a
-// [configs.Fault], and names the key at fault.
+// [configs.Fault], and names the key at fault. Files of public keys are read now, and
+// keys at URLs are not fetched before the verifier runs: a server starts without them,
+// and refuses for the time being whom it cannot check.
 func credentials(config configs.Config, logger *slog.Logger) (*access.Credentials, error) {
 	t := config.Tokens
 	if len(t.Keys) == 0 {
@@ -42,12 +45,15 @@ func credentials(config configs.Config, logger *slog.Logger) (*access.Credential
 	return &access.Credentials{Verifier: verifier, Cookie: t.Cookie, Query: t.Query}, err
 }
 
+// keyFault says what is wrong with a field of one of the keys for tokens, and where in the
+// configuration that stands.
 func keyFault(config configs.Config, i int, field, problem string) error {
 	key := fmt.Sprintf("tokens.keys[%d].%s", i, field)
 	return configs.Fault{Place: config.Place(key), Key: key, Problem: problem}
 }
 
-// publicKey returns a key that is given in full, or reads the file that has it.
+// publicKey returns a key that is given in full, or reads the file that has it. The file
+// is read once, as the server starts.
 func publicKey(text string) (string, error) {
 	if text == "" || strings.Contains(text, "-----BEGIN ") {
 		return text, nil

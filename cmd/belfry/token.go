@@ -14,7 +14,8 @@ import (
 	"belfry/web/token"
 )
 
-// tokenCommand is belfry token and what is below it. It reads the configuration in the
+// tokenCommand is belfry token and what is below it: what a backend does for its users,
+// for people who have no backend yet, or whose tokens are not taken. It reads the configuration in the
 // same way as belfry serve, and asks nothing of a running server.
 type tokenCommand struct {
 	Make  makeTokenCommand  `cmd:"" default:"withargs" help:"Make a token for trying things. The default."`
@@ -50,7 +51,9 @@ type makeTokenCommand struct {
 	JSON      bool          `name:"json" help:"Print a JSON object with token and claims."`
 }
 
-// grants are what the token names, by action.
+// grants are what the token names, by action: the words of the claim belfry, as
+// web/access reads them. What was not given is left out, because an empty list would be
+// a grant of nothing that looks like one.
 func (c *makeTokenCommand) grants() map[string][]string {
 	all := map[string][]string{"subscribe": c.Subscribe, "publish": c.Publish, "history": c.History, "presence": c.Presence}
 	for action, patterns := range all {
@@ -79,7 +82,9 @@ func (c *makeTokenCommand) Validate() error {
 	return checkChannels(slices.Concat(c.Subscribe, c.Publish, c.History, c.Presence)...)
 }
 
-// Run prints a token that a server with this configuration takes.
+// Run prints a token that a server with this configuration takes: it is judged before it
+// is printed, because a key may not grant everything, and nobody is helped by a token
+// that is refused later.
 func (c *makeTokenCommand) Run(ctx context.Context, t *terminal) error {
 	config, err := c.load(t.environ)
 	if err != nil {
@@ -104,7 +109,9 @@ func (c *makeTokenCommand) Run(ctx context.Context, t *terminal) error {
 	return printObject(t.out, map[string]any{"token": text, "claims": claims})
 }
 
-// claims are what the token says.
+// claims are what the token says. It has an ID of its own, its jti, by which it can be
+// taken back; and where the configuration wants an issuer or an audience it is from and
+// for those.
 func (c *makeTokenCommand) claims(config configs.Config) map[string]any {
 	now := time.Now()
 	all := map[string]any{"iat": now.Unix(), "exp": now.Add(c.TTL).Unix(), "jti": rand.Text()}
@@ -126,7 +133,9 @@ func (c *makeTokenCommand) claims(config configs.Config) map[string]any {
 	return all
 }
 
-// signingKey is the key that is named, or the first with a secret.
+// signingKey is the key that is named, or the first with a secret. Of public keys the
+// private one is elsewhere, and of those at a URL as well: only a secret both checks and
+// signs.
 func (c *makeTokenCommand) signingKey(config configs.Config) (token.Key, error) {
 	var names []string
 	for _, k := range config.Tokens.Keys {

@@ -68,7 +68,8 @@ func (c *checkTokenCommand) Run(ctx context.Context, t *terminal) error {
 	return err
 }
 
-// text is the token alone, as it was given or read.
+// text is the token alone, as it was given or read. People paste what they have: with
+// the word Bearer before it, or a line break behind it.
 func (c *checkTokenCommand) text(stdin io.Reader) (string, error) {
 	text := c.Token
 	if text == "-" {
@@ -88,7 +89,8 @@ func (c *checkTokenCommand) text(stdin io.Reader) (string, error) {
 	return text, nil
 }
 
-// print prints for people.
+// print prints for people: what was proven, or what is only claimed. The reason why a
+// token is not taken is the error of the command, and stands below.
 func (c *checkTokenCommand) print(ctx context.Context, w io.Writer, v *verdict) error {
 	text := "not taken; what it claims:\n\n" + columns(claimRows(v.said, time.Now()))
 	switch {
@@ -104,7 +106,9 @@ func (c *checkTokenCommand) print(ctx context.Context, w io.Writer, v *verdict) 
 	return err
 }
 
-// object is the same for programs.
+// object is the same for programs. It has taken and, where the token can be read, header
+// and claims as they are; of one that is not taken reason, and of one that is taken user,
+// key, until and, beside a channel, what it may do there.
 func (c *checkTokenCommand) object(ctx context.Context, v *verdict) map[string]any {
 	all := map[string]any{"taken": v.err == nil}
 	if v.said.Claims != nil {
@@ -129,13 +133,16 @@ func (c *checkTokenCommand) object(ctx context.Context, v *verdict) map[string]a
 	return all
 }
 
-// channelAnswer is whether something may be done on a channel.
+// channelAnswer is whether something may be done on a channel. The error is that of the
+// guard, in full.
 type channelAnswer struct {
 	action string
 	err    error
 }
 
-// answers ask the guard, for somebody who subscribes first if that is allowed.
+// answers ask the guard, for somebody who subscribes first if that is allowed: many rules
+// let subscribers do what others may not. A token for one subscription is good for that
+// alone.
 func (c *checkTokenCommand) answers(ctx context.Context, v *verdict) (all []channelAnswer) {
 	r := access.Request{Who: v.who, Channel: c.Channel}
 	if v.claims != nil && v.claims.Channel == c.Channel {

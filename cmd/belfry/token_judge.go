@@ -11,7 +11,8 @@ import (
 	"belfry/web/token"
 )
 
-// verdict is what a server would make of a token.
+// verdict is what a server would make of a token. Either who or claims is there when it is
+// taken.
 type verdict struct {
 	said  token.Unverified // empty: it cannot be read
 	err   error            // why it is not taken, in full; nil: it is
@@ -22,7 +23,8 @@ type verdict struct {
 }
 
 // judge asks the guard that belfry serve has. The logger is told what a server would
-// log.
+// log. Keys at URLs are fetched as the server does, which takes a moment; what was taken
+// back is known to running servers only, and is not looked at.
 func judge(ctx context.Context, config configs.Config, text string, logger *slog.Logger) (v verdict) {
 	v.said, v.err = token.Read(text)
 	ruleOf := access.Rules{For: hub.New(hub.Options{Rules: rules(config)}).Rule}
@@ -49,7 +51,8 @@ func judge(ctx context.Context, config configs.Config, text string, logger *slog
 	return v
 }
 
-// subscribe shows a token for one subscription, as the user that it is for would.
+// subscribe shows a token for one subscription, as the user and the client that it is for
+// would: whose it is was not asked.
 func (v *verdict) subscribe(ctx context.Context, text string) (access.Permit, error) {
 	r := access.Request{Action: access.Subscribe, Channel: v.claims.Channel, Token: text, Client: v.claims.Client}
 	if v.claims.Subject != "" {

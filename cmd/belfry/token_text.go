@@ -16,7 +16,8 @@ import (
 	"belfry/web/token"
 )
 
-// row is a name and what there is to say of it.
+// row is a name and what there is to say of it, which may be a stranger's text: it is made
+// printable as it is laid out.
 type row [2]string
 
 // columns lays rows out.
@@ -30,7 +31,8 @@ func columns(rows []row) string {
 	return text.String()
 }
 
-// identity is whose a token is that is taken, by which key, until when.
+// identity is whose a token is that is taken, by which key, until when. Of a token for
+// one subscription that is in its claims; it makes nobody an identity.
 func (v *verdict) identity() (user, key string, until time.Time) {
 	if v.claims != nil {
 		return v.claims.Subject, v.claims.Key, v.claims.Until
@@ -61,7 +63,8 @@ func (v *verdict) rows(now time.Time) []row {
 	return rows
 }
 
-// grantRows say what a token names, and what the server subscribes its client to.
+// grantRows say what a token names, by action in the order of the rules, and what the
+// server subscribes its client to.
 func grantRows(who *access.Identity) (rows []row) {
 	for action, name := range []string{"subscribe", "publish", "history", "presence"} {
 		var patterns []string
@@ -97,7 +100,8 @@ func (c *checkTokenCommand) channelRows(ctx context.Context, v *verdict) (rows [
 	return rows
 }
 
-// claimRows are what a token says of itself, times in words.
+// claimRows are what a token says of itself, times in words: most tokens that are refused
+// are so because of a time, and nobody reads seconds since 1970.
 func claimRows(said token.Unverified, now time.Time) []row {
 	rows := []row{{"header", string(said.Header)}}
 	var claims map[string]json.RawMessage
@@ -113,6 +117,7 @@ func claimRows(said token.Unverified, now time.Time) []row {
 	return rows
 }
 
+// compact is a claim in one line.
 func compact(text json.RawMessage) []byte {
 	var b bytes.Buffer
 	_ = json.Compact(&b, text) // it was read before
@@ -122,7 +127,8 @@ func compact(text json.RawMessage) []byte {
 // latestSecond is the end of the year 2100. Later times are no seconds.
 const latestSecond = 4_133_980_799
 
-// inWords is a claim's time.
+// inWords is a claim's time, or what it may have been meant as: JavaScript counts in
+// milliseconds, and tokens of such a backend look as if they were good for ever.
 func inWords(seconds float64, now time.Time) string {
 	switch {
 	case seconds > latestSecond && seconds/1000 < latestSecond:
@@ -146,7 +152,8 @@ func moment(at, now time.Time) string {
 	return text + "now"
 }
 
-// ahead says so of a clock that has made a token in the future.
+// ahead says so of a clock that has made a token in the future. Less than a second is
+// what rounding makes of two clocks that agree.
 func ahead(issued, now time.Time) string {
 	if away := issued.Sub(now).Round(time.Second); away > time.Second {
 		return fmt.Sprintf(": the clock of its backend is %v ahead of this machine's, or more", away)

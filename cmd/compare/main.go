@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// main reads the flags, and ends what it has started when it is interrupted. The exit
+// code is 1 when a row could not be measured; that a bar was missed is in the results,
+// for people to judge.
 func main() {
 	var s settings
 	flag.StringVar(&s.only, "only", "", "do only these `rows`, with commas between: "+strings.Join(rowNames(), ", "))

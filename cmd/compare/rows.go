@@ -28,6 +28,7 @@ var rowMakers = []struct {
 	{"transports", transports},
 }
 
+// rowNames are what -only takes, in that order.
 func rowNames() (names []string) {
 	for _, r := range rowMakers {
 		names = append(names, r.name)
