@@ -31,6 +31,8 @@ const (
 	unknownAge, maxUnknown = 30 * time.Second, 1000
 	// fetchWait and maxDocument bound one fetch: its time, and the bytes of a document.
 	fetchWait, maxDocument = 2 * time.Second, 1 << 20
+	// maxHead is the largest head of an answer in bytes.
+	maxHead = 64 << 10
 	// maxKeyID is the longest ID of a key in bytes.
 	maxKeyID = 255
 	// maxRedirects is how often a fetch may be sent on, to the same host.
@@ -64,8 +66,19 @@ func newKeySet(k *Key, o Options) (*keySet, error) {
 	if k.Algorithm != "" && (!slices.Contains(Algorithms(), k.Algorithm) || k.Algorithm[0] == 'H') {
 		return nil, fmt.Errorf("algorithm: %.20q: want that of public keys, or none beside jwks", k.Algorithm)
 	}
-	client := &http.Client{Transport: o.Transport, Timeout: fetchWait, CheckRedirect: staysAtHost}
+	client := &http.Client{Transport: bounded(o.Transport), Timeout: fetchWait, CheckRedirect: staysAtHost}
 	return &keySet{key: k, client: client, logger: o.Logger, wanted: make(chan struct{}, 1), done: make(chan struct{})}, nil
+}
+
+// bounded is a transport that reads no more of a head than has a use; nil: that of the
+// system.
+func bounded(t *http.Transport) *http.Transport {
+	if t == nil {
+		t = http.DefaultTransport.(*http.Transport)
+	}
+	t = t.Clone()
+	t.MaxResponseHeaderBytes = maxHead
+	return t
 }
 
 // staysAtHost follows no redirect to another host or scheme: whoever runs that would
@@ -156,7 +169,7 @@ func (s *keySet) get(ctx context.Context) (map[string]material, error) {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("it is answered with %s", response.Status)
+		return nil, fmt.Errorf("it is answered with %.100s", response.Status)
 	}
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxDocument+1))
 	switch {

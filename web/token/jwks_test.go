@@ -1,6 +1,7 @@
 package token_test
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -14,6 +15,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -52,72 +54,26 @@ func document(keys ...map[string]any) string {
 	return string(text)
 }
 
-// keyServer answers fetches, in place of a network.
-type keyServer struct {
-	mu      sync.Mutex // guards what follows
-	answer  func(*http.Request) (*http.Response, error)
-	fetches int
-}
-
-func (s *keyServer) RoundTrip(r *http.Request) (*http.Response, error) {
-	s.mu.Lock()
-	s.fetches++
-	answer := s.answer
-	s.mu.Unlock()
-	return answer(r)
-}
-
-func (s *keyServer) set(answer func(*http.Request) (*http.Response, error)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.answer = answer
-}
-
-// count returns how many fetches there were since it was called last.
-func (s *keyServer) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := s.fetches
-	s.fetches = 0
-	return n
-}
-
-// saying answers with a status and a body.
-func saying(status int, body string, header ...string) func(*http.Request) (*http.Response, error) {
-	return func(r *http.Request) (*http.Response, error) {
-		h := make(http.Header)
-		for i := 0; i+1 < len(header); i += 2 {
-			h.Set(header[i], header[i+1])
-		}
-		return &http.Response{StatusCode: status, Status: fmt.Sprint(status), Header: h, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
-	}
-}
-
-func away(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
-
-// stalled answers when nobody waits any more.
-func stalled(r *http.Request) (*http.Response, error) {
-	<-r.Context().Done()
-	return nil, r.Context().Err()
-}
-
 // withKeys runs a test with a verifier of keys at a URL, on a clock of its own.
 func withKeys(t *testing.T, key token.Key, f func(*testing.T, *keyServer, *token.Verifier, *hubtest.Log)) {
 	t.Helper()
 	pairs() // made before, where time goes on
 	synctest.Test(t, func(t *testing.T) {
-		server, log := &keyServer{answer: away}, &hubtest.Log{}
-		key.Name, key.JWKS = "site", "https://user:hush@keys.example/jwks.json"
-		v := newVerifier(t, token.Options{Keys: []token.Key{key}, Transport: server, Logger: slog.New(slog.NewTextHandler(log, nil))})
+		server, log := newKeyServer(), &hubtest.Log{}
+		key.Name, key.JWKS = "site", "https://user:"+keyPassword+"@keys.example/jwks.json"
+		v := newVerifier(t, token.Options{Keys: []token.Key{key}, Transport: server.transport, Logger: slog.New(slog.NewTextHandler(log, nil))})
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { v.Run(ctx) })
+		defer func() {
+			cancel()
+			running.Wait()
+			server.end(t)
+			if strings.Contains(log.String(), keyPassword) {
+				t.Errorf("a password is in the log:\n%s", log)
+			}
+		}()
 		f(t, server, v, log)
-		cancel()
-		running.Wait()
-		if strings.Contains(log.String(), "hush") {
-			t.Errorf("a password is in the log:\n%s", log)
-		}
 	})
 }
 
@@ -232,7 +188,7 @@ func TestStaleKeys(t *testing.T) {
 	withKeys(t, token.Key{}, func(t *testing.T, server *keyServer, v *token.Verifier, _ *hubtest.Log) {
 		server.set(saying(200, document(jwkOf(pairs()["ES256"].Public(), "a", nil))))
 		time.Sleep(time.Minute)
-		server.set(away)
+		server.set(nil)
 		time.Sleep(23 * time.Hour)
 		accepted(t, v, signedBy(t, "ES256", "a"))
 		time.Sleep(2 * time.Hour)
@@ -241,17 +197,25 @@ func TestStaleKeys(t *testing.T) {
 }
 
 // TestKeyServerAway wants known keys to be good without their server, and new ones to
-// be told to come again. The log says so once.
+// be told to come again, within two seconds. The log says so once.
 func TestKeyServerAway(t *testing.T) {
-	good, large := saying(200, document(jwkOf(pairs()["ES256"].Public(), "a", nil))), strings.Repeat(" ", 10<<20)
-	for name, answer := range map[string]func(*http.Request) (*http.Response, error){
-		"away": away, "slow": stalled, "an error": saying(500, "oops"), "nothing": saying(204, ""), "10 MiB": saying(200, large),
+	keys := document(jwkOf(pairs()["ES256"].Public(), "a", nil))
+	good, large := saying(200, keys), strings.Repeat(" ", 10<<20)
+	var zipped strings.Builder
+	zip := gzip.NewWriter(&zipped)
+	_, _ = io.WriteString(zip, large+keys)
+	_ = zip.Close()
+	for name, answer := range map[string]http.HandlerFunc{
+		"dead": nil, "an error": saying(500, "oops"), "nothing": saying(204, ""), "a change of mind": saying(200, keys, "Content-Length", "7"),
+		"slow": stalling(""), "slow after the head": stalling(" "), "slow in the middle": stalling(keys[:len(keys)/2]), "slow all along": trickling(keys),
+		"10 MiB": saying(200, large+keys), "10 MiB in a few KiB": saying(200, zipped.String(), "Content-Encoding", "gzip"), "1 MiB of head": saying(200, keys, "X", strings.Repeat("x", 1<<20)),
+		"cut at once": cutting(""), "cut in the head": cutting("HTTP/1.1 200 OK\r\nContent-"), "cut in the body": cutting("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + keys),
+		"no HTTP": cutting("SSH-2.0-OpenSSH\r\n"), "many words": cutting("HTTP/1.1 500 " + strings.Repeat("oops ", 10_000) + "\r\n\r\n"),
 		"not JSON": saying(200, "<html>"), "a list": saying(200, "[]"), "no keys": saying(200, `{"keys":[]}`), "no good keys": saying(200, `{"keys":[{}, 1]}`),
-		"elsewhere":     saying(302, "", "Location", "https://evil.example/jwks.json"),
-		"without TLS":   saying(302, "", "Location", "http://keys.example/jwks.json"),
-		"in circles":    saying(302, "", "Location", "https://keys.example/jwks.json"),
-		"nowhere":       saying(302, ""),
-		"without a way": func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF },
+		"elsewhere":   saying(302, "", "Location", "https://evil.example/jwks.json"),
+		"without TLS": saying(302, "", "Location", "http://keys.example/jwks.json"),
+		"in circles":  saying(302, "", "Location", "/jwks.json"),
+		"nowhere":     saying(302, ""),
 	} {
 		t.Run(name, func(t *testing.T) {
 			withKeys(t, token.Key{}, func(t *testing.T, server *keyServer, v *token.Verifier, log *hubtest.Log) {
@@ -271,12 +235,31 @@ func TestKeyServerAway(t *testing.T) {
 				server.set(good)
 				time.Sleep(time.Minute)
 				accepted(t, v, signedBy(t, "ES256", "a"))
+				if lines := strings.Split(log.String(), "\n"); slices.ContainsFunc(lines, func(line string) bool { return len(line) > 1000 }) {
+					t.Errorf("a line of the log is long:\n%.2000s", log)
+				}
 				if warned, told := strings.Count(log.String(), "cannot be fetched"), strings.Count(log.String(), "are fetched again"); warned != 2 || told != 2 {
 					t.Errorf("the log tells %d times that they cannot be had, and %d times that they can, want twice each:\n%s", warned, told, log)
 				}
 			})
 		})
 	}
+}
+
+// TestMovedKeys follows their server to another path, with the password that it wants.
+func TestMovedKeys(t *testing.T) {
+	withKeys(t, token.Key{}, func(t *testing.T, server *keyServer, v *token.Verifier, _ *hubtest.Log) {
+		keys := saying(200, document(jwkOf(pairs()["ES256"].Public(), "a", nil)))
+		server.set(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/jwks.json" {
+				http.Redirect(w, r, "/moved.json", http.StatusMovedPermanently)
+				return
+			}
+			keys(w, r)
+		})
+		time.Sleep(time.Minute)
+		accepted(t, v, signedBy(t, "ES256", "a"))
+	})
 }
 
 // TestOneAlgorithmOfAll holds all keys of a URL to the algorithm of the configuration.

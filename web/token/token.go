@@ -32,8 +32,8 @@ type Options struct {
 	// Endless accepts tokens without exp.
 	Endless bool
 	Logger  *slog.Logger // nil: discards
-	// Transport fetches keys; nil: http.DefaultTransport.
-	Transport http.RoundTripper
+	// Transport fetches keys; nil: http.DefaultTransport. It is copied.
+	Transport *http.Transport
 }
 
 // Verifier checks tokens. Its methods are safe for several goroutines.
