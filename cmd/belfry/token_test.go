@@ -169,7 +169,7 @@ func TestTokenKeysElsewhere(t *testing.T) {
 		"signs with another":        {"[{name: a, algorithm: HS256, secret: " + testSecret + "}]", "--user ada --key b", `--key: there is no "b" in tokens.keys; there are a`},
 		"signs with none":           {"", "--user ada", "no key for tokens is configured (tokens.keys)"},
 		"is checked by none":        {"", "check " + text, "this token is not taken: no key for tokens is configured"},
-		"is checked by a URL":       {fmt.Sprintf("[{name: site, jwks: '%s'}]", away.URL), "check " + text, "header kid: has 0 bytes"},
+		"is checked by a URL":       {fmt.Sprintf("[{name: site, jwks: '%s'}]", away.URL), "check " + text, "header alg: HS256 is the algorithm of none of the keys"},
 		"is no token":               {"[{name: a, algorithm: HS256, secret: " + testSecret + "}]", "check hello", "it is no JSON Web Token"},
 		"is a wrong configuration":  {"[{name: a}]", "check " + text, "tokens.keys[0]"},
 		"is empty":                  {"", "check -", "standard input has no token"},

@@ -173,6 +173,9 @@ func (v *Verifier) signer(ctx context.Context, t *jwt.Token, signed string) (*Ke
 	kid, _ := t.Header["kid"].(string)
 	var err error
 	for _, set := range v.sets {
+		if strings.HasPrefix(alg, "HS") || fits && kid == "" {
+			break // keys at URLs are public ones, and have IDs
+		}
 		k, setErr := set.signer(ctx, t, signed, kid)
 		if setErr == nil {
 			return k, nil
