@@ -22,7 +22,13 @@ func runProgram(t *testing.T, change func(*configs.Config)) serverURL {
 	if change != nil {
 		change(&config)
 	}
-	p, err := newProgram(t.Context(), config, slog.New(slog.DiscardHandler))
+	return serveHere(t, config, slog.New(slog.DiscardHandler))
+}
+
+// serveHere serves in this process until the test ends and returns the address.
+func serveHere(t *testing.T, config configs.Config, logger *slog.Logger) serverURL {
+	t.Helper()
+	p, err := newProgram(t.Context(), config, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
