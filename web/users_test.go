@@ -17,16 +17,28 @@ import (
 	"belfry/web/token"
 )
 
-const tokenSecret = "a secret of thirty-two bytes, or so"
+// Of the two keys for tokens one is good on a few channels only.
+const (
+	tokenSecret  = "a secret of thirty-two bytes, or so"
+	narrowSecret = "another one of thirty-two bytes, or so"
+)
+
+var narrowChannels = []string{"token", "user"}
 
 // tokenFor is a token of a user for an hour, with more claims.
 func tokenFor(t testing.TB, user string, claims jwt.MapClaims) string {
+	t.Helper()
+	return tokenBy(t, tokenSecret, user, claims)
+}
+
+// tokenBy is one that is signed with a secret.
+func tokenBy(t testing.TB, secret, user string, claims jwt.MapClaims) string {
 	t.Helper()
 	all := jwt.MapClaims{"sub": user, "exp": time.Now().Add(time.Hour).Unix()}
 	for name, value := range claims {
 		all[name] = value
 	}
-	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, all).SignedString([]byte(tokenSecret))
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, all).SignedString([]byte(secret))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +47,10 @@ func tokenFor(t testing.TB, user string, claims jwt.MapClaims) string {
 
 // withUsers lets clients show tokens, by every way there is.
 func withUsers(o *web.Options) {
-	v, err := token.New(token.Options{Keys: []token.Key{{Name: "main", Algorithm: "HS256", Secret: tokenSecret}}})
+	v, err := token.New(token.Options{Keys: []token.Key{
+		{Name: "main", Algorithm: "HS256", Secret: tokenSecret},
+		{Name: "narrow", Algorithm: "HS256", Secret: narrowSecret, Channels: narrowChannels},
+	}})
 	if err != nil {
 		panic(err)
 	}
@@ -55,7 +70,7 @@ func userRules() hub.Rules {
 	subscriber := rule("subscriber", hub.WhoSubscriber)
 	subscriber.Subscribe = hub.WhoAnyone
 	return hub.Rules{
-		rule("anyone", hub.WhoAnyone), rule("user", hub.WhoUser), rule("token", hub.WhoToken), subscriber, rule("server", hub.WhoServer),
+		mixedRule, rule("anyone", hub.WhoAnyone), rule("user", hub.WhoUser), rule("token", hub.WhoToken), subscriber, rule("server", hub.WhoServer),
 		rule("of:{user}", hub.WhoUser), rule("$private", hub.WhoUser), {Match: "date", ServerPublish: true, Subscribe: hub.WhoServer}, {Match: "echo", ServerPublish: true, Subscribe: hub.WhoServer},
 	}
 }
@@ -184,10 +199,10 @@ func TestStreamsEndWithTheirToken(t *testing.T) {
 	s := newTestServer(t, withUsers)
 	short := func() string { return tokenFor(t, "ada", jwt.MapClaims{"exp": time.Now().Add(time.Second).Unix() + 1}) }
 	const reason = "the token has expired: come back with another"
-	if code, text := s.dialAs(t, "/ws/user", short()).closed(); code != 1008 || text != reason {
+	if code, text := s.dialAs(t, byHeader, "/ws/user", short()).closed(); code != 1008 || text != reason {
 		t.Errorf("a raw socket is closed with %d, %q", code, text)
 	}
-	link := openLink(t, &http.Client{Transport: withBearer(short())}, func() string { return s.URL }, "stream", "/ws/user")
+	link := openLink(t, byHeader.client(t, s, short()), func() string { return s.URL }, "stream", "/ws/user")
 	if end := link.end(); end.code != 1008 || end.reason != reason {
 		t.Errorf("a session over HTTP ends with %+v", end)
 	}
