@@ -219,3 +219,65 @@ func TestStreamsEndWithTheirToken(t *testing.T) {
 		t.Errorf("a poll: %d, %s after %v", status, body, time.Since(start))
 	}
 }
+
+// TestWhoRecovers has those alone get what they missed who may read the history, by
+// every protocol that brings it to whoever subscribes.
+func TestWhoRecovers(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, withUsers)
+	for _, channel := range []string{"mixed", "subscriber"} {
+		s.publish(t, channel, `"seen"`)
+		s.publish(t, channel, `"missed"`)
+		epoch := fmt.Sprint(s.api(t, "history", fmt.Sprintf(`{"channel":%q}`, channel))["epoch"])
+		for _, v := range visitors(t) {
+			if v.forged {
+				continue
+			}
+			for by, heard := range s.recovers(t, v, place{channel, epoch, 1}) {
+				if got, want := strings.Contains(heard, "missed"), v.may(access.ReadHistory, channel, true); got != want {
+					t.Errorf("%s on %s by %s: what was missed came: %t, want %t: %s", v.name, channel, by, got, want, heard)
+				}
+			}
+		}
+	}
+}
+
+// recovers has a visitor come back from a place, and returns what it hears, up to a
+// message that comes then.
+func (s *testServer) recovers(t *testing.T, v visitor, from place) (heard map[string]string) {
+	t.Helper()
+	heard = make(map[string]string)
+	c := s.dial(t, "/connection/websocket")
+	c.say(fmt.Sprintf(`{"id":1,"connect":{"token":%q}}`, v.token))
+	c.hear()
+	c.say(fmt.Sprintf(`{"id":2,"subscribe":{"channel":%q,"recover":true,"epoch":%q,"offset":%d}}`, from.channel, from.epoch, from.offset))
+	heard["Centrifuge"] = c.hear()
+
+	header := []string{"Last-Event-ID", cursorOf(from)}
+	if v.token != "" {
+		header = append(header, "Authorization", "Bearer "+v.token)
+	}
+	stream, polled := s.listen(t, "channel="+from.channel, header...), make(chan string, 1)
+	go func() {
+		_, body := s.poll(t, "channel="+from.channel+"&cursor="+cursorOf(from), header[2:]...)
+		polled <- body
+	}()
+	subscribed := func() bool { return len(polled) == 1 || s.hub.NumSubscribers(from.channel) == 3 }
+	hubtest.Eventually(t, hubtest.Patience, subscribed, "all three are there")
+	s.publish(t, from.channel, `"live"`)
+	heard["a poll"] = <-polled
+	for block := " "; block != "" && !strings.Contains(heard["a stream"], "live"); {
+		block = stream.block()
+		heard["a stream"] += block
+	}
+	s.gone(t, from.channel, c, stream)
+	return heard
+}
+
+// gone waits until nobody is subscribed to a channel any more.
+func (s *testServer) gone(t *testing.T, channel string, c *client, l *listener) {
+	t.Helper()
+	c.Close()
+	l.quit()
+	hubtest.Eventually(t, hubtest.Patience, func() bool { return s.hub.NumSubscribers(channel) == 0 }, "nobody is left")
+}
