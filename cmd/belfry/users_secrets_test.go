@@ -110,6 +110,10 @@ func base64Of(text string) string { return base64.StdEncoding.EncodeToString([]b
 func (s *userSite) testRequests(t *testing.T) {
 	token := s.token("kim", nil)
 	s.names = []string{s.session(t, s.b, token), s.link(t, s.b, token)}
+	ticket := s.give(t, s.a, token)
+	for _, want := range []int{http.StatusOK, http.StatusUnauthorized} {
+		s.redeems(t, s.b, ticket, want)
+	}
 	s.askAll(t, s.b)
 	for _, want := range []string{`msg="a token is refused"`, "the signature is none of the keys'", "claim exp: it has expired", "level=DEBUG msg=published key=hashed",
 		`msg="page refused"`, `msg="nothing at this path"`} {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +188,8 @@ func (s *userSite) testRedisAway(t *testing.T) {
 		clients[name].follow("news", subscription{})
 	}
 	s.askAll(t, s.b)
+	s.redeems(t, s.b, s.give(t, s.b, s.token("ada", nil)), http.StatusOK)
+	s.redeems(t, s.b, s.give(t, s.a, s.token("ada", nil)), http.StatusServiceUnavailable)
 	s.redis.Start()
 	late, _ := s.serve(t)
 	hubtest.Eventually(t, hubtest.Patience, func() bool { return strings.Contains(s.connects(t, late, taken), "3500") }, "the others give back what was taken back")
@@ -278,4 +281,17 @@ func (s *userSite) give(t *testing.T, n *node, token string) string {
 	_, secret, _ := strings.Cut(answer.Ticket, ".")
 	s.secrets.add("a ticket", secret)
 	return answer.Ticket
+}
+
+// redeems shows a ticket at a node, and wants it to be answered with a status.
+func (s *userSite) redeems(t *testing.T, n *node, ticket string, want int) {
+	t.Helper()
+	response, err := http.Post(n.URL+"/echo?via=stream&ticket="+url.QueryEscape(ticket), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != want {
+		t.Errorf("a ticket at %s: %s, want %d", n.URL, response.Status, want)
+	}
 }
