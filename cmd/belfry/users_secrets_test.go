@@ -152,7 +152,6 @@ func requestsWith(text string) (all []request) {
 		all = append(all, request{method, target, body, header})
 	}
 	bearer, cookie := "Authorization: Bearer "+text, "Cookie: belfry="+text
-	upgrade := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
 	for _, target := range []string{
 		"/events?channel=of:ada", "/events?x", "/events/?x", "/ws/of:ada?via=events", "/ws/of:ada?via=pigeon", "/ws/of:ada?x", "/connection/sse?x",
 		"/connection/websocket?via=events", "/nowhere?x", "/socketexample?x", "/api/publish?x",
@@ -167,9 +166,18 @@ func requestsWith(text string) (all []request) {
 		add("GET", target, "", cookie, "Origin: http://evil.example")
 		add("POST", target+"&token="+escaped, "{}", "X-API-Key: "+text)
 	}
+	upgrade := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
 	for _, version := range []string{"13", "8", "14"} {
 		add("GET", "/ws/of:ada?token="+escaped, "", append(upgrade, "Sec-WebSocket-Version: "+version, "Sec-WebSocket-Protocol: "+base64.RawURLEncoding.EncodeToString([]byte(text)))...)
 		add("GET", "/ws/of:ada?ticket="+escaped, "", append(upgrade, "Sec-WebSocket-Version: "+version, bearer, "Origin: http://evil.example")...)
+	}
+	return append(all, bodiesWith(text)...)
+}
+
+// bodiesWith are those with a secret in a body, or beside one.
+func bodiesWith(text string) (all []request) {
+	add := func(method, target, body string, header ...string) {
+		all = append(all, request{method, target, body, header})
 	}
 	connect := fmt.Sprintf(`{"id":1,"connect":{"token":%q}}`, text)
 	add("GET", "/connection/sse?cf_connect="+url.QueryEscape(connect), "")
@@ -178,13 +186,13 @@ func requestsWith(text string) (all []request) {
 	add("POST", "/connection/http_stream", connect[:len(connect)-1])
 	add("POST", "/emulation", fmt.Sprintf(`{"session":%q,"node":%q,"data":"{}"}`, text, text))
 	add("POST", "/emulation", fmt.Sprintf(`{"session":%q,"data":%s}`, text, connect))
-	add("POST", "/ws/of:ada?via=send", "\"hi\"\n", "Belfry-Session: first=1&session="+escaped)
-	add("POST", "/ws/of:ada?via=poll", "", "Belfry-Session: got=x&session="+escaped)
-	add("POST", "/ws/of:ada?via=stream", "", bearer)
+	add("POST", "/ws/of:ada?via=send", "\"hi\"\n", "Belfry-Session: first=1&session="+url.QueryEscape(text))
+	add("POST", "/ws/of:ada?via=poll", "", "Belfry-Session: got=x&session="+url.QueryEscape(text))
+	add("POST", "/ws/of:ada?via=stream", "", "Authorization: Bearer "+text)
 	for _, call := range []string{"publish", "history", "disconnect", "refresh", "revoke_token", "block_user", "dance"} {
 		body := fmt.Sprintf(`{"channel":"of:ada","data":1,"token":%q,"session":%q}`, text, text)
 		add("POST", "/api/"+call, body, "X-API-Key: "+text)
-		add("POST", "/api/"+call, body, bearer)
+		add("POST", "/api/"+call, body, "Authorization: Bearer "+text)
 		add("POST", "/api/"+call, body, "Authorization: apikey "+text)
 		add("POST", "/api/"+call, body[:len(body)-1], "X-API-Key: "+testKey)
 	}

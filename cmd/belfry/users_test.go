@@ -161,55 +161,73 @@ func (s *userSite) takes(t *testing.T, n *node, token, refusal string) {
 // come, and whom the backend has taken something back stays out, also at a node that
 // starts later.
 func (s *userSite) testRedisAway(t *testing.T) {
-	const gone = "news: subscribing 2500 insufficient state"
-	clients := make(map[string]*goClient)
-	for user, n := range map[string]*node{"ada": s.a, "ben": s.b, "eve": s.b} {
-		c := s.client(t, n.host(), user, nil)
-		c.follow("news", subscription{})
-		c.until("news: subscribed")
-		clients[user] = c
-	}
+	eve := s.client(t, s.b.host(), "eve", nil)
+	eve.until("connected")
 	s.a.call(t, "block_user", map[string]any{"user": "eve"})
-	clients["eve"].until("disconnected 3503 force disconnect")
+	eve.until("disconnected 3503 force disconnect")
 	taken := s.token("ada", map[string]any{"jti": "taken"})
 	s.b.call(t, "revoke_token", map[string]any{"uid": "taken"})
-	s.a.publish(t, "news", 1)
-	clients["ada"].until("news: 1")
-	clients["ben"].until("news: 1")
-
-	s.redis.Stop()
-	nodes := []*node{s.a, s.b}
-	for _, n := range nodes {
-		n.waitFor("/readyz", http.StatusServiceUnavailable)
-		s.refuses(t, n, taken)
-		name := fmt.Sprintf("late%d", len(clients))
-		clients[name] = s.client(t, n.host(), name, nil)
-		clients[name].until("connected")
-		clients[name].follow("news", subscription{})
+	before := s.clientsOf(t, "before")
+	for _, c := range before {
+		c.until("news: subscribed")
 	}
-	s.askAll(t, s.b)
-	s.redeems(t, s.b, s.give(t, s.b, s.token("ada", nil)), http.StatusOK)
-	s.redeems(t, s.b, s.give(t, s.a, s.token("ada", nil)), http.StatusServiceUnavailable)
+	s.a.publish(t, "news", 1)
+	for _, c := range before {
+		c.until("news: 1")
+	}
+	s.redis.Stop()
+	meanwhile := s.testWithoutRedis(t, taken)
 	s.redis.Start()
 	late, _ := s.serve(t)
 	hubtest.Eventually(t, hubtest.Patience, func() bool { return strings.Contains(s.connects(t, late, taken), "3500") }, "the others give back what was taken back")
-	for _, n := range append(nodes, late) {
+	for _, n := range []*node{s.a, s.b, late} {
 		n.waitFor("/readyz", http.StatusOK)
 		s.refuses(t, n, taken)
 		s.takes(t, n, s.token("ada", nil), "")
 	}
-	delete(clients, "eve")
-	for name, c := range clients {
-		if !strings.HasPrefix(name, "late") {
-			c.until(gone)
-		}
+	for _, c := range before {
+		c.until("news: subscribing 2500 insufficient state")
+	}
+	s.hearAgain(t, append(before, meanwhile...))
+}
+
+// clientsOf opens clients of users at both nodes, who follow a channel as soon as they can.
+func (s *userSite) clientsOf(t *testing.T, user string) (all []*goClient) {
+	t.Helper()
+	for _, n := range []*node{s.a, s.b} {
+		c := s.client(t, n.host(), user, nil)
+		c.follow("news", subscription{})
+		c.until("connected")
+		all = append(all, c)
+	}
+	return all
+}
+
+// testWithoutRedis has users come while Redis is away, and be refused. Tickets are good
+// where they were given.
+func (s *userSite) testWithoutRedis(t *testing.T, taken string) []*goClient {
+	t.Helper()
+	for _, n := range []*node{s.a, s.b} {
+		n.waitFor("/readyz", http.StatusServiceUnavailable)
+		s.refuses(t, n, taken)
+	}
+	s.askAll(t, s.b)
+	s.redeems(t, s.b, s.give(t, s.b, s.token("ada", nil)), http.StatusOK)
+	s.redeems(t, s.b, s.give(t, s.a, s.token("ada", nil)), http.StatusServiceUnavailable)
+	return s.clientsOf(t, "meanwhile")
+}
+
+// hearAgain wants clients that have stayed to hear what is published.
+func (s *userSite) hearAgain(t *testing.T, clients []*goClient) {
+	t.Helper()
+	for _, c := range clients {
 		c.until("news: subscribed")
 	}
 	s.b.publish(t, "news", 2)
-	for name, c := range clients {
+	for _, c := range clients {
 		c.until("news: 2")
 		if c.has("disconnected") || c.has("connecting 1 ") || c.has("connecting 3") {
-			t.Errorf("%s did not stay connected: %q", name, c.told())
+			t.Errorf("it did not stay connected: %q", c.told())
 		}
 	}
 }

@@ -197,16 +197,15 @@ func TestStaleKeys(t *testing.T) {
 	})
 }
 
-// TestKeyServerAway wants known keys to be good without their server, and new ones to
-// be told to come again, within two seconds. The log says so once.
-func TestKeyServerAway(t *testing.T) {
-	keys := document(jwkOf(pairs()["ES256"].Public(), "a", nil))
-	good, large := saying(200, keys), strings.Repeat(" ", 10<<20)
+// badAnswers are those of a server of keys that are none, and of one that has some but
+// does not get them across.
+func badAnswers(keys string) map[string]http.HandlerFunc {
+	large := strings.Repeat(" ", 10<<20)
 	var zipped strings.Builder
 	zip := gzip.NewWriter(&zipped)
 	_, _ = io.WriteString(zip, large+keys)
 	_ = zip.Close()
-	for name, answer := range map[string]http.HandlerFunc{
+	return map[string]http.HandlerFunc{
 		"dead": nil, "an error": saying(500, "oops"), "nothing": saying(204, ""), "a change of mind": saying(200, keys, "Content-Length", "7"),
 		"slow": stalling(""), "slow after the head": stalling(" "), "slow in the middle": stalling(keys[:len(keys)/2]), "slow all along": trickling(keys),
 		"10 MiB": saying(200, large+keys), "10 MiB in a few KiB": saying(200, zipped.String(), "Content-Encoding", "gzip"), "1 MiB of head": saying(200, keys, "X", strings.Repeat("x", 1<<20)),
@@ -217,7 +216,15 @@ func TestKeyServerAway(t *testing.T) {
 		"without TLS": saying(302, "", "Location", "http://keys.example/jwks.json"),
 		"in circles":  saying(302, "", "Location", "/jwks.json"),
 		"nowhere":     saying(302, ""),
-	} {
+	}
+}
+
+// TestKeyServerAway wants known keys to be good without their server, and new ones to
+// be told to come again, within two seconds. The log says so once.
+func TestKeyServerAway(t *testing.T) {
+	keys := document(jwkOf(pairs()["ES256"].Public(), "a", nil))
+	good := saying(200, keys)
+	for name, answer := range badAnswers(keys) {
 		t.Run(name, func(t *testing.T) {
 			withKeys(t, token.Key{}, func(t *testing.T, server *keyServer, v *token.Verifier, log *hubtest.Log) {
 				server.set(answer)
