@@ -31,11 +31,13 @@ type benchCommand struct {
 	Size        int           `help:"Bytes of a message's text." default:"128" group:"Load:"`
 	Publishers  int           `help:"How many publish; messages are spread over them." default:"1" group:"Load:"`
 	Warmup      time.Duration `help:"How long to publish, or to idle, before anything is counted." default:"1s" group:"Load:"`
+	AtOnce      int           `help:"Subscribers that connect at a time." default:"32" group:"Load:"`
 	Stall       int           `help:"So many subscribers stop reading at the first message that counts." placeholder:"N" group:"Load:"`
 	Churn       int           `help:"Joins and leaves a second, together, over more connections of the Centrifuge protocol." placeholder:"N" group:"Load:"`
 
 	serverFlags `group:"Server:"`
 	Key         string         `help:"Its API key; in BELFRY_API_KEY it is not seen by others on this machine." env:"BELFRY_API_KEY" placeholder:"KEY" group:"Server:"`
+	Tokens      []byte         `help:"Tokens of users, one on a line, for one connection after another; when there are no more they begin again." type:"filecontent" placeholder:"FILE" group:"Server:"`
 	Transport   load.Transport `help:"websocket, or Belfry's own over HTTP: events (an event stream), stream (lines), poll (long-poll); these speak raw." default:"websocket" enum:"websocket,events,stream,poll" group:"Server:"`
 	Protocol    load.Protocol  `help:"raw: text from /ws/{channel}; centrifuge: JSON from /connection/websocket." default:"raw" enum:"raw,centrifuge" group:"Server:"`
 	Channel     string         `help:"The channel, or what the names of several begin with." default:"bench" group:"Server:"`
@@ -58,6 +60,7 @@ func (benchCommand) Help() string {
   belfry bench --stall 1 --size 8192 --duration 20s             one of them stops reading
   belfry bench --protocol centrifuge --churn 5000 --rate 500
   belfry bench --transport poll --subscribers 500               sessions over HTTP
+  belfry bench --protocol centrifuge --tokens tokens.txt        as users
   belfry bench --url 'ws://127.0.0.1:9000/room/{channel}' --publish-over connection
 
 Latency is from when a message was due until a subscriber has read it: a server
@@ -83,7 +86,7 @@ func (c *benchCommand) options() load.Options {
 	o := load.Options{
 		SocketURL: c.socketURL(), PublishURL: c.publishURL(), APIKey: c.Key, AllowRemote: c.AllowRemote,
 		Transport: c.Transport, Protocol: c.Protocol, Subscribers: c.Subscribers, Channels: c.Channels, Channel: c.Channel,
-		Publishers: c.Publishers, Rate: c.Rate, Size: c.Size, Duration: c.Duration,
+		Publishers: c.Publishers, Rate: c.Rate, Size: c.Size, Duration: c.Duration, Tokens: strings.Fields(string(c.Tokens)), AtOnce: c.AtOnce,
 		Warmup: c.Warmup, Patience: benchPatience, Stall: c.Stall, Churn: c.Churn, PID: c.PID,
 	}
 	if c.Messages != nil {

@@ -90,6 +90,9 @@ func TestBenchFaults(t *testing.T) {
 		{"centrifuge over poll", benchArgs(n, "--transport", "poll", "--protocol", "centrifuge"), exitUsage, "has to be raw"},
 		{"published over streams", benchArgs(n, "--transport", "stream", "--publish-over", "connection"), exitUsage, "of the transport websocket"},
 		{"churn over raw", benchArgs(n, "--churn", "5"), exitUsage, "churn"},
+		{"no file of tokens", benchArgs(n, "--tokens", "no-such-file"), exitUsage, "no-such-file"},
+		{"tokens over poll", benchArgs(n, "--tokens", "bench_test.go", "--transport", "poll"), exitUsage, "over the transport websocket alone"},
+		{"tokens of nobody", benchArgs(n, "--tokens", "bench_test.go", "--protocol", "centrifuge"), exitFault, "tokens are not checked here"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

@@ -92,6 +92,7 @@ type Opening struct {
 	Number   int      // from 0; tells [Dialer.Dial] which address it comes from
 	Listener Listener // takes what comes
 	Buffer   int      // bytes of the read buffer, which grows for longer messages
+	Token    string   // shown in the handshake of a WebSocket; empty: none
 	Session  *Session // over HTTP; nil: it is a WebSocket
 	Control  ControlFunc
 }
@@ -107,7 +108,7 @@ func (d *Dialer) Open(ctx context.Context, o Opening) (*Conn, error) {
 	_ = raw.SetDeadline(time.Now().Add(dialWait))
 	var early []byte
 	if o.Session == nil {
-		if early, err = handshake(raw, o.URL); err != nil {
+		if early, err = handshake(raw, o.URL, o.Token); err != nil {
 			_ = raw.Close()
 			return nil, err
 		}

@@ -19,14 +19,17 @@ const maxHead = 4096
 // headEnd is the empty line behind it.
 var headEnd = []byte("\r\n\r\n")
 
-// handshake asks for WebSocket and returns what the server sent behind its
-// answer (RFC 6455, section 4.1). That the answer fits the key is not checked: who
+// handshake asks for WebSocket, with a token unless it is empty, and returns what the
+// server sent behind its answer (RFC 6455, section 4.1). That the answer fits the key is not checked: who
 // switches protocols after this request means WebSocket.
-func handshake(c net.Conn, u *url.URL) (early []byte, err error) {
+func handshake(c net.Conn, u *url.URL, token string) (early []byte, err error) {
 	key := make([]byte, 16)
 	_, _ = rand.Read(key) // never fails
+	if token != "" {
+		token = "Authorization: Bearer " + token + "\r\n"
+	}
 	_, err = fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n", u.RequestURI(), u.Host, base64.StdEncoding.EncodeToString(key))
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n%s\r\n", u.RequestURI(), u.Host, base64.StdEncoding.EncodeToString(key), token)
 	if err != nil {
 		return nil, err
 	}

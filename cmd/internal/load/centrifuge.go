@@ -14,9 +14,9 @@ const (
 	publishID   = 3
 )
 
-// connectCommand is the first command of every connection.
-func connectCommand() centrifuge.Command {
-	return centrifuge.Command{ID: connectID, Connect: &centrifuge.ConnectRequest{Name: "belfry bench"}}
+// connectCommand is the first command of every connection. The token may be empty.
+func connectCommand(token string) centrifuge.Command {
+	return centrifuge.Command{ID: connectID, Connect: &centrifuge.ConnectRequest{Token: token, Name: "belfry bench"}}
 }
 
 // publishCommand publishes a text; it is made once and sent again and again, with

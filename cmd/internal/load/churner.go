@@ -61,10 +61,10 @@ func newChurner(c clock, channel, prefix string, publishers int, period int64) *
 	}
 }
 
-// connect says the first command and waits for its answer.
-func (c *churner) connect() error {
+// connect says the first command and waits for its answer. The token may be empty.
+func (c *churner) connect(token string) error {
 	c.state = joining
-	if err := c.conn.SendText(centrifuge.Frame(connectCommand())); err != nil {
+	if err := c.conn.SendText(centrifuge.Frame(connectCommand(token))); err != nil {
 		return err
 	}
 	for c.state != away {

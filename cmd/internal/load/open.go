@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -9,7 +10,8 @@ import (
 	"belfry/cmd/internal/client"
 )
 
-// dialing is how many connections are opened, or closed, at a time.
+// dialing is how many connections are closed at a time, and opened unless the options
+// say otherwise.
 const dialing = 32
 
 // connect opens all connections: subscribers, those that join and leave, and
@@ -18,7 +20,7 @@ func (r *run) connect(ctx context.Context) error {
 	var opened atomic.Int64
 	r.progress.set("connecting", "connections", int64(r.Subscribers), opened.Load)
 	r.subscribers = make([]*subscriber, r.Subscribers)
-	err := inParallel(ctx, dialing, r.Subscribers, func(ctx context.Context, i int) error {
+	err := inParallel(ctx, cmp.Or(r.AtOnce, dialing), r.Subscribers, func(ctx context.Context, i int) error {
 		s, err := r.openSubscriber(ctx, i)
 		if err != nil {
 			return fmt.Errorf("connection %d of %d: %w", i+1, r.Subscribers, err)
@@ -39,10 +41,13 @@ func (r *run) connect(ctx context.Context) error {
 // openSubscriber opens the i-th subscriber's connection and starts its reader.
 // The last ones are those that stall.
 func (r *run) openSubscriber(ctx context.Context, i int) (_ *subscriber, err error) {
-	channel := i % r.Channels
+	channel, token, began := i%r.Channels, r.tokenOf(i), r.clock.now()
 	s := newSubscriber(r.clock, r.Protocol, r.prefix, r.Publishers)
 	s.channel, s.tally = channel, &r.tallies[i%len(r.tallies)]
 	o := client.Opening{Number: i, Listener: s, Buffer: r.bufferSize()}
+	if r.Protocol == Raw {
+		o.Token = token
+	}
 	if i >= r.Subscribers-r.Stall {
 		s.resume, s.tally, o.Control = r.resume, &r.stalled[0], stalledSocket
 	}
@@ -56,10 +61,11 @@ func (r *run) openSubscriber(ctx context.Context, i int) (_ *subscriber, err err
 	if s.conn, err = r.dialer.Open(ctx, o); err != nil {
 		return nil, err
 	}
-	if err := s.subscribe(r.channelName(channel)); err != nil {
+	if err := s.subscribe(r.channelName(channel), token); err != nil {
 		s.conn.Drop()
 		return nil, err
 	}
+	s.opened = r.clock.now() - began
 	r.readers.Go(s.follow)
 	return s, nil
 }
@@ -100,7 +106,7 @@ func (r *run) openChurner(ctx context.Context, i int) (*churner, error) {
 	if c.conn, err = r.dialer.Open(ctx, client.Opening{URL: u, Number: r.Subscribers + i, Listener: c, Buffer: r.bufferSize()}); err != nil {
 		return nil, err
 	}
-	if err := c.connect(); err != nil {
+	if err := c.connect(r.tokenOf(r.Subscribers + i)); err != nil {
 		c.conn.Drop()
 		return nil, err
 	}

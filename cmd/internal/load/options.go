@@ -54,6 +54,11 @@ type Options struct {
 	APIKey string
 	// AllowRemote lets the server be on another machine.
 	AllowRemote bool
+	// Tokens say who the clients are: the first connection shows the first, and when
+	// there are no more they begin again. Empty: clients are anonymous.
+	Tokens []string
+	// AtOnce is how many subscribers are opened at a time; 0: 32.
+	AtOnce int
 
 	// Transport carries the subscribers' sessions; empty: WebSocket. The others
 	// want Raw and a PublishURL.
@@ -125,6 +130,14 @@ func (o *Options) connections() int {
 	return n
 }
 
+// tokenOf is the token of the i-th connection, from 0; empty: it has none.
+func (o *Options) tokenOf(i int) string {
+	if len(o.Tokens) == 0 {
+		return ""
+	}
+	return o.Tokens[i%len(o.Tokens)]
+}
+
 // channelName is the name of the i-th channel, from 0.
 func (o *Options) channelName(i int) string {
 	if o.Channels == 1 {
@@ -152,6 +165,7 @@ func (o *Options) outOfRange() (faults []string) {
 	}{
 		{"subscribers", o.Subscribers, 1, MaxSubscribers},
 		{"channels", o.Channels, 1, max(1, o.Subscribers)},
+		{"at-once", o.AtOnce, 0, MaxSubscribers},
 		{"publishers", o.Publishers, 1, MaxPublishers},
 		{"messages", o.Messages, 0, MaxMessages},
 		{"size", o.Size, MinSize, MaxSize},
@@ -182,6 +196,7 @@ func (o *Options) contradictions() (faults []string) {
 	add(!o.Transport.Known(), fmt.Sprintf("transport: %q; want %s, %s, %s or %s", o.Transport, WebSocket, Events, Stream, Poll))
 	add(o.Transport.OverHTTP() && o.Protocol != Raw, fmt.Sprintf("protocol: over the transport %s it has to be %s", o.Transport, Raw))
 	add(o.Transport.OverHTTP() && o.PublishURL == "", fmt.Sprintf("publishing: over subscribers' connections these have to be of the transport %s", WebSocket))
+	add(o.Transport.OverHTTP() && len(o.Tokens) > 0, fmt.Sprintf("tokens: are shown over the transport %s alone", WebSocket))
 	add(o.Channel == "", "channel: is empty; want a name")
 	return faults
 }

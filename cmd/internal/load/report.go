@@ -25,7 +25,8 @@ type Report struct {
 	Closed     int         `json:"closed"`
 	CloseCodes map[int]int `json:"close_codes,omitempty"`
 
-	Seconds             float64  `json:"seconds"` // to the last delivery
+	Connect             *Latency `json:"connect_latency,omitempty"` // from dialing until a subscriber has its channel
+	Seconds             float64  `json:"seconds"`                   // to the last delivery
 	DeliveriesPerSecond float64  `json:"deliveries_per_second"`
 	Latency             *Latency `json:"latency,omitempty"`
 	Stalled             *Stalled `json:"stalled,omitempty"`
@@ -55,6 +56,7 @@ type Churn struct {
 type Server struct {
 	CPUSeconds          float64 `json:"cpu_seconds"` // user and system
 	CPUPerDelivery      float64 `json:"cpu_per_delivery_us,omitempty"`
+	CPUPerConnect       float64 `json:"cpu_per_connect_us"` // of opening a connection, before that
 	CPUPerConnection    float64 `json:"cpu_per_connection_us_per_s"`
 	MemoryBefore        int64   `json:"memory_before_bytes"`         // without connections
 	Memory              int64   `json:"memory_bytes"`                // at the end, with all of them

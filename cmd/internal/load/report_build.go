@@ -12,7 +12,7 @@ func (r *run) report(took time.Duration, m *meter) *Report {
 	rep := &Report{
 		Protocol: r.Protocol, Transport: cmp.Or(r.Transport, WebSocket), Subscribers: r.Subscribers, Channels: r.Channels, Publishers: r.Publishers, Size: r.Size,
 		Delivered: sum.delivered, Duplicated: sum.duplicated, OutOfOrder: sum.late,
-		Seconds: took.Seconds(), CloseCodes: r.closeCodes(),
+		Seconds: took.Seconds(), CloseCodes: r.closeCodes(), Connect: r.connectLatency(),
 	}
 	for _, n := range rep.CloseCodes {
 		rep.Closed += n
@@ -27,6 +27,15 @@ func (r *run) report(took time.Duration, m *meter) *Report {
 		rep.Server = r.reportServer(rep, m)
 	}
 	return rep
+}
+
+// connectLatency is of all subscribers, also of those that stall.
+func (r *run) connectLatency() *Latency {
+	h := newHistogram()
+	for _, s := range r.subscribers {
+		record(h, s.opened)
+	}
+	return newLatency(h)
 }
 
 // reportMessages is about what was published and what came of it. A message that was
@@ -61,8 +70,9 @@ func (r *run) reportMessages(rep *Report) {
 func (r *run) reportServer(rep *Report, m *meter) *Server {
 	connections := float64(r.connections())
 	s := &Server{
-		CPUSeconds:   (m.end.CPU - m.begin.CPU).Seconds(),
-		MemoryBefore: m.before.Memory, Memory: m.end.Memory, MemoryPeak: m.end.MemoryPeak,
+		CPUSeconds:    (m.end.CPU - m.begin.CPU).Seconds(),
+		CPUPerConnect: (m.opened.CPU - m.before.CPU).Seconds() * 1e6 / connections,
+		MemoryBefore:  m.before.Memory, Memory: m.end.Memory, MemoryPeak: m.end.MemoryPeak,
 		MemoryPerConnection: float64(m.end.Memory-m.before.Memory) / connections,
 	}
 	s.CPUPerConnection = s.CPUSeconds * 1e6 / rep.Seconds / connections

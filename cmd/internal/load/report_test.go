@@ -38,7 +38,8 @@ func goldenReports() map[string]*Report {
 		},
 		"idle": {
 			Protocol: Raw, Transport: Stream, Subscribers: 10_000, Channels: 1, Publishers: 1, Size: 128, Seconds: 60,
-			Server: &Server{CPUSeconds: 0.5, CPUPerConnection: 0.8, MemoryBefore: 13 << 20, Memory: 142 << 20, MemoryPeak: 142 << 20, MemoryPerConnection: 13_210},
+			Connect: newLatency(latency),
+			Server:  &Server{CPUSeconds: 0.5, CPUPerConnect: 123.4, CPUPerConnection: 0.8, MemoryBefore: 13 << 20, Memory: 142 << 20, MemoryPeak: 142 << 20, MemoryPerConnection: 13_210},
 		},
 	}
 }

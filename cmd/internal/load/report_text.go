@@ -18,6 +18,9 @@ func (r *Report) WriteText(w io.Writer) error {
 		r.writeMessages(&b)
 	}
 	r.writeTrouble(&b)
+	if r.Connect != nil {
+		writeLatency(&b, "connected", r.Connect)
+	}
 	if r.Latency != nil {
 		writeLatency(&b, "latency", r.Latency)
 		writeBars(&b, r.Latency.Bars)
@@ -96,6 +99,7 @@ func (s *Server) write(b *strings.Builder, r *Report) {
 	if r.Delivered > 0 {
 		row(b, "CPU", fmt.Sprintf("%.2f µs", s.CPUPerDelivery), "for a delivery")
 	}
+	row(b, "CPU", fmt.Sprintf("%.1f µs", s.CPUPerConnect), "for opening a connection")
 	row(b, "CPU", fmt.Sprintf("%.1f µs", s.CPUPerConnection), "for a connection and second")
 	row(b, "CPU", fmt.Sprintf("%.2f s", s.CPUSeconds), "in all")
 	row(b, "memory", fmt.Sprintf("%.1f KiB", s.MemoryPerConnection/1024), "for a connection")

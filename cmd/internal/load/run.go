@@ -68,7 +68,7 @@ func (r *run) do(ctx context.Context) (*Report, error) {
 	if err := m.take(&m.before); err != nil {
 		return nil, err
 	}
-	if err := r.connect(ctx); err != nil {
+	if err := errors.Join(r.connect(ctx), m.take(&m.opened)); err != nil {
 		return nil, err
 	}
 	stop := r.acknowledge(ctx)

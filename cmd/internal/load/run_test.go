@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -79,6 +80,32 @@ func TestGoodServer(t *testing.T) {
 			}
 			if l := r.Latency; l.P50 <= 0 || l.P50 > l.P99 || l.P99 > l.Max || len(l.Bars) == 0 {
 				t.Errorf("latency %+v", l)
+			}
+		})
+	}
+}
+
+// TestTokens shows each token as often as another, and each once for a connection.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []Protocol{Raw, Centrifuge} {
+		t.Run(string(protocol), func(t *testing.T) {
+			t.Parallel()
+			s := newFakeServer(t)
+			o := s.options(protocol)
+			o.Tokens, o.AtOnce = []string{"one", "two", "three"}, o.Subscribers
+			want := int64(o.Subscribers / len(o.Tokens))
+			if protocol == Centrifuge {
+				o.Churn = len(o.Tokens) * opsPerChurner
+				want++
+			}
+			if r := mustRun(t, o); !r.OK() || r.Connect == nil || r.Connect.P50 <= 0 {
+				t.Errorf("got %+v", r)
+			}
+			for _, token := range o.Tokens {
+				if n, ok := s.tokens.Load(token); !ok || n.(*atomic.Int64).Load() != want {
+					t.Errorf("token %s was shown %v times, want %d", token, n, want)
+				}
 			}
 		})
 	}

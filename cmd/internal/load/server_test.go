@@ -32,6 +32,7 @@ type fakeServer struct {
 	published atomic.Int64 // counted messages
 	pongs     atomic.Int64 // answers to pings of the Centrifuge protocol
 	goodbyes  atomic.Int64 // of sessions over HTTP
+	tokens    sync.Map     // that were shown: how often, an *atomic.Int64
 
 	mu       sync.Mutex // guards what follows
 	channels map[string][]*fakeClient
@@ -190,7 +191,14 @@ func (s *fakeServer) leave(c *fakeClient) {
 	s.channels[c.channel] = slices.DeleteFunc(s.channels[c.channel], func(other *fakeClient) bool { return other == c })
 }
 
+// shown notes a token.
+func (s *fakeServer) shown(token string) {
+	n, _ := s.tokens.LoadOrStore(token, new(atomic.Int64))
+	n.(*atomic.Int64).Add(1)
+}
+
 func (s *fakeServer) raw(w http.ResponseWriter, r *http.Request) {
+	s.shown(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 	if r.FormValue("via") != "" {
 		s.overHTTP(w, r)
 		return
@@ -212,7 +220,7 @@ func (s *fakeServer) centrifuge(w http.ResponseWriter, r *http.Request) {
 		for line := range strings.Lines(string(text)) {
 			var command struct {
 				ID                     int
-				Connect                *struct{}
+				Connect                *struct{ Token string }
 				Subscribe, Unsubscribe *struct{ Channel string }
 				Publish                *struct{ Channel, Data string }
 			}
@@ -221,6 +229,7 @@ func (s *fakeServer) centrifuge(w http.ResponseWriter, r *http.Request) {
 			case line == "{}":
 				s.pongs.Add(1)
 			case command.Connect != nil:
+				s.shown(r.Header.Get("Authorization") + command.Connect.Token)
 				c.queue(fmt.Sprintf("{\"id\":%d,\"connect\":{\"client\":\"x\",\"pong\":true}}\n{}", command.ID))
 			case command.Subscribe != nil:
 				c.channel = command.Subscribe.Channel

@@ -30,6 +30,7 @@ type subscriber struct {
 	counted bool            // there was a counted message
 	state   centrifugeState
 
+	opened  int64         // nanoseconds from dialing until it had its channel
 	code    atomic.Int32  // of the close frame; 0: none came
 	gone    atomic.Bool   // the server has ended the connection
 	ended   chan struct{} // closed when reading has
@@ -52,8 +53,8 @@ func newSubscriber(c clock, p Protocol, prefix string, publishers int) *subscrib
 }
 
 // subscribe says what there is to say and waits until the channel is had. With Raw
-// over WebSocket there is nothing: the URL has named it.
-func (s *subscriber) subscribe(channel string) error {
+// over WebSocket there is nothing: the URL has named it, and a header the token.
+func (s *subscriber) subscribe(channel, token string) error {
 	switch {
 	case s.session != nil:
 		return s.conn.OpenSession()
@@ -61,7 +62,7 @@ func (s *subscriber) subscribe(channel string) error {
 		return s.conn.Ready()
 	}
 	subscribe := centrifuge.Command{ID: subscribeID, Subscribe: &centrifuge.SubscribeRequest{Channel: channel}}
-	if err := s.conn.SendText(centrifuge.Frame(connectCommand(), subscribe)); err != nil {
+	if err := s.conn.SendText(centrifuge.Frame(connectCommand(token), subscribe)); err != nil {
 		return err
 	}
 	for !s.state.subscribed {
