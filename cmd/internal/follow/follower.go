@@ -28,7 +28,9 @@ const (
 type follower struct {
 	team     *Followers
 	channels []followed
-	conn     *client.Conn // nil before the first, and the last one afterwards
+	token    string        // empty: it is anonymous
+	conn     *client.Conn  // nil before the first, and the last one afterwards
+	ended    chan struct{} // closed when reading from that has
 
 	mu      sync.Mutex // guards what follows, and channels; held while a read is handled
 	waiting int        // subscriptions that are not answered
@@ -62,13 +64,14 @@ func (f *follower) open(ctx context.Context, d *client.Dialer, u *url.URL, i int
 		f.conn.Drop()
 		return err
 	}
+	f.ended = make(chan struct{})
 	f.team.readers.Go(f.follow)
 	return nil
 }
 
 // subscribe says everything in one frame.
 func (f *follower) subscribe() error {
-	commands := []centrifuge.Command{{ID: connectID, Connect: &centrifuge.ConnectRequest{Name: "belfry bench"}}}
+	commands := []centrifuge.Command{{ID: connectID, Connect: &centrifuge.ConnectRequest{Token: f.token, Name: "belfry bench"}}}
 	for i := range f.channels {
 		commands = append(commands, centrifuge.Command{ID: subscribeID + uint32(i), Subscribe: f.channels[i].subscribe()})
 	}
@@ -92,6 +95,7 @@ func (c *followed) subscribe() *centrifuge.SubscribeRequest {
 
 // follow reads until the connection ends, and counts it if that was not our doing.
 func (f *follower) follow() {
+	defer close(f.ended)
 	_ = f.conn.ReceiveAll()
 	f.mu.Lock()
 	defer f.mu.Unlock()

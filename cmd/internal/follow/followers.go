@@ -42,10 +42,16 @@ func (s Seen) Faults() int64 { return s.Missing + s.Duplicated + s.Told + s.Clos
 // Open opens a connection to a ws:// endpoint on this machine for each list of
 // channels and subscribes to them. It returns when every subscription was
 // answered. The caller makes them leave in the end; after an error there are none.
-func Open(ctx context.Context, endpoint string, channels [][]string) (*Followers, error) {
+// The first connection shows the first token; those for which there is none are
+// anonymous.
+func Open(ctx context.Context, endpoint string, channels [][]string, tokens ...string) (*Followers, error) {
 	f := new(Followers)
-	for _, names := range channels {
-		f.all = append(f.all, newFollower(f, names))
+	for i, names := range channels {
+		one := newFollower(f, names)
+		if i < len(tokens) {
+			one.token = tokens[i]
+		}
+		f.all = append(f.all, one)
 	}
 	if err := f.open(ctx, endpoint, opening); err != nil {
 		f.Leave()
@@ -61,6 +67,9 @@ func (f *Followers) Subscriptions() (n int64) {
 	}
 	return n
 }
+
+// Ended is closed when the i-th connection, from 0, has ended.
+func (f *Followers) Ended(i int) <-chan struct{} { return f.all[i].ended }
 
 // Return opens all connections again, at the same time, and subscribes with the
 // positions that they had. It returns when every subscription was answered, and

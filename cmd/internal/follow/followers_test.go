@@ -12,6 +12,8 @@ import (
 	"belfry/hub"
 	"belfry/hub/hubtest"
 	"belfry/web"
+	"belfry/web/access"
+	"belfry/web/token"
 )
 
 // belfry is a real server.
@@ -21,11 +23,22 @@ type belfry struct {
 	endpoint string
 }
 
+// signing is the key of its tokens.
+var signing = token.Key{Name: "main", Algorithm: "HS256", Secret: "a-secret-of-tests-that-is-32-bytes"}
+
 func newBelfry(t *testing.T) *belfry {
 	t.Helper()
-	rules := hub.Rules{{Match: "chat*", ServerPublish: true, History: hub.History{Size: 100}}, {Match: "*", ServerPublish: true}}
+	rules := hub.Rules{
+		{Match: "chat*", ServerPublish: true, History: hub.History{Size: 100}},
+		{Match: "users", Subscribe: hub.WhoUser, ServerPublish: true, History: hub.History{Size: 100}},
+		{Match: "*", ServerPublish: true},
+	}
 	h := hub.New(hub.Options{Rules: rules})
-	w := web.New(web.Options{Hub: h, APIKey: "key", Version: "test"})
+	v, err := token.New(token.Options{Keys: []token.Key{signing}, Endless: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := web.New(web.Options{Hub: h, APIKey: "key", Version: "test", Tokens: &access.Credentials{Verifier: v}})
 	s := httptest.NewServer(w)
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
@@ -98,6 +111,7 @@ func TestFollowRefused(t *testing.T) {
 	endpoint := newBelfry(t).endpoint
 	cases := []struct{ name, endpoint, channel, want string }{
 		{"no history", endpoint, "news", "channel news has no history"},
+		{"no token", endpoint, "users", "permission denied: a token is needed here"},
 		{"no channel", endpoint, strings.Repeat("x", 256), "the server refuses a command"},
 		{"no such path", strings.Replace(endpoint, "/connection", "/no", 1), "chat", "404"},
 		{"another machine", "ws://192.0.2.1/", "chat", "another machine"},
@@ -144,6 +158,28 @@ func TestFollower(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFollowerOfUser shows its token, and tells when it has ended.
+func TestFollowerOfUser(t *testing.T) {
+	t.Parallel()
+	b := newBelfry(t)
+	text, err := token.Sign(signing, map[string]any{"sub": "ada"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(t.Context(), b.endpoint, [][]string{{"users"}, {"chat"}}, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Leave()
+	select {
+	case <-f.Ended(0):
+		t.Fatal("it has ended")
+	default:
+	}
+	f.all[0].leave()
+	<-f.Ended(0)
 }
 
 // TestFollowerClosed counts a connection that the server ends.
