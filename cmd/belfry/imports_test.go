@@ -71,7 +71,7 @@ var hasLibrary = map[string][]string{
 	redis:   {"hub/redisbroker"},
 	melody:  {"web/ws", "cmd/reference"},
 	gorilla: {"web/ws", "cmd/belfry", "cmd/reference"},
-	jwt:     {"web/token"},
+	jwt:     {"web/token", "cmd/compare"},
 }
 
 // strangers are what a package must not know of, not even through others.

@@ -15,7 +15,7 @@ func fakeReport(cpu float64) *report {
 	return &report{Redis: new(redisReport), Regained: new(regained), Calm: new(calmReport), Report: load.Report{
 		Delivered: 10, Seconds: 1, Latency: &load.Latency{P99: 1000},
 		Server: &load.Server{CPUPerDelivery: cpu}, Stalled: &load.Stalled{Subscribers: 1},
-		Churn: &load.Churn{Join: &load.Latency{P99: 2000}},
+		Churn: &load.Churn{Join: &load.Latency{P99: 2000}}, Connect: &load.Latency{},
 	}}
 }
 

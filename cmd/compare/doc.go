@@ -20,6 +20,7 @@
 //	programs.go, server.go   builds what is run; starts and stops one server
 //	bench.go, flood.go,      the work: belfry bench, and what goes on beside it
 //	strangers.go, among.go
+//	users.go, revoke.go      clients with tokens, and taking these back
 //	cluster.go, regain.go    the work of several instances that meet at a Redis,
 //	redis_*.go               which is a process that can be killed
 //	report.go                what one variant has made in one turn

@@ -83,6 +83,7 @@ func middle(values []float64) float64 {
 func cpuPerDelivery(r *report) float64 { return r.Server.CPUPerDelivery }
 func memoryEach(r *report) float64     { return r.Server.MemoryPerConnection / 1024 }
 func cpuEach(r *report) float64        { return r.Server.CPUPerConnection }
+func cpuPerConnect(r *report) float64  { return r.Server.CPUPerConnect }
 func memoryPeak(r *report) float64     { return float64(r.Server.MemoryPeak) / (1 << 20) }
 func closed(r *report) float64         { return float64(r.Closed) }
 
@@ -95,6 +96,12 @@ func p99(r *report) float64 {
 }
 
 func p99Milliseconds(r *report) float64 { return p99(r) / 1e3 }
+
+// Quantities of a crowd, in seconds from when each began to connect until it was
+// subscribed.
+
+func connectP99(r *report) float64     { return r.Connect.P99 / 1e6 }
+func connectSlowest(r *report) float64 { return r.Connect.Max / 1e6 }
 
 // faults is how many messages did not come once and in order, and a fault when
 // there were none at all.

@@ -9,10 +9,12 @@ import (
 )
 
 // programs are the binaries of a run, and where they may leave files. It does not
-// change: when an older Belfry is to serve, a copy with that one is passed instead.
+// change: when an older Belfry is to serve, or one with users, a copy with that one is
+// passed instead.
 type programs struct {
 	dir    string // of what was built here, and of data; gone with the run
 	belfry string // the binary that serves: this build's, or an older one
+	config string // the file with its configuration
 }
 
 // configFile has the rules of channels: those that begin with chat remember, as
@@ -28,8 +30,8 @@ const (
 
 // buildPrograms builds Belfry and the yardsticks from the present folder.
 func buildPrograms(ctx context.Context, dir string) (*programs, error) {
-	p := &programs{dir: dir}
-	if err := os.WriteFile(p.path(configFile), []byte(config), 0o600); err != nil {
+	p := &programs{dir: dir, config: filepath.Join(dir, configFile)}
+	if err := os.WriteFile(p.config, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"belfry", "reference"} {

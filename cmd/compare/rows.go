@@ -26,6 +26,9 @@ var rowMakers = []struct {
 	{"flood", flood},
 	{"strangers", besieged},
 	{"transports", transports},
+	{"crowd", crowd},
+	{"users", users},
+	{"revoke", revoking},
 }
 
 // rowNames are what -only takes, in that order.

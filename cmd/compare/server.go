@@ -66,7 +66,7 @@ func (p *programs) startServer(ctx context.Context, kind string, more ...string)
 	args := with(servers[kind], more...)
 	program := p.path(args[0])
 	if args[0] == "belfry" {
-		program, args = p.belfry, append(args, "--config", p.path(configFile))
+		program, args = p.belfry, append(args, "--config", p.config)
 	}
 	if kind == contained {
 		program, args = "sh", with([]string{"sh", "-c", inContainer, program}, args[1:]...)
