@@ -31,9 +31,8 @@ func (silent) Ping()                                       {}
 func (silent) Lost(*hub.Subscription)                      {}
 func (silent) CloseCode(why session.Reason) (int, string)  { return why.Code() }
 
-// TestAnswerComesFirst pings sessions from the moment that they have begun: nothing
-// comes before the answer to the handshake.
-func TestAnswerComesFirst(t *testing.T) {
+// newSite serves sessions that say nothing.
+func newSite(t *testing.T) (*httptest.Server, *session.Registry) {
 	h := hub.New(hub.Options{})
 	r := session.NewRegistry(session.Options{
 		Hub: h, Guard: access.Rules{For: h.Rule}, Logger: slog.New(slog.DiscardHandler),
@@ -43,8 +42,14 @@ func TestAnswerComesFirst(t *testing.T) {
 	none := func([]string) (string, session.Speak) { return "", nil }
 	endpoint := session.Endpoint{Drafts: true, Choose: none, Speak: func(s *session.Session) session.Protocol { return silent{session.TextOnly{Session: s}} }}
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = s.Serve(w, r, endpoint) }))
-	defer site.Close()
+	t.Cleanup(site.Close)
+	return site, r
+}
 
+// TestAnswerComesFirst pings sessions from the moment that they have begun: nothing
+// comes before the answer to the handshake.
+func TestAnswerComesFirst(t *testing.T) {
+	site, r := newSite(t)
 	ctx, stop := context.WithCancel(t.Context())
 	var pinging sync.WaitGroup
 	pinging.Go(func() {
@@ -66,6 +71,11 @@ func TestAnswerComesFirst(t *testing.T) {
 	}
 	stop()
 	pinging.Wait()
+	shutDown(t, r)
+}
+
+func shutDown(t *testing.T, r *session.Registry) {
+	t.Helper()
 	gone, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := r.Shutdown(gone); err != nil {
