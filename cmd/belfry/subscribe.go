@@ -10,7 +10,8 @@ import (
 	"belfry/configs"
 )
 
-// subscribeCommand is belfry subscribe.
+// subscribeCommand is belfry subscribe: for people who look what comes, and for scripts
+// that wait for something. It is a client of the Centrifuge protocol, as browsers are.
 type subscribeCommand struct {
 	Channels []string `arg:"" name:"channel" help:"The channels to follow."`
 
@@ -45,7 +46,8 @@ func (c *subscribeCommand) Validate() error {
 }
 
 // Run prints messages until there were enough or the context ends. A channel that is
-// named twice is followed once.
+// named twice is followed once. A token that is not taken is the end of it; nobody makes
+// another.
 func (c *subscribeCommand) Run(ctx context.Context, t *terminal) error {
 	var channels []string
 	for _, name := range c.Channels {

@@ -16,7 +16,8 @@ import (
 const takenBack = 500
 
 // takeBack has users at one instance, and takes some of them back at another by a call
-// of the HTTP API that names one in a field.
+// of the HTTP API that names one in a field. So each has to travel through Redis, and the
+// caller hears of it when the nodes have answered: what is measured begins before that.
 func takeBack(call, field string) func(context.Context, *programs, variant) (*report, error) {
 	return func(ctx context.Context, p *programs, _ variant) (*report, error) {
 		p, tokens, err := p.withUsers("HS256", numUsers)
@@ -80,7 +81,8 @@ func (t *takingBack) measure() (*report, error) {
 	return r, err
 }
 
-// one takes the i-th session back and waits until its client has seen the end of it.
+// one takes the i-th session back and waits until its client has seen the end of it, for
+// as long as a client may take to come back. One that has not ended by then is lost.
 func (t *takingBack) one(i int) error {
 	start := time.Now()
 	if err := t.call(i); err != nil {
@@ -94,7 +96,8 @@ func (t *takingBack) one(i int) error {
 	return nil
 }
 
-// latencyOf is the distribution of times in microseconds; nil when there are none.
+// latencyOf is the distribution of times in microseconds; nil when there are none. Each is
+// the time of one session that was taken back, by rank, so that p99 is none that is made up.
 func latencyOf(times []float64) *load.Latency {
 	if len(times) == 0 {
 		return nil

@@ -30,7 +30,8 @@ func crowd(settings) row {
 }
 
 // users has those who only listen as users, each with a token of its own, beside
-// anonymous ones of a server that knows no users.
+// anonymous ones of a server that knows no users. Who somebody is costs something as he
+// comes, and nothing with each message: the bars are those of noise.
 func users(s settings) row {
 	slow, fast := messages(2000, 1, 20, s.seconds, overCentrifuge...), messages(2000, 1, 500, s.seconds, overCentrifuge...)
 	idle := with([]string{"--subscribers", "10000", "--messages", "0", "--duration", s.idle.String()}, overCentrifuge...)

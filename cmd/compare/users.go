@@ -16,7 +16,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// numUsers is how many users there are, each with a token.
+// numUsers is how many users there are, each with a token: as many as one process may
+// have connections, on both sides, with the descriptors that most machines allow.
 const numUsers = 10_000
 
 // asUsers loads a server that knows users with belfry bench, whose connections have a
@@ -40,7 +41,8 @@ func asUsers(algorithm string) func(context.Context, *programs, variant) (*repor
 func userID(i int) string { return "user-" + strconv.Itoa(i) }
 
 // withUsers is a copy whose servers know users by tokens of a new key, beside the tokens
-// of so many users. Subscribing needs one.
+// of so many users. Subscribing needs one. The tokens are good for an hour, which no row
+// takes, and each has an ID, by which it can be taken back.
 func (p *programs) withUsers(algorithm string, n int) (*programs, []string, error) {
 	private, entry, err := newKey(algorithm)
 	if err != nil {
@@ -62,7 +64,9 @@ func (p *programs) withUsers(algorithm string, n int) (*programs, []string, erro
 	return &q, tokens, nil
 }
 
-// newKey makes a key that signs, and what the configuration says of it.
+// newKey makes a key that signs, and what the configuration says of it: the secret of an
+// HS algorithm, and of ES256 the public key alone. It is used for one run and written to
+// no file that stays.
 func newKey(algorithm string) (private any, entry string, err error) {
 	if algorithm == "HS256" {
 		secret := rand.Text() + rand.Text()

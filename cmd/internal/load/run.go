@@ -62,7 +62,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return r.do(ctx)
 }
 
-// do goes through the phases.
+// do goes through the phases: it connects, warms up, and then measures for as long as the
+// options say. What is used before and after that is read at the ends of each phase, so
+// that connecting is told apart from delivering.
 func (r *run) do(ctx context.Context) (*Report, error) {
 	m := meter{pid: r.PID}
 	if err := m.take(&m.before); err != nil {
@@ -101,7 +103,8 @@ func (r *run) acknowledge(ctx context.Context) (stop func() error) {
 	return r.acknowledger.Start(ctx, sessions)
 }
 
-// closeAll says goodbye to the server and waits for the readers.
+// closeAll says goodbye to the server and waits for the readers. Who does not hear the
+// goodbye within a second is dropped.
 func (r *run) closeAll() {
 	for _, p := range r.publishers {
 		p.path.close()
@@ -121,7 +124,8 @@ func (r *run) closeAll() {
 	}
 }
 
-// conns are the connections that were opened.
+// conns are the connections that were opened, also when others were not: whoever ends a
+// run that has failed half-way has those to close.
 func (r *run) conns() (all []*client.Conn) {
 	for _, s := range r.subscribers {
 		if s != nil {
