@@ -46,7 +46,7 @@ func TestAPIBatch(t *testing.T) {
 				`,{"error":{"code":103,"message":"the rule of this channel does not let the server publish: add server to its publish list"}}`},
 		{"fields that are not there", `{"publish":{"channel":"off","data":1,"delta":true}},{"info":{"all":1}},{"refresh":{"user":"u"}}`,
 			`{"error":{"code":107,"message":"delta: is not a field of this call"}},{"error":{"code":107,"message":"all: is not a field of this call"}},` +
-				`{"error":{"code":108,"message":"not available"}}`},
+				`{"error":{"code":107,"message":"user: there are no users here, because this server has no keys for tokens (tokens.keys): name a client, by the ID that it is told when it connects"}}`},
 		{"not one method", `{},{"publish":{"channel":"off","data":1},"info":{}}`, noMethod + "," + noMethod},
 		{"unknown methods", `{"dance":{}},{"batch":{"commands":[]}},{"publish":7}`,
 			unknown + "," + unknown + `,{"error":{"code":107,"message":"body: a JSON object is expected"}}`},
