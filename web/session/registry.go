@@ -135,11 +135,12 @@ func (r *Registry) Logger() *slog.Logger { return r.logger }
 // Limits are those of each client.
 func (r *Registry) Limits() Limits { return r.limits }
 
-// Advance pings the sessions whose turn it is.
+// Advance pings the sessions whose turn it is, and looks how long they may stay.
 func (r *Registry) Advance() {
 	for _, s := range r.pings.Advance() {
 		s.transport.Ping()
 		s.protocol.Ping()
+		s.standing.Load().watch()
 	}
 }
 

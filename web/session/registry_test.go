@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,6 +112,59 @@ type closed struct {
 }
 
 func (g closed) Connect(context.Context, access.Hello) (*access.Identity, error) { return nil, g.err }
+
+// limited is a guard to which everybody is a user until a time.
+type limited struct {
+	access.Guard
+	until time.Time
+}
+
+func (g limited) Connect(context.Context, access.Hello) (*access.Identity, error) {
+	return &access.Identity{User: "ada", Until: g.until}, nil
+}
+
+// TestExpiry ends sessions when their identities end, to the moment, though it is far
+// off and nobody has set a clock for it.
+func TestExpiry(t *testing.T) {
+	for _, long := range []time.Duration{-time.Second, 1500 * time.Millisecond, 50 * time.Second, time.Minute, 2*time.Hour + time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNode(t)
+			n.Registry = session.NewRegistry(session.Options{
+				Hub: n.hub, Guard: limited{access.Rules{For: n.hub.Rule}, time.Now().Add(long)}, Logger: slog.New(slog.DiscardHandler),
+				Limits: session.Limits{Message: 8, Buffer: 1 << 10, Subscriptions: 2},
+			})
+			var all []client
+			for range session.PingSeconds {
+				all = append(all, n.open(t))
+			}
+			shut := func() (n int) {
+				synctest.Wait()
+				for _, c := range all {
+					c.transport.mu.Lock()
+					n += c.transport.shut
+					c.transport.mu.Unlock()
+				}
+				return n
+			}
+			end := time.Now().Add(long)
+			for time.Until(end) > time.Second {
+				time.Sleep(time.Second)
+				n.Advance()
+			}
+			time.Sleep(time.Until(end) - time.Nanosecond)
+			if early := shut(); early > 0 && long > 0 {
+				t.Errorf("after %v: %d sessions have ended before", long, early)
+			}
+			time.Sleep(time.Nanosecond)
+			if ended := shut(); ended != len(all) {
+				t.Errorf("after %v: %d of %d sessions have ended", long, ended, len(all))
+			}
+			for _, c := range all {
+				c.End()
+			}
+		})
+	}
+}
 
 // TestGo wants Shutdown to wait for goroutines, and none to begin afterwards.
 func TestGo(t *testing.T) {

@@ -2,14 +2,20 @@ package session
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"belfry/hub"
 	"belfry/web/access"
 )
 
-// Grace is how long a client that can show another token may be late with it.
-const Grace = 25 * time.Second
+const (
+	// Grace is how long a client that can show another token may be late with it.
+	Grace = 25 * time.Second
+	// soon is how long before its end a session gets a timer for it. Until then each
+	// ping looks how far that is: a timer for an hour is 150 bytes for an hour.
+	soon = 2 * PingSeconds * time.Second
+)
 
 // standing is who the client of a session is, and until when. Nil is an anonymous
 // client, and costs nothing.
@@ -17,47 +23,59 @@ type standing struct {
 	who     *access.Identity
 	session *Session // nil: it is none, and end ends it
 	end     func()
-	timer   *time.Timer // ends the session; nil: it does not end by itself
+	timer   atomic.Pointer[time.Timer] // ends the session; nil: it does not end by itself, or not soon
+	late    bool                       // it may be late with another token
 
 	listed bool // in the registry, at a place among those of its user; guarded by its lock
 	place  int
 }
 
-// become makes somebody the client of a session, which ends so long after the identity
-// does. It is called by the goroutine that reads.
-func become(s *Session, who *access.Identity, grace time.Duration) {
+// become makes somebody the client of a session, which ends when the identity does, or
+// [Grace] later. It is called by the goroutine that reads.
+func become(s *Session, who *access.Identity, late bool) {
 	if who == nil {
 		settle(s)
 		return
 	}
-	now := newStanding(s, who, grace)
+	now := &standing{who: who, session: s, late: late}
 	was := s.standing.Swap(now)
 	stop(was)
+	now.watch()
 	s.registry.swapped(s, was, now)
 }
 
-// newStanding is that of the client of a session, which ends so long after the identity
-// does.
-func newStanding(s *Session, who *access.Identity, grace time.Duration) *standing {
-	now := &standing{who: who, session: s}
-	if !who.Until.IsZero() {
-		now.timer = time.AfterFunc(time.Until(who.Until)+grace, func() {
-			if s.standing.Load() == now {
-				s.Close(Expired)
-			}
-		})
+// watch has the session end in time, if that is soon. It is called once the client
+// stands like this, and with each ping.
+func (st *standing) watch() {
+	if st == nil || st.who.Until.IsZero() || st.timer.Load() != nil {
+		return
 	}
-	return now
+	left := time.Until(st.who.Until)
+	if st.late {
+		left += Grace
+	}
+	if left > soon {
+		return
+	}
+	timer := time.AfterFunc(left, st.over)
+	if !st.timer.CompareAndSwap(nil, timer) || !st.holds() {
+		timer.Stop()
+	}
 }
+
+// over ends the session, unless its client has shown another token.
+func (st *standing) over() {
+	if st.holds() {
+		st.session.Close(Expired)
+	}
+}
+
+func (st *standing) holds() bool { return st.session.standing.Load() == st }
 
 // Prolong has a backend say until when the client of a session is who it is; zero: for
 // ever. An anonymous client stays as long as it likes.
 func Prolong(s *Session, until time.Time) {
 	p, ok := s.protocol.(Introducer)
-	grace := time.Duration(0)
-	if ok {
-		grace = Grace
-	}
 	for {
 		was := s.standing.Load()
 		if was == nil {
@@ -65,13 +83,13 @@ func Prolong(s *Session, until time.Time) {
 		}
 		who := *was.who
 		who.Until = until
-		now := newStanding(s, &who, grace)
+		now := &standing{who: &who, session: s, late: ok}
 		if s.standing.CompareAndSwap(was, now) {
 			stop(was)
+			now.watch()
 			s.registry.swapped(s, was, now)
 			break
 		}
-		stop(now)
 	}
 	if ok {
 		p.Prolonged(until)
@@ -87,8 +105,11 @@ func settle(s *Session) {
 }
 
 func stop(was *standing) {
-	if was != nil && was.timer != nil {
-		was.timer.Stop()
+	if was == nil {
+		return
+	}
+	if timer := was.timer.Load(); timer != nil {
+		timer.Stop()
 	}
 }
 
@@ -115,7 +136,7 @@ func introduce(ctx context.Context, s *Session, h access.Hello) error {
 	p, ok := s.protocol.(Introducer)
 	switch {
 	case err == nil:
-		become(s, who, 0)
+		become(s, who, false)
 	case ok:
 		p.Unknown(err)
 	default:
@@ -139,7 +160,7 @@ func (r *Registry) Authenticate(ctx context.Context, s *Session, token string, a
 	if err != nil {
 		return nil, err
 	}
-	become(s, who, Grace)
+	become(s, who, true)
 	review(ctx, s)
 	return who, nil
 }
