@@ -97,8 +97,8 @@ func p99(r *report) float64 {
 
 func p99Milliseconds(r *report) float64 { return p99(r) / 1e3 }
 
-// Quantities of a crowd, in seconds from when each began to connect until it was
-// subscribed.
+// Quantities of clients that connect, in seconds from when each began to until it was
+// subscribed. What connecting costs the server is above, in microseconds for each.
 
 func connectP99(r *report) float64     { return r.Connect.P99 / 1e6 }
 func connectSlowest(r *report) float64 { return r.Connect.Max / 1e6 }

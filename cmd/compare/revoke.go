@@ -16,8 +16,7 @@ import (
 const takenBack = 500
 
 // takeBack has users at one instance, and takes some of them back at another by a call
-// of the HTTP API that names one in a field. So each has to travel through Redis, and the
-// caller hears of it when the nodes have answered: what is measured begins before that.
+// of the HTTP API that names one in a field.
 func takeBack(call, field string) func(context.Context, *programs, variant) (*report, error) {
 	return func(ctx context.Context, p *programs, _ variant) (*report, error) {
 		p, tokens, err := p.withUsers("HS256", numUsers)
@@ -55,7 +54,8 @@ type takingBack struct {
 }
 
 // measure takes sessions back, one after another. Each counts as a message that has to
-// come, and any other session that ends as a fault.
+// come, and any other session that ends as a fault. That belfry bench has no part in it
+// does not matter to those who read the report.
 func (t *takingBack) measure() (*report, error) {
 	pid, start := t.from.cmd.Process.Pid, time.Now()
 	used, err := process.Read(pid)
@@ -81,8 +81,8 @@ func (t *takingBack) measure() (*report, error) {
 	return r, err
 }
 
-// one takes the i-th session back and waits until its client has seen the end of it, for
-// as long as a client may take to come back. One that has not ended by then is lost.
+// one takes the i-th session back and waits until its client has seen the end of it, which
+// comes before the call is answered or after.
 func (t *takingBack) one(i int) error {
 	start := time.Now()
 	if err := t.call(i); err != nil {
@@ -96,8 +96,7 @@ func (t *takingBack) one(i int) error {
 	return nil
 }
 
-// latencyOf is the distribution of times in microseconds; nil when there are none. Each is
-// the time of one session that was taken back, by rank, so that p99 is none that is made up.
+// latencyOf is the distribution of times in microseconds; nil when there are none.
 func latencyOf(times []float64) *load.Latency {
 	if len(times) == 0 {
 		return nil

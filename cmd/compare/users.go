@@ -16,12 +16,11 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// numUsers is how many users there are, each with a token: as many as one process may
-// have connections, on both sides, with the descriptors that most machines allow.
+// numUsers is how many users there are, each with a token.
 const numUsers = 10_000
 
 // asUsers loads a server that knows users with belfry bench, whose connections have a
-// token each.
+// token each. The key is a new one each time. An older Belfry must know users too.
 func asUsers(algorithm string) func(context.Context, *programs, variant) (*report, error) {
 	return func(ctx context.Context, p *programs, v variant) (*report, error) {
 		p, tokens, err := p.withUsers(algorithm, numUsers)
@@ -41,8 +40,8 @@ func asUsers(algorithm string) func(context.Context, *programs, variant) (*repor
 func userID(i int) string { return "user-" + strconv.Itoa(i) }
 
 // withUsers is a copy whose servers know users by tokens of a new key, beside the tokens
-// of so many users. Subscribing needs one. The tokens are good for an hour, which no row
-// takes, and each has an ID, by which it can be taken back.
+// of so many users. Subscribing needs one, since no rule says who may. They say what
+// tokens of most sites do: who it is, until when, since when, and their own ID.
 func (p *programs) withUsers(algorithm string, n int) (*programs, []string, error) {
 	private, entry, err := newKey(algorithm)
 	if err != nil {
@@ -64,9 +63,8 @@ func (p *programs) withUsers(algorithm string, n int) (*programs, []string, erro
 	return &q, tokens, nil
 }
 
-// newKey makes a key that signs, and what the configuration says of it: the secret of an
-// HS algorithm, and of ES256 the public key alone. It is used for one run and written to
-// no file that stays.
+// newKey makes a key that signs, and what the configuration says of it: a secret for
+// HS256, or else the public key of the curve P-256 in PEM.
 func newKey(algorithm string) (private any, entry string, err error) {
 	if algorithm == "HS256" {
 		secret := rand.Text() + rand.Text()
