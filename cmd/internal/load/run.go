@@ -91,7 +91,10 @@ func (r *run) do(ctx context.Context) (*Report, error) {
 	return report, err
 }
 
-// acknowledge has sessions over HTTP say what they have got, until stop is called.
+// acknowledge has sessions over HTTP say what they have got, until stop is called: the
+// server keeps for them what they have not said to have, and would take them for slow.
+// The first error of one that could not say so is that of stop, which may be called
+// again.
 func (r *run) acknowledge(ctx context.Context) (stop func() error) {
 	if r.acknowledger == nil || r.Transport == Poll { // which says so by itself
 		return func() error { return nil }
