@@ -45,7 +45,7 @@ func TestUnknownCall(t *testing.T) {
 	config := configs.Default()
 	config.API.Keys = []configs.APIKey{{Name: "a", Key: "k", Calls: []string{"publish", "dance"}}}
 	_, err := apiKeys(config)
-	if err == nil || !strings.HasPrefix(err.Error(), `api.keys[0].calls[1]: "dance": want one of broadcast, `) {
+	if err == nil || !strings.HasPrefix(err.Error(), `api.keys[0].calls[1]: "dance": want one of block_user, broadcast, `) {
 		t.Errorf("got %v", err)
 	}
 }
