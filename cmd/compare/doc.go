@@ -30,6 +30,13 @@
 // Rows know servers and work, and neither of these knows a row: a new row is a
 // function in one of the rows_*.go and a line in rows.go.
 //
+// Rows about users have a server with a key for tokens, new in each turn, and give
+// belfry bench a file with a token for each connection. Their other half is the same
+// work done by anonymous clients of a server that has no such key: what users cost is
+// what stands between the two, and what anonymous clients cost beside an older build is
+// what the rows above say with -before. An older Belfry that knows no users does not
+// start with such a configuration.
+//
 // What a number is worth depends on what it stands beside. The variants of a row
 // have their turns within one run, minutes apart, and a ratio is taken within the
 // run before the median of the runs is: on a machine that is shared, numbers of
