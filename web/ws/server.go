@@ -81,6 +81,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, e session.Endpoin
 			return err // no browser of today
 		}
 		s.errors.Log(fault.From(err), err, "path", r.URL.Path, "remote", r.RemoteAddr)
+		r.Header.Del("Cookie") // the page is not to spend connections of its visitor
 		return s.serveMasked(w, r, sentAway(r))
 	}
 	if d == draftHixie75 || d == draftHixie76 {
