@@ -20,6 +20,8 @@ const (
 	// lookEvery is how often a node looks whether something was taken back, beside
 	// being told.
 	lookEvery = 500 * time.Millisecond
+	// offAge is for how long it is remembered at most that something holds no more.
+	offAge = 30 * 24 * time.Hour
 	// callRevoked tells nodes to look.
 	callRevoked = "access.revoked"
 )
@@ -274,8 +276,9 @@ func (r *Revocations) keep(ctx context.Context, name, text string, until time.Ti
 	return nil
 }
 
-// next is the note that follows what is known here. What is given back is remembered for
-// as long as it was to hold, because a node may have it that was away.
+// next is the note that follows what is known here. What was taken back stays so for as
+// long as it was to, whoever asks for less. What is given back is remembered for as long
+// as it was to hold, up to offAge, because a node may have it that was away.
 func (r *Revocations) next(name, text string, until time.Time) (hub.Note, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -287,10 +290,21 @@ func (r *Revocations) next(name, text string, until time.Time) (hub.Note, error)
 		return known, &hub.LimitError{Key: "limits.revocations", What: "as much is taken back as may be at a time"}
 	}
 	n := hub.Note{Name: name, Text: text, Made: max(time.Now().UnixMicro(), known.Made+1), Until: until.Unix()}
-	if text == off {
-		n.Until = max(n.Until, known.Until)
+	switch {
+	case text == off:
+		n.Until = min(max(n.Until, known.Until), time.Now().Add(offAge).Unix())
+	case ok && known.Text != off && !known.IsOver(time.Now()):
+		n.Text, n.Until = later(n.Text, known.Text), max(n.Until, known.Until)
 	}
 	return n, nil
+}
+
+// later is the text of the note by which more is refused, of two of a kind.
+func later(a, b string) string {
+	if len(a) != len(b) {
+		return map[bool]string{true: a, false: b}[len(a) > len(b)]
+	}
+	return max(a, b)
 }
 
 // BlockUser refuses a user until a time, and disconnects its clients.

@@ -226,6 +226,8 @@ func (v *Verifier) check(p *payload) error {
 		return errorf(Bad, "claim iss: %.200q; want %q (tokens.issuer)", p.Issuer, v.o.Issuer)
 	case p.Expires == nil && !v.o.Endless:
 		return errorf(Bad, "claim exp: is missing, and so it would never expire; tokens.endless accepts that")
+	case p.ExpireAt != nil && *p.ExpireAt > 0 && now.After(moment(p.ExpireAt).Add(leeway)):
+		return errorf(Expired, "claim expire_at: it is over since %v", now.Sub(moment(p.ExpireAt)).Round(time.Second))
 	case p.Expires != nil && now.After(moment(p.Expires).Add(leeway)):
 		return errorf(Expired, "claim exp: it has expired %v ago", now.Sub(moment(p.Expires)).Round(time.Second))
 	case p.NotBefore != nil && now.Add(leeway).Before(moment(p.NotBefore)):
