@@ -65,8 +65,9 @@ type Permit struct {
 	// Info is what others are told of a client that subscribes, its chan_info:
 	// JSON in compact form, or nil.
 	Info []byte
-	// Recover says that a client that subscribes may have what it has missed.
-	Recover bool
+	// Recover says that a client that subscribes may have what it has missed, and Presence
+	// that it may hear who joins and leaves.
+	Recover, Presence bool
 	// Until is when the subscription ends, unless the client shows another token;
 	// zero: it does not. Granted is what the token lets the client do beside.
 	Until   time.Time
@@ -103,7 +104,7 @@ func (Rules) Connect(_ context.Context, h Hello) (*Identity, error) {
 
 // Allow implements [Guard].
 func (g Rules) Allow(_ context.Context, r Request) (Permit, error) {
-	p := Permit{Rule: r.Rule, Recover: true}
+	p := Permit{Rule: r.Rule, Recover: true, Presence: true}
 	if p.Rule == nil {
 		var err error
 		if p.Rule, err = g.For(r.Channel); err != nil {

@@ -34,10 +34,18 @@ func mayClient(p Permit, r *Request) (Permit, error) {
 		return Permit{}, refusal(r, p.Rule, list)
 	}
 	if r.Action == Subscribe {
-		p.Recover = p.Rule.ReadHistory.Has(who | hub.WhoSubscriber)
+		p.Recover = maySubscriber(r, ReadHistory, p.Rule)
+		p.Presence = p.Rule.Presence && maySubscriber(r, ReadPresence, p.Rule)
 		p.Info, err = ownInfo(p.Rule, r)
 	}
 	return p, err
+}
+
+// maySubscriber reports whether who subscribes may do something beside.
+func maySubscriber(r *Request, a Action, rule *hub.Rule) bool {
+	q := *r
+	q.Action, q.Subscribed = a, true
+	return kindsOf(&q, rule).Has(listOf(rule, a))
 }
 
 // listOf is who may do something by a rule.

@@ -99,6 +99,9 @@ func (a *API) joinHere(ctx context.Context, o joinOrder) (done struct{}, err err
 		j.Since = &hub.Position{Epoch: o.Since.Epoch, Offset: o.Since.Offset}
 	}
 	for _, s := range a.Sessions.Find(o.Target) {
+		if o.Target.User != "" && session.IdentityOf(s).On(o.Channel) == nil {
+			continue // whose key may not say who is who on this channel
+		}
 		if err := s.Join(ctx, j); err != nil {
 			return done, err
 		}

@@ -61,7 +61,11 @@ func (p *protocol) serverSide(ctx context.Context, asked map[string]subscribeReq
 	for i, j := range joins {
 		req := asked[j.Channel]
 		g.Go(func() (err error) {
-			subs[i], err = p.Session.Subscribe(ctx, j.Channel, session.Wish{Encoder: p.publications, Since: req.since(), Server: true, Info: j.Info})
+			since := req.since()
+			if since != nil && !session.MayRecover(ctx, p.Session, j.Channel) {
+				since = nil
+			}
+			subs[i], err = p.Session.Subscribe(ctx, j.Channel, session.Wish{Encoder: p.publications, Since: since, Server: true, Info: j.Info})
 			return err
 		})
 	}

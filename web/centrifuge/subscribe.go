@@ -18,15 +18,15 @@ func (p *protocol) encoder(joinLeave bool) hub.Encoder {
 
 // publications is the format of a subscription that does not hear who joins and
 // leaves.
-func (p *protocol) publications(*hub.Rule) hub.Encoder { return p.encoder(false) }
+func (p *protocol) publications(access.Permit) hub.Encoder { return p.encoder(false) }
 
 // subscribe carries out a subscribe command. With an error there is no subscription.
 func (p *protocol) subscribe(ctx context.Context, req *subscribeRequest, a *answer) (*subscribeResult, error) {
 	var until time.Time
 	sub, err := p.Session.Subscribe(ctx, req.Channel, session.Wish{
 		Until: &until,
-		Encoder: func(rule *hub.Rule) hub.Encoder {
-			return p.encoder(req.JoinLeave && rule.Presence)
+		Encoder: func(permit access.Permit) hub.Encoder {
+			return p.encoder(req.JoinLeave && permit.Presence)
 		},
 		Since: req.since(),
 		Data:  req.Data,
@@ -160,6 +160,8 @@ func (p *protocol) subRefresh(ctx context.Context, req *tokenRequest) (*refreshR
 // Expired implements [session.Introducer]. The client asks for another token and
 // subscribes again; for a server-side subscription it has to connect again.
 func (p *protocol) Expired(sub *hub.Subscription) {
+	p.mu.Lock() // so that it comes behind the answer to the command that has made it
+	defer p.mu.Unlock()
 	ended, server := p.Session.Drop(sub)
 	switch {
 	case !ended:

@@ -93,11 +93,14 @@ func (p *poll) join(h access.Hello) error {
 			p.at.set(channel, *since) // what was missed there comes with the next poll
 			continue
 		}
-		sub, err := p.sessions.Listen(ctx, listener, channel, since, max(1, p.limit-len(p.events)))
+		sub, recovers, err := p.sessions.Listen(ctx, listener, channel, since, max(1, p.limit-len(p.events)))
 		if err != nil {
 			return err
 		}
 		p.joined = append(p.joined, sub)
+		if !recovers {
+			since = nil // it begins anew each time, and would be told of a gap for ever
+		}
 		p.catchUp(since, sub)
 	}
 	return nil

@@ -49,7 +49,7 @@ func (p *stream) Name() string { return "events" }
 // the same for everybody, and so is the whole frame.
 func (p *stream) alone() bool { return len(p.wish.channels) == 1 }
 
-func (p *stream) encoder(*hub.Rule) hub.Encoder { return encoder{ids: p.alone()} }
+func (p *stream) encoder(access.Permit) hub.Encoder { return encoder{ids: p.alone()} }
 
 // encoder is the format of event streams.
 type encoder struct {

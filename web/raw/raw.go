@@ -92,7 +92,7 @@ func (p *raw) Lost(*hub.Subscription) {}
 func (p *raw) CloseCode(why session.Reason) (int, string) { return why.Code() }
 
 // encoder is the format of the session.
-func (p *raw) encoder(*hub.Rule) hub.Encoder { return encoder{p.Session.Framing()} }
+func (p *raw) encoder(access.Permit) hub.Encoder { return encoder{p.Session.Framing()} }
 
 // encoder is the format of plain text in a framing: equal ones share frames.
 type encoder struct{ framing session.Framing }

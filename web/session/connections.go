@@ -15,23 +15,30 @@ var ErrConnections = fault.New(fault.TooMany, "too many connections of this user
 // count. It is called by the goroutine that reads.
 func countUser(ctx context.Context, s *Session, who *access.Identity) error {
 	r := s.registry
-	if r.limits.UserConnections == 0 || who == nil || who.User == "" || who.User == s.counted {
+	if r.limits.UserConnections == 0 || who == nil || who.User == "" {
+		return nil
+	}
+	user := who.User
+	if who.Within != nil {
+		user = who.Proof.Key + "\x00" + user // nobody takes the connections of a user of another key
+	}
+	if user == s.counted {
 		return nil
 	}
 	discount(s)
-	n, err := r.hub.Connect(ctx, who.User, s.id)
+	n, err := r.hub.Connect(ctx, user, s.id)
 	if err != nil {
 		n = r.connections(who.User) + 1
 	}
 	s.mu.Lock()
 	gone := s.gone
 	if !gone {
-		s.counted = who.User
+		s.counted = user
 	}
 	s.mu.Unlock()
 	switch {
 	case gone:
-		r.hub.Disconnect(who.User, s.id)
+		r.hub.Disconnect(user, s.id)
 		return ErrGone
 	case n > r.limits.UserConnections:
 		discount(s)

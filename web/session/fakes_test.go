@@ -94,7 +94,7 @@ func (p *protocol) Prepare(ctx context.Context, _ access.Hello) error {
 }
 
 func (p *protocol) subscribe(ctx context.Context, channel string) error {
-	wish := session.Wish{Encoder: func(*hub.Rule) hub.Encoder { return hubtest.Lines{} }}
+	wish := session.Wish{Encoder: func(access.Permit) hub.Encoder { return hubtest.Lines{} }}
 	sub, err := p.Session.Subscribe(ctx, channel, wish)
 	if err == nil {
 		sub.Start()

@@ -166,6 +166,46 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
+// slowly is a protocol that takes its time before the client is connected.
+type slowly struct{ *protocol }
+
+func (p slowly) Prepare(context.Context, access.Hello) error { time.Sleep(time.Second); return nil }
+
+// TestNothingEndsBeforeItHasBegun has identities end, and be taken back, while sessions are
+// made: their transports hear of it when they can be closed, and not before.
+func TestNothingEndsBeforeItHasBegun(t *testing.T) {
+	for name, revoked := range map[string]error{"over": nil, "taken back": errors.New("taken back")} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNode(t)
+			n.Registry = session.NewRegistry(session.Options{
+				Hub: n.hub, Guard: limited{access.Rules{For: n.hub.Rule}, time.Now().Add(time.Millisecond)}, Logger: slog.New(slog.DiscardHandler),
+				Limits: session.Limits{Message: 8, Buffer: 1 << 10, Subscriptions: 2}, Revoked: func(*access.Identity) error { return revoked },
+			})
+			tr := &transport{}
+			p := slowly{&protocol{}}
+			s, err := n.Open(access.Hello{}, tr, func(s *session.Session) session.Protocol { p.Session = s; return p })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Prepare(access.Hello{}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if tr.shut > 0 {
+				t.Errorf("%s: ended before it has begun", name)
+			}
+			if !s.Begin() {
+				t.Fatal("the session does not begin")
+			}
+			synctest.Wait()
+			if tr.shut != 1 {
+				t.Errorf("%s: ended %d times once it has begun, want once", name, tr.shut)
+			}
+			s.End()
+		})
+	}
+}
+
 // TestGo wants Shutdown to wait for goroutines, and none to begin afterwards.
 func TestGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -76,7 +76,9 @@ func (s *Session) Begin() bool {
 	s.begun = true
 	s.registry.pings.Spread(s, &s.slot)
 	if s.registry.begin(s) {
-		s.registry.reconsider(s.standing.Load())
+		now := s.standing.Load()
+		s.registry.reconsider(now)
+		now.watch()
 		return true
 	}
 	s.registry.pings.Remove(s, &s.slot)
@@ -121,6 +123,7 @@ const (
 func (s *Session) Receive(k Kind, data []byte) {
 	s.pace.wait(s)
 	switch {
+	case !s.IsOpen(): // it was told to go
 	case int64(len(data)) > s.registry.limits.Message:
 		s.CloseWith(CodeTooBig, "", false)
 	case k == Binary:

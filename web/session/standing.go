@@ -135,8 +135,9 @@ func introduce(ctx context.Context, s *Session, h access.Hello) error {
 	}
 	p, ok := s.protocol.(Introducer)
 	switch {
+	case err == nil && who != nil: // Begin looks until when
+		s.standing.Store(&standing{who: who, session: s})
 	case err == nil:
-		become(s, who, false)
 	case ok:
 		p.Unknown(err)
 	default:
@@ -197,7 +198,7 @@ func expire(s *Session, sub *hub.Subscription, until time.Time) *time.Timer {
 	if !ok || until.IsZero() {
 		return nil
 	}
-	return time.AfterFunc(time.Until(until)+Grace, func() { p.Expired(sub) })
+	return time.AfterFunc(time.Until(until)+Grace, func() { s.registry.Go(func() { p.Expired(sub) }) })
 }
 
 // RenewSubscription asks whether the client may stay subscribed by another token, and
@@ -210,11 +211,19 @@ func RenewSubscription(ctx context.Context, s *Session, channel, token string) (
 	if err != nil {
 		return until, err
 	}
+	if err := renew(s, channel, permit); err != nil {
+		return until, err
+	}
+	return permit.Until, s.registry.recheck(s, channel, permit.Token)
+}
+
+// renew has a subscription go on by another token.
+func renew(s *Session, channel string, permit access.Permit) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := s.find(channel)
 	if i < 0 {
-		return until, errNotSubscribed
+		return errNotSubscribed
 	}
 	mine := &s.subscriptions[i]
 	was := mine.detail
@@ -223,5 +232,5 @@ func RenewSubscription(ctx context.Context, s *Session, channel, token string) (
 	}
 	was.stop()
 	mine.detail = &detail{was.info, was.server, permit.Granted, expire(s, mine.Subscription, permit.Until), permit.Token}
-	return permit.Until, nil
+	return nil
 }

@@ -44,8 +44,8 @@ func (d *detail) stop() {
 
 // Wish is how a session is to be subscribed to a channel.
 type Wish struct {
-	// Encoder makes the wire format, for a channel with this rule.
-	Encoder func(*hub.Rule) hub.Encoder
+	// Encoder makes the wire format, by what the client may.
+	Encoder func(access.Permit) hub.Encoder
 	// Rule is that of the channel, where it is known already.
 	Rule *hub.Rule
 	// Since is the position to recover from, or nil. What is more than Bytes is left
@@ -95,13 +95,16 @@ func (s *Session) Subscribe(ctx context.Context, channel string, w Wish) (*hub.S
 	if permit.Recover {
 		o.Recover = w.Since
 	}
-	sub, err := s.registry.hub.Subscribe(ctx, channel, s, w.Encoder(permit.Rule), o)
+	sub, err := s.registry.hub.Subscribe(ctx, channel, s, w.Encoder(permit), o)
 	if err != nil {
 		return nil, err
 	}
 	if !s.add(sub, detail{w.Info, w.Server, permit.Granted, nil, permit.Token}, permit.Until) {
 		sub.Cancel()
 		return nil, ErrGone
+	}
+	if err := s.registry.recheck(s, channel, permit.Token); err != nil {
+		return nil, err
 	}
 	if w.Until != nil {
 		*w.Until = permit.Until
@@ -120,11 +123,11 @@ type Listener struct {
 }
 
 // Listen subscribes a listener to a channel, if it may. About so many bytes of what it
-// has missed since a position are recovered.
-func (r *Registry) Listen(ctx context.Context, l Listener, channel string, since *hub.Position, bytes int) (*hub.Subscription, error) {
+// has missed since a position are recovered, if it may have that.
+func (r *Registry) Listen(ctx context.Context, l Listener, channel string, since *hub.Position, bytes int) (sub *hub.Subscription, recovers bool, err error) {
 	permit, err := r.guard.Allow(ctx, access.Request{Who: l.Who, From: l.From, Action: access.Subscribe, Channel: channel})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	o := hub.SubscribeOptions{Rule: permit.Rule, RecoverBytes: bytes, Held: l.Held}
 	if who := l.Who.On(channel); who != nil {
@@ -133,7 +136,17 @@ func (r *Registry) Listen(ctx context.Context, l Listener, channel string, since
 	if permit.Recover {
 		o.Recover = since
 	}
-	return r.hub.Subscribe(ctx, channel, l.To, l.Encoder, o)
+	sub, err = r.hub.Subscribe(ctx, channel, l.To, l.Encoder, o)
+	return sub, permit.Recover, err
+}
+
+// MayRecover reports whether the client of a session may have what it has missed on a
+// channel to which the server subscribes it: that is a part of the history.
+func MayRecover(ctx context.Context, s *Session, channel string) bool {
+	q, _ := question(s, access.ReadHistory, channel)
+	q.Subscribed = true
+	_, err := s.registry.guard.Allow(ctx, q)
+	return err == nil
 }
 
 // Publish publishes what the client says, if it may, and not too much of it. The

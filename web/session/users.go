@@ -142,7 +142,20 @@ func review(ctx context.Context, s *Session) {
 	})
 }
 
-// expireThose ends subscriptions of a session as if their tokens had expired.
+// recheck ends a subscription whose token was taken back while it was made, and says why.
+func (r *Registry) recheck(s *Session, channel string, shown *access.Identity) error {
+	if shown == nil {
+		return nil
+	}
+	err := r.revoked(shown)
+	if err != nil {
+		s.Unsubscribe(channel)
+	}
+	return err
+}
+
+// expireThose ends subscriptions of a session as if their tokens had expired. It waits for
+// none: whoever calls may be handling a command of that client, or have many to look at.
 func expireThose(s *Session, over func(*detail, *hub.Subscription) bool) {
 	p, ok := s.protocol.(Introducer)
 	if !ok {
@@ -153,7 +166,7 @@ func expireThose(s *Session, over func(*detail, *hub.Subscription) bool) {
 	s.mu.Unlock()
 	for _, sub := range all {
 		if over(sub.detail, sub.Subscription) {
-			p.Expired(sub.Subscription)
+			s.registry.Go(func() { p.Expired(sub.Subscription) })
 		}
 	}
 }
