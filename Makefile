@@ -18,11 +18,11 @@ build: ## make the binary ./belfry
 
 # On Linux vet and staticcheck look at the code as the race detector compiles it, so
 # that it is compiled once, and before the tests need the processor. Tests mostly wait:
-# six of a package run at a time. Two packages do, of which web takes the longest and
+# six of a package run at a time. Three packages do, of which web takes the longest and
 # comes first.
 test: RACE = $(if $(filter Linux,$(shell uname)),-race)
 test: tools $(NPM) lint ## install what tests need on Debian or Ubuntu, lint, run every test
-	BELFRY_TEST_REQUIRE=1 go test -race -vet=off -shuffle=on -p 2 -parallel 6 -timeout 30m ./web ./...
+	BELFRY_TEST_REQUIRE=1 go test -race -vet=off -shuffle=on -p 3 -parallel 6 -timeout 30m ./web ./...
 
 # The seed that the test prints makes the same faults again: make soak BELFRY_SEED=1
 BELFRY_SOAK ?= 10m
