@@ -2,7 +2,6 @@ package configs
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
@@ -50,18 +49,7 @@ var sum256 = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
 
 func (k *checker) api(a API) {
 	k.apiKey("api.key", a.Key)
-	if n := len(a.Keys); n > maxAPIKeys {
-		k.fault("api.keys", "has %d items; want at most %d", n, maxAPIKeys)
-		return
-	}
-	names := make([]string, len(a.Keys))
-	for i, key := range a.Keys {
-		path := index("api.keys", i)
-		if names[i] = key.Name; !keyName64.MatchString(key.Name) || slices.Contains(names[:i], key.Name) {
-			k.fault(path+".name", "%.100q: want a name of its own, of 1 to 64 letters, digits and the signs . _ -", key.Name)
-		}
-		k.oneAPIKey(path, key)
-	}
+	named(k, "api.keys", a.Keys, maxAPIKeys, func(key APIKey) string { return key.Name }, k.oneAPIKey)
 }
 
 func (k *checker) oneAPIKey(path string, key APIKey) {

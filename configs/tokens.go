@@ -47,28 +47,14 @@ type TokenKey struct {
 	Channels []string `json:"channels" yaml:"channels,omitempty"`
 }
 
-var (
-	keyName64  = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,64}$`)
-	cookieName = regexp.MustCompile("^[a-zA-Z0-9!#$%&'*+.^_`|~-]{1,128}$")
-)
+var cookieName = regexp.MustCompile("^[a-zA-Z0-9!#$%&'*+.^_`|~-]{1,128}$")
 
 // maxTokenKeys is how many keys there may be: a token is held against many of them.
 const maxTokenKeys = 20
 
 func (k *checker) tokens(c Config) {
 	t := c.Tokens
-	if n := len(t.Keys); n > maxTokenKeys {
-		k.fault("tokens.keys", "has %d items; want at most %d", n, maxTokenKeys)
-		return
-	}
-	names := make([]string, len(t.Keys))
-	for i, key := range t.Keys {
-		path := index("tokens.keys", i)
-		if names[i] = key.Name; !keyName64.MatchString(key.Name) || slices.Contains(names[:i], key.Name) {
-			k.fault(path+".name", "%.100q: want a name of its own, of 1 to 64 letters, digits and the signs . _ -", key.Name)
-		}
-		k.tokenKey(path, key)
-	}
+	named(k, "tokens.keys", t.Keys, maxTokenKeys, func(key TokenKey) string { return key.Name }, k.tokenKey)
 	within(k, "tokens.leeway", t.Leeway, 0, Age(5*time.Minute))
 	if t.Cookie != "" && !cookieName.MatchString(t.Cookie) {
 		k.fault("tokens.cookie", "%.100q: want the name of a cookie, of letters, digits and signs without spaces", t.Cookie)

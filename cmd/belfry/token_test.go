@@ -106,7 +106,7 @@ func TestTokenIsNotTaken(t *testing.T) {
 		err    string
 		out    string
 	}{
-		"expired":      {main, map[string]any{"exp": now - 90}, "invalid, claim exp: it has expired 1m3", "UTC, 1m3"},
+		"expired":      {main, map[string]any{"exp": now - 90}, "invalid, claim exp: it expired 1m3", "UTC, 1m3"},
 		"not yet":      {main, map[string]any{"nbf": now + 100}, "claim nbf: it is good in 1m", "nbf     "},
 		"milliseconds": {main, map[string]any{"exp": now * 1000}, "claim exp: is after the year 2100: it seems to be in milliseconds", "in milliseconds it is 20"},
 		"wrong key":    {key("another secret, of whatever length it may be"), nil, "the signature is none of the keys'", `sub     "ada"`},

@@ -115,7 +115,7 @@ func (s *userSite) testRequests(t *testing.T) {
 		s.redeems(t, s.b, ticket, want)
 	}
 	s.askAll(t, s.b)
-	for _, want := range []string{`msg="a token is refused"`, "the signature is none of the keys'", "claim exp: it has expired", "level=DEBUG msg=published key=hashed",
+	for _, want := range []string{`msg="a token is refused"`, "the signature is none of the keys'", "claim exp: it expired", "level=DEBUG msg=published key=hashed",
 		`msg="page refused"`, `msg="nothing at this path"`} {
 		if !strings.Contains(s.log.String(), want) {
 			t.Errorf("the log does not have %s", want)

@@ -129,7 +129,7 @@ func TestStaleNodeDoesNotVouch(t *testing.T) {
 	t.Parallel()
 	r := hubtest.Redis(t, onDisk...)
 	near, far := hubtest.NewProxy(t, r.Addr()), hubtest.NewProxy(t, r.Addr())
-	stale, dies := leavingNode(t, "redis://"+near.Addr()), leavingNode(t, "redis://"+far.Addr())
+	stale, dies := hastyNode(t, "redis://"+near.Addr()), hastyNode(t, "redis://"+far.Addr())
 	l := hubtest.ListenForLosses(t, stale, "chat")
 	before := hubtest.PublishNumbers(t, dies, "chat", 1, 5)
 	l.Want(t, "1", "2", "3", "4", "5")

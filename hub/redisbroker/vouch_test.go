@@ -211,8 +211,8 @@ func inStep(t *testing.T, replica, master *hubtest.RedisServer) {
 	}, "the replica has everything")
 }
 
-// leavingNode is a keeping node that goes on without those who do not come to vouch.
-func leavingNode(t *testing.T, url string) *hub.Hub {
+// hastyNode is a keeping node that goes on without those who do not come to vouch.
+func hastyNode(t *testing.T, url string) *hub.Hub {
 	t.Helper()
 	o := patient(url)
 	o.SetWitnessPatience(0)
@@ -228,7 +228,7 @@ func TestTwoMasters(t *testing.T) {
 	t.Parallel()
 	master, replica := hubtest.Redis(t), hubtest.Redis(t)
 	stays, moves := hubtest.NewProxy(t, master.Addr()), hubtest.NewProxy(t, master.Addr())
-	behind, ahead := leavingNode(t, "redis://"+stays.Addr()), leavingNode(t, "redis://"+moves.Addr())
+	behind, ahead := hastyNode(t, "redis://"+stays.Addr()), hastyNode(t, "redis://"+moves.Addr())
 	replica.Follow(master)
 	hubtest.PublishNumbers(t, ahead, "chat", 1, 10)
 	inStep(t, replica, master)

@@ -34,15 +34,16 @@ func mayClient(p Permit, r *Request) (Permit, error) {
 		return Permit{}, refusal(r, p.Rule, list)
 	}
 	if r.Action == Subscribe {
-		p.Recover = maySubscriber(r, ReadHistory, p.Rule)
-		p.Presence = p.Rule.Presence && maySubscriber(r, ReadPresence, p.Rule)
+		p.Recover = asSubscriber(r, ReadHistory, p.Rule)
+		p.Presence = p.Rule.Presence && asSubscriber(r, ReadPresence, p.Rule)
 		p.Info, err = ownInfo(p.Rule, r)
 	}
 	return p, err
 }
 
-// maySubscriber reports whether who subscribes may do something beside.
-func maySubscriber(r *Request, a Action, rule *hub.Rule) bool {
+// asSubscriber reports whether whoever subscribes may do something else as well, once it
+// is subscribed.
+func asSubscriber(r *Request, a Action, rule *hub.Rule) bool {
 	q := *r
 	q.Action, q.Subscribed = a, true
 	return kindsOf(&q, rule).Has(listOf(rule, a))

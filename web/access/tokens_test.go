@@ -154,7 +154,7 @@ func TestBadClaims(t *testing.T) {
 		`claim caps: "(" is no regular expression`:   {"caps": []any{map[string]any{"channels": []string{"("}, "match": "regex"}}},
 		"claim caps: a regular expression has 300 b": {"caps": []any{map[string]any{"channels": []string{strings.Repeat("a", 300)}, "match": "regex"}}},
 		"claim subs.info: it has":                    {"subs": map[string]any{"a": map[string]any{"info": strings.Repeat("x", 1100)}}},
-		"claim exp: it has expired":                  {"exp": 1},
+		"claim exp: it expired":                      {"exp": 1},
 	} {
 		who, err := g.Connect(t.Context(), access.Hello{Token: signed(t, secret, claims)})
 		if err == nil || who != nil || !strings.Contains(err.Error(), detail) {

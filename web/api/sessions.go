@@ -98,10 +98,8 @@ func (a *API) joinHere(ctx context.Context, o joinOrder) (done struct{}, err err
 	if o.Since != nil {
 		j.Since = &hub.Position{Epoch: o.Since.Epoch, Offset: o.Since.Offset}
 	}
+	o.Target.On = o.Channel
 	for _, s := range a.Sessions.Find(o.Target) {
-		if o.Target.User != "" && session.IdentityOf(s).On(o.Channel) == nil {
-			continue // whose key may not say who is who on this channel
-		}
 		if err := s.Join(ctx, j); err != nil {
 			return done, err
 		}
@@ -135,6 +133,7 @@ func (a *API) unsubscribe(ctx context.Context, req *leaveRequest) (any, error) {
 
 // leaveHere unsubscribes the sessions of this node that are meant.
 func (a *API) leaveHere(_ context.Context, o leaveOrder) (done struct{}, err error) {
+	o.Target.On = o.Channel
 	for _, s := range a.Sessions.Find(o.Target) {
 		s.Leave(o.Channel)
 	}

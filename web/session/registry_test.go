@@ -206,6 +206,38 @@ func TestNothingEndsBeforeItHasBegun(t *testing.T) {
 	}
 }
 
+// byToken is a guard to which every subscription is made by a token.
+type byToken struct{ access.Guard }
+
+func (g byToken) Allow(ctx context.Context, r access.Request) (access.Permit, error) {
+	p, err := g.Guard.Allow(ctx, r)
+	p.Token = &access.Identity{User: "ada"}
+	return p, err
+}
+
+// TestTokenTakenBackMeanwhile takes back the token for a subscription after the guard was
+// asked about it and before the subscription is there, as it is made and renewed.
+func TestTokenTakenBackMeanwhile(t *testing.T) {
+	n := newNode(t)
+	var takenBack error
+	n.Registry = session.NewRegistry(session.Options{
+		Hub: n.hub, Guard: byToken{access.Rules{For: n.hub.Rule}}, Logger: slog.New(slog.DiscardHandler),
+		Limits: session.Limits{Message: 8, Buffer: 1 << 10, Subscriptions: 2}, Revoked: func(*access.Identity) error { return takenBack },
+	})
+	c := n.open(t, "chat")
+	takenBack = errors.New("taken back")
+	if _, err := session.RenewSubscription(t.Context(), c.Session, "chat", ""); !errors.Is(err, takenBack) {
+		t.Errorf("renewed: %v", err)
+	}
+	if err := c.protocol.subscribe(t.Context(), "chat2"); !errors.Is(err, takenBack) {
+		t.Errorf("subscribed: %v", err)
+	}
+	if all := n.hub.NumSubscribers("chat") + n.hub.NumSubscribers("chat2"); all != 0 {
+		t.Errorf("%d subscriptions are left", all)
+	}
+	c.End()
+}
+
 // TestGo wants Shutdown to wait for goroutines, and none to begin afterwards.
 func TestGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -30,14 +30,15 @@ type standing struct {
 	place  int
 }
 
-// become makes somebody the client of a session, which ends when the identity does, or
-// [Grace] later. It is called by the goroutine that reads.
-func become(s *Session, who *access.Identity, late bool) {
+// become makes somebody the client of a session that has shown a token, and can show
+// another: it ends [Grace] later than the identity. It is called by the goroutine that
+// reads.
+func become(s *Session, who *access.Identity) {
 	if who == nil {
 		settle(s)
 		return
 	}
-	now := &standing{who: who, session: s, late: late}
+	now := &standing{who: who, session: s, late: true}
 	was := s.standing.Swap(now)
 	stop(was)
 	now.watch()
@@ -161,7 +162,7 @@ func (r *Registry) Authenticate(ctx context.Context, s *Session, token string, a
 	if err != nil {
 		return nil, err
 	}
-	become(s, who, true)
+	become(s, who)
 	review(ctx, s)
 	return who, nil
 }

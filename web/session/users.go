@@ -184,6 +184,9 @@ type Target struct {
 	Client string `json:"client"`
 	// Session is the secret by which a session over HTTP is named.
 	Session string `json:"session"`
+	// On is the channel that it is about; empty: none. Who is a user by a key for other
+	// channels is not that user there.
+	On string `json:"-"`
 }
 
 // Secret is a [Protocol] whose sessions may have a secret that names them; empty: this
@@ -219,7 +222,11 @@ func (r *Registry) candidates(t Target) (all []*Session) {
 }
 
 func (t *Target) means(s *Session) bool {
-	if who := IdentityOf(s); t.User != "" && (who == nil || who.User != t.User) {
+	who := IdentityOf(s)
+	if t.On != "" {
+		who = who.On(t.On)
+	}
+	if t.User != "" && (who == nil || who.User != t.User) {
 		return false
 	}
 	if t.Session == "" {

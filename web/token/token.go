@@ -227,9 +227,9 @@ func (v *Verifier) check(p *payload) error {
 	case p.Expires == nil && !v.o.Endless:
 		return errorf(Bad, "claim exp: is missing, and so it would never expire; tokens.endless accepts that")
 	case p.ExpireAt != nil && *p.ExpireAt > 0 && now.After(moment(p.ExpireAt).Add(leeway)):
-		return errorf(Expired, "claim expire_at: it is over since %v", now.Sub(moment(p.ExpireAt)).Round(time.Second))
+		return errorf(Expired, "claim expire_at: it ended %v ago", now.Sub(moment(p.ExpireAt)).Round(time.Second))
 	case p.Expires != nil && now.After(moment(p.Expires).Add(leeway)):
-		return errorf(Expired, "claim exp: it has expired %v ago", now.Sub(moment(p.Expires)).Round(time.Second))
+		return errorf(Expired, "claim exp: it expired %v ago", now.Sub(moment(p.Expires)).Round(time.Second))
 	case p.NotBefore != nil && now.Add(leeway).Before(moment(p.NotBefore)):
 		return errorf(Premature, "claim nbf: it is good in %v only; the clocks of the backend and of this machine may differ", time.Until(moment(p.NotBefore)).Round(time.Second))
 	}

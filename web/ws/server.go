@@ -81,13 +81,12 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, e session.Endpoin
 			return err // no browser of today
 		}
 		s.errors.Log(fault.From(err), err, "path", r.URL.Path, "remote", r.RemoteAddr)
-		r.Header.Del("Cookie") // the page is not to spend connections of its visitor
-		return s.serveMasked(w, r, sentAway(r))
+		return s.serveMasked(w, r, sentAway(r), access.HelloOf(r).Stranger()) // whoever looks at the page
 	}
 	if d == draftHixie75 || d == draftHixie76 {
 		return s.serveHixie(w, r, d, e.Speak)
 	}
-	return s.serveMasked(w, r, e)
+	return s.serveMasked(w, r, e, helloOf(r))
 }
 
 var (

@@ -172,18 +172,23 @@ func (t *webSocket) failed(err error) {
 	t.Discard(endWait)
 }
 
+// helloOf is what a client shows, unless it speaks a draft.
+func helloOf(r *http.Request) access.Hello {
+	hello := access.HelloOf(r)
+	if r.Header.Get("Sec-Websocket-Version") != "13" {
+		hello = hello.Stranger()
+	}
+	return hello
+}
+
 // serveMasked upgrades a request of version 7, 8 or 13. The session runs on a
 // goroutine of its own, so that the request's stack and buffers are let go.
-func (s *Server) serveMasked(w http.ResponseWriter, r *http.Request, e session.Endpoint) error {
+func (s *Server) serveMasked(w http.ResponseWriter, r *http.Request, e session.Endpoint, hello access.Hello) error {
 	if err := checkKey(r); err != nil {
 		return err
 	}
 	subprotocol, speak := e.Agree(r.Header["Sec-Websocket-Protocol"])
 	t := &webSocket{}
-	hello := access.HelloOf(r)
-	if r.Header.Get("Sec-Websocket-Version") != "13" {
-		hello = hello.Stranger()
-	}
 	c, err := s.sessions.Open(hello, t, speak)
 	if err != nil {
 		return err
